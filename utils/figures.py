@@ -1,0 +1,101 @@
+"""Pictures of outcomes, in one visual language.
+
+The reported score, the true score and chance have one colour each, everywhere; they differ in lightness,
+position and label too, so that nothing rests on colour alone (the colours are from Okabe and Ito's
+palette). The same quantity has the same axis. A figure draws what an `Outcome` holds and computes nothing.
+
+Every function takes an outcome and gives a matplotlib figure. Given a figure that it made before, it moves
+that figure's artists instead of making new ones. What moves is listed in ``figure.moving`` and marked as
+animated, so that a panel can keep the rest (axes, ticks, labels) as a picture and redraw it never.
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+from matplotlib.figure import Figure
+from scipy.ndimage import gaussian_filter1d
+
+COLOURS = {"reported": "#D55E00", "honest": "#009E73", "true": "#0072B2", "chance": "#595959"}
+ROWS = {
+    "reported": "the study\nreports",
+    "honest": "done right,\nit reports",
+    "true": "it would\nreally get",
+}
+SIZE = (7.0, 3.8)  # inches
+TEXT = 13  # points; readable from the back of a room when the picture fills half the projector
+
+# Labels stand on white, so that a line behind them does not strike them through.
+_LABEL = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+_GRID = np.linspace(0, 1, 201)
+
+
+def _new_figure() -> tuple[Figure, object]:
+    """A figure outside pyplot: nothing to close, and no window state shared between panels."""
+    figure = Figure(figsize=SIZE, layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=TEXT - 1)
+    return figure, axes
+
+
+def _hand_over(figure: Figure, moving: list) -> None:
+    """Lay out once (again at every redraw would double its time and make the picture jump)."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    figure.moving = moving
+    for artist in moving:
+        artist.set_animated(True)
+
+
+def _ridge(scores: np.ndarray, base: float) -> np.ndarray:
+    """Outline of the smoothed distribution of scores between 0 and 1, standing on ``base``."""
+    edges = np.append(_GRID - 0.0025, _GRID[-1] + 0.0025)
+    counts = np.histogram(np.clip(scores, 0, 1), edges)[0].astype(float)
+    height = gaussian_filter1d(counts, 4, mode="constant")
+    height *= 0.72 / height.max()
+    return np.column_stack([np.r_[_GRID, _GRID[::-1]], np.r_[base + height, np.full(len(_GRID), base)]])
+
+
+def score_distributions(outcome, figure: Figure | None = None, *, score: str = "Accuracy",
+                        chance: float = 0.5) -> Figure:
+    """Distributions of the reported, the honest and the true score over the simulated studies.
+
+    Parameters
+    ----------
+    outcome : utils.experiments.Outcome
+        With draws "reported" and "true", and "honest" where there is one: scores between 0 and 1.
+    figure : matplotlib.figure.Figure, optional
+        A figure that this function made before, to be changed in place.
+    score : str
+        Name of the score, for the axis.
+    chance : float
+        Score of guessing.
+    """
+    names = [name for name in ROWS if name in outcome.draws]
+    if figure is None:
+        figure, axes = _new_figure()
+        axes.set(xlim=(0, 1), ylim=(-0.12, len(names)), xlabel=f"{score}, over many simulated studies")
+        axes.xaxis.label.set_size(TEXT)
+        axes.set_yticks(np.arange(len(names))[::-1] + 0.3, [ROWS[name] for name in names])
+        axes.tick_params(axis="y", length=0, labelsize=TEXT)
+        axes.spines["left"].set_visible(False)
+        axes.axvline(chance, color=COLOURS["chance"], linestyle=(0, (4, 3)), linewidth=1.5, zorder=0)
+        axes.text(chance, len(names), "chance", color=COLOURS["chance"], fontsize=TEXT - 1, ha="center", va="bottom")
+        parts = SimpleNamespace(axes=axes, ridges={}, means={}, texts={})
+        for row, name in enumerate(reversed(names)):
+            colour = COLOURS[name]
+            parts.ridges[name], = axes.fill([0, 1, 1], [row, row, row], facecolor=colour, alpha=0.45,
+                                            edgecolor=colour, linewidth=1.5)
+            parts.means[name], = axes.plot([0.5, 0.5], [row, row + 0.75], color=colour, linewidth=3)
+            parts.texts[name] = axes.text(0.5, row + 0.78, "", color=colour, fontsize=TEXT + 1,
+                                          fontweight="bold", ha="center", va="bottom", bbox=_LABEL)
+        figure.parts = parts
+        _hand_over(figure, [*parts.ridges.values(), *parts.means.values(), *parts.texts.values()])
+    parts = figure.parts
+    for row, name in enumerate(reversed(names)):
+        mean = outcome.draws[name].mean()
+        parts.ridges[name].set_xy(_ridge(outcome.draws[name], row))
+        parts.means[name].set_xdata([mean, mean])
+        parts.texts[name].set_x(min(max(mean, 0.03), 0.97))
+        parts.texts[name].set_text(f"{mean:.2f}")
+    return figure
