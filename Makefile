@@ -1,0 +1,38 @@
+# The two commands of a learner are `make lab` and `make test`. The rest is for maintainers.
+# tools/course.py does the work, so that Windows and conda go the same way.
+#
+#   make lab PORT=8899                    another port
+#   make lab LAB_FLAGS=--no-browser       any flags of JupyterLab
+#   make lab PYTHON=python3.12            another Python, 3.11 to 3.14
+#   make notebooks NOTEBOOKS=05           only the notebooks whose names begin so
+
+PYTHON ?= python3
+PORT ?=
+LAB_FLAGS ?=
+NOTEBOOKS ?=
+
+.PHONY: lab test setup notebooks datasets bench pins lint
+
+lab:
+	@$(PYTHON) tools/course.py lab $(if $(PORT),--port=$(PORT)) $(LAB_FLAGS)
+
+test:
+	@$(PYTHON) tools/course.py test
+
+setup:
+	@$(PYTHON) tools/course.py setup
+
+notebooks: setup
+	@.venv/bin/python tools/notebooks.py $(NOTEBOOKS)
+
+datasets: setup
+	@.venv/bin/python tools/make_datasets.py
+
+bench: setup
+	@.venv/bin/python tools/bench_panels.py
+
+pins:
+	@$(PYTHON) tools/pins.py
+
+lint: setup
+	@.venv/bin/python -m ruff check .

@@ -1,0 +1,117 @@
+"""Set the course up and open it, or run its tests, on Linux, macOS and Windows.
+
+    python tools/course.py lab  [flags for JupyterLab]
+    python tools/course.py test
+    python tools/course.py setup    all that a maintainer needs, and no more
+
+The first run installs the pinned packages into .venv, and needs the network; every later run starts at
+once. Inside the conda environment of environment.yml it uses that environment in place of .venv. Only the
+standard library is used, and nothing newer than Python 3.6, so that an old Python can say that it is old.
+"""
+
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NAME = "honest-ml-imaging"
+OLDEST, NEWEST = (3, 11), (3, 14)
+IN_CONDA = os.environ.get("CONDA_DEFAULT_ENV") == NAME
+PREFIX = Path(sys.prefix) if IN_CONDA else ROOT / ".venv"
+PYTHON = sys.executable if IN_CONDA else str(PREFIX / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+
+
+def check_python():
+    version = "%d.%d" % sys.version_info[:2]
+    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+        sys.exit(
+            "The course needs Python %d.%d to %d.%d, and this is Python %s (%s). Name another one like this: "
+            "make lab PYTHON=python3.12" % (*OLDEST, *NEWEST, version, sys.executable)
+        )
+    if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
+        sys.exit(
+            "This Python cannot make virtual environments. On Debian and Ubuntu, install what is missing with: "
+            "sudo apt install python3-venv"
+        )
+
+
+def works(*command):
+    try:
+        return subprocess.call([PYTHON, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
+    except OSError:
+        return False
+
+
+def install(wanted, sentence):
+    """Install the requirement files `wanted`, unless just these were installed by an earlier run."""
+    files = [ROOT / "pyproject.toml", *(ROOT / name for name in wanted)]
+    content = b"".join(path.read_bytes() for path in files) + str(ROOT).encode()
+    now = hashlib.sha256(content).hexdigest()
+    stamp = PREFIX / ("." + Path(wanted[-1]).stem + ".stamp")
+    if stamp.exists() and stamp.read_text() == now and works("-c", ""):
+        return
+    check_python()
+    print(sentence, flush=True)
+    if not IN_CONDA and not works("-m", "pip", "--version"):
+        subprocess.check_call([sys.executable, "-m", "venv", "--clear", str(PREFIX)])
+    command = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    for name in wanted:
+        command += ["--requirement", name]
+    if subprocess.call([*command, "--editable", "."], cwd=str(ROOT)):
+        sys.exit("The packages could not be installed; pip says why above. Run the same command again to go on.")
+    # matplotlib lists the fonts of a machine once. Done here, it does not happen in the first lesson.
+    works("-c", "import matplotlib.pyplot")
+    stamp.write_text(now)
+
+
+def install_course():
+    install(["requirements.txt"], "Installing the course into %s, once. This takes a minute or two." % PREFIX.name)
+
+
+def install_all():
+    # requirements-test.txt is apart, because the browser driver alone is larger than any package that a
+    # learner installs.
+    install(
+        ["requirements.txt", "requirements-test.txt"],
+        "Installing the course and its test tools into %s, once. This takes two or three minutes." % PREFIX.name,
+    )
+
+
+def run(*command):
+    """Run a command of the environment in the course's folder and wait for it, Ctrl-C or not."""
+    process = subprocess.Popen([PYTHON, *command], cwd=str(ROOT))
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue  # JupyterLab and pytest hear Ctrl-C too, and end in their own way
+
+
+def lab(*flags):
+    install_course()
+    first = next(iter(sorted((ROOT / "lessons").glob("*.ipynb"))), None)
+    page = "/lab/tree/lessons/" + first.name if first else "/lab"
+    return run("-m", "jupyterlab", "--ServerApp.root_dir=" + str(ROOT), "--LabApp.default_url=" + page, *flags)
+
+
+def test():
+    install_all()
+    print("1 of 2: the code, the data, the set-up and the browser", flush=True)
+    unit = run("-m", "pytest", "-p", "no:nbval", "-n", "2", "--dist", "loadfile", "tests")
+    print("2 of 2: every lesson and solution, run anew, outputs compared", flush=True)
+    notebooks = run(
+        *("-m", "pytest", "--nbval", "--nbval-current-env", "-n", "2", "--dist", "loadfile"),
+        *("lessons", "solutions"),
+    )
+    print("The code's tests", "failed;" if unit else "passed;", "the notebooks", "failed." if notebooks else "passed.")
+    return unit or notebooks
+
+
+if __name__ == "__main__":
+    commands = {"lab": lab, "test": test, "setup": install_all}
+    if len(sys.argv) < 2 or sys.argv[1] not in commands:
+        sys.exit(__doc__)
+    sys.exit(commands[sys.argv[1]](*sys.argv[2:]))
