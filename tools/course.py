@@ -12,6 +12,7 @@ standard library is used, and nothing newer than Python 3.6, so that an old Pyth
 import hashlib
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,20 +22,21 @@ NAME = "honest-ml-imaging"
 OLDEST, NEWEST = (3, 11), (3, 14)
 IN_CONDA = os.environ.get("CONDA_DEFAULT_ENV") == NAME
 PREFIX = Path(sys.prefix) if IN_CONDA else ROOT / ".venv"
-PYTHON = sys.executable if IN_CONDA else str(PREFIX / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+IN_VENV = PREFIX / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+PYTHON = sys.executable if IN_CONDA else str(IN_VENV)
 
 
 def check_python():
-    version = "%d.%d" % sys.version_info[:2]
     if not OLDEST <= sys.version_info[:2] <= NEWEST:
         sys.exit(
-            "The course needs Python %d.%d to %d.%d, and this is Python %s (%s). Name another one like this: "
-            "make lab PYTHON=python3.12" % (*OLDEST, *NEWEST, version, sys.executable)
+            f"The course needs Python {OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]}, and "
+            f"{sys.executable} is Python {sys.version_info[0]}.{sys.version_info[1]}. Name another one "
+            "like this: make lab PYTHON=python3.12"
         )
     if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
         sys.exit(
-            "This Python cannot make virtual environments. On Debian and Ubuntu, install what is missing with: "
-            "sudo apt install python3-venv"
+            "This Python cannot make virtual environments. On Debian and Ubuntu, install what is "
+            "missing with: sudo apt install python3-venv"
         )
 
 
@@ -57,18 +59,25 @@ def install(wanted, sentence):
     print(sentence, flush=True)
     if not IN_CONDA and not works("-m", "pip", "--version"):
         subprocess.check_call([sys.executable, "-m", "venv", "--clear", str(PREFIX)])
-    command = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command = [PYTHON, "-m", "pip", "install", "--quiet", "--quiet", "--disable-pip-version-check"]
     for name in wanted:
         command += ["--requirement", name]
     if subprocess.call([*command, "--editable", "."], cwd=str(ROOT)):
-        sys.exit("The packages could not be installed; pip says why above. Run the same command again to go on.")
+        sys.exit("Not everything could be installed; pip says why above. Run the same command to try again.")
+    # JupyterLab's defaults: no news pop-up, no search for updates.
+    settings = PREFIX / "share/jupyter/lab/settings/overrides.d"
+    settings.mkdir(parents=True, exist_ok=True)
+    shutil.copy(str(ROOT / "tools/jupyterlab.json"), str(settings / f"{NAME}.json"))
     # matplotlib lists the fonts of a machine once. Done here, it does not happen in the first lesson.
     works("-c", "import matplotlib.pyplot")
     stamp.write_text(now)
 
 
 def install_course():
-    install(["requirements.txt"], "Installing the course into %s, once. This takes a minute or two." % PREFIX.name)
+    install(
+        ["requirements.txt"],
+        f"Installing the course into {PREFIX.name}, once. This takes a minute or two.",
+    )
 
 
 def install_all():
@@ -76,7 +85,7 @@ def install_all():
     # learner installs.
     install(
         ["requirements.txt", "requirements-test.txt"],
-        "Installing the course and its test tools into %s, once. This takes two or three minutes." % PREFIX.name,
+        f"Installing the course and its test tools into {PREFIX.name}, once. This takes about two minutes.",
     )
 
 
@@ -93,8 +102,8 @@ def run(*command):
 def lab(*flags):
     install_course()
     first = next(iter(sorted((ROOT / "lessons").glob("*.ipynb"))), None)
-    page = "/lab/tree/lessons/" + first.name if first else "/lab"
-    return run("-m", "jupyterlab", "--ServerApp.root_dir=" + str(ROOT), "--LabApp.default_url=" + page, *flags)
+    page = f"/lab/tree/lessons/{first.name}" if first else "/lab"
+    return run("-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url={page}", *flags)
 
 
 def test():
@@ -106,7 +115,8 @@ def test():
         *("-m", "pytest", "--nbval", "--nbval-current-env", "-n", "2", "--dist", "loadfile"),
         *("lessons", "solutions"),
     )
-    print("The code's tests", "failed;" if unit else "passed;", "the notebooks", "failed." if notebooks else "passed.")
+    for part, failed in ("code, data, set-up and browser", unit), ("lessons and solutions", notebooks):
+        print(f"{part}: {'failed' if failed else 'passed'}")
     return unit or notebooks
 
 
