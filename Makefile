@@ -5,11 +5,13 @@
 #   make lab LAB_FLAGS=--no-browser       any flags of JupyterLab
 #   make lab PYTHON=python3.12            another Python, 3.11 to 3.14
 #   make notebooks NOTEBOOKS=05           only the notebooks whose names begin so
+#   make pins UPGRADE=1                   the newest versions
 
 PYTHON ?= python3
 PORT ?=
 LAB_FLAGS ?=
 NOTEBOOKS ?=
+UPGRADE ?=
 
 .PHONY: lab test setup notebooks datasets bench pins lint
 
@@ -32,7 +34,7 @@ bench: setup
 	@.venv/bin/python tools/bench_panels.py
 
 pins:
-	@$(PYTHON) tools/pins.py
+	@$(PYTHON) tools/pins.py $(UPGRADE)
 
 lint: setup
 	@.venv/bin/python -m ruff check .
