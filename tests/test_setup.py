@@ -1,0 +1,277 @@
+"""The set-up and the face: pins that agree, Binder, JupyterLab, licences, links, and nothing of one machine."""
+
+import ast
+import importlib.metadata
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import urllib.request
+from pathlib import Path
+
+import course
+import nbformat
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+README = (ROOT / "README.md").read_text()
+SYSTEMS = {
+    "linux": {"sys_platform": "linux", "os_name": "posix", "platform_system": "Linux"},
+    "macos": {"sys_platform": "darwin", "os_name": "posix", "platform_system": "Darwin"},
+    "windows": {"sys_platform": "win32", "os_name": "nt", "platform_system": "Windows"},
+}
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+
+def pins(name):
+    return [Requirement(line) for line in (ROOT / name).read_text().splitlines()]
+
+
+def tracked(*patterns):
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--", *patterns], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()]
+
+
+# Pins
+
+
+def test_every_line_is_an_exact_pin_and_none_is_given_twice():
+    both = pins("requirements.txt") + pins("requirements-test.txt")
+    for requirement in both:
+        assert re.fullmatch(r"==[^,*]+", str(requirement.specifier)), requirement
+        assert requirement.url is None
+    names = [canonicalize_name(requirement.name) for requirement in both]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(("system", "python"), itertools.product(SYSTEMS, PYTHONS))
+def test_the_pins_hold_all_that_the_course_needs_and_nothing_that_contradicts(system, python):
+    """From pyproject.toml down, as far as packages are installed here to say what they need."""
+    environment = {**SYSTEMS[system], "python_version": python, "python_full_version": f"{python}.4", "extra": ""}
+    for files, wanted in (
+        (["requirements.txt"], PROJECT["dependencies"]),
+        (["requirements.txt", "requirements-test.txt"], PROJECT["optional-dependencies"]["test"]),
+    ):
+        pinned = {
+            canonicalize_name(pin.name): str(pin.specifier).removeprefix("==")
+            for pin in itertools.chain.from_iterable(map(pins, files))
+            if pin.marker is None or pin.marker.evaluate(environment)
+        }
+        todo, seen = [Requirement(line) for line in wanted], set()
+        while todo:
+            requirement = todo.pop()
+            extras = requirement.extras or {""}
+            applies = requirement.marker is None or requirement.marker.evaluate(environment)
+            if not applies or str(requirement) in seen:
+                continue
+            seen.add(str(requirement))
+            name = canonicalize_name(requirement.name)
+            assert name in pinned, f"{requirement} is not pinned for {system}, Python {python}"
+            assert requirement.specifier.contains(pinned[name], prereleases=True), requirement
+            try:
+                needs = importlib.metadata.requires(name) or []
+            except importlib.metadata.PackageNotFoundError:
+                continue  # a package of another system
+            for need in map(Requirement, needs):
+                if need.marker is None or any(need.marker.evaluate({**environment, "extra": e}) for e in extras):
+                    need.marker = None
+                    todo.append(need)
+
+
+def test_what_is_installed_here_is_what_is_pinned():
+    for pin in pins("requirements.txt") + pins("requirements-test.txt"):
+        if pin.marker is None or pin.marker.evaluate():
+            assert pin.specifier.contains(importlib.metadata.version(pin.name), prereleases=True), pin
+
+
+def test_the_python_versions_agree():
+    assert PROJECT["requires-python"] == f">={PYTHONS[0]},<3.15"
+    assert (course.OLDEST, course.NEWEST) == ((3, 11), (3, 14))
+    assert f"Python {', '.join(PYTHONS[:-1])} or {PYTHONS[-1]}" in README
+
+
+def test_a_learner_needs_nothing_that_only_maintainers_need():
+    extra = {Requirement(line).name for line in PROJECT["optional-dependencies"]["test"]}
+    assert not extra & {pin.name for pin in pins("requirements.txt")}
+
+
+# The ways in
+
+
+def test_conda_takes_python_and_the_same_pins():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert environment["name"] == course.NAME == PROJECT["name"]
+    python, pip, by_pip = environment["dependencies"]
+    assert re.fullmatch(r"python=3\.\d+", python)  # Binder takes Python 3.10 for anything less exact
+    assert python.removeprefix("python=") in PYTHONS
+    assert (pip, by_pip) == ("pip", {"pip": ["-r requirements.txt", "-e ."]})
+
+
+def test_binder_builds_the_conda_environment(monkeypatch):
+    """The build is rendered, not run: that would need a container engine and conda's channels."""
+    app = pytest.importorskip("repo2docker.app", reason="repo2docker needs a Unix").Repo2Docker()
+    monkeypatch.chdir(ROOT)
+    for kind in app.buildpacks:
+        pack = kind(app.base_image)
+        pack.platform = "linux/amd64"
+        if pack.detect():
+            break
+    assert type(pack).__name__ == "CondaBuildPack"
+    assert pack.python_version == "3.12"
+    rendered = pack.render({"NB_USER": "learner", "NB_UID": "1000"})
+    copied = rendered.index("COPY --chown=1000:1000 src/ ${REPO_DIR}/")
+    installed = rendered.index('env update -p ${NB_PYTHON_PREFIX} --file "environment.yml"')
+    assert copied < installed < rendered.index("RUN ./postBuild")
+    assert os.access(ROOT / "postBuild", os.X_OK)
+    assert "tools/jupyterlab.json" in (ROOT / "postBuild").read_text()
+
+
+def test_jupyterlab_asks_for_a_token_and_has_no_news_pop_up(tmp_path):
+    # The way a learner starts it, with a free port and without a browser.
+    flags = ["--no-browser", "--port=0", "--allow-root", "--ServerApp.log_level=INFO"]
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "tools/course.py"), "lab", *flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "JUPYTER_CONFIG_DIR": str(tmp_path), "JUPYTERLAB_SETTINGS_DIR": str(tmp_path)},
+        start_new_session=True,
+    )
+    try:
+        address = None
+        for line in process.stdout:
+            found = re.search(r"(http://127\.0\.0\.1:\d+)(/lab\S*)\?token=(\w{32,})", line)
+            if found:
+                address, page, token = found.groups()
+                break
+        assert address, "JupyterLab ended before it gave its address"
+        first = min(path.name for path in (ROOT / "lessons").glob("*.ipynb"))
+        assert page == f"/lab/tree/lessons/{first}"
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(f"{address}/api/contents")
+        query = f"?token={token}"
+        with urllib.request.urlopen(f"{address}/api/contents/lessons/{first}{query}&content=0") as answer:
+            assert json.load(answer)["type"] == "notebook"
+        setting = "/lab/api/settings/@jupyterlab/apputils-extension:notification"
+        with urllib.request.urlopen(address + setting + query) as answer:
+            properties = json.load(answer)["schema"]["properties"]
+        assert properties["fetchNews"]["default"] == "false"
+        assert properties["checkForUpdates"]["default"] is False
+    finally:
+        os.killpg(process.pid, 15) if os.name == "posix" else process.terminate()
+        process.wait()
+
+
+def test_an_old_python_and_one_without_venv_are_told_so(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(course.sys, "version_info", (3, 9, 18))
+        with pytest.raises(SystemExit, match=r"needs Python 3\.11 to 3\.14, and .* is Python 3\.9\."):
+            course.check_python()
+    with monkeypatch.context() as patch:
+        patch.setattr(course.importlib.util, "find_spec", lambda name: None)
+        with pytest.raises(SystemExit, match="apt install python3-venv"):
+            course.check_python()
+    # an old Python must be able to read the file at all
+    ast.parse((ROOT / "tools/course.py").read_text(), feature_version=(3, 7))
+
+
+def test_the_commands_of_the_readme_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    texts = README + (ROOT / "CONTRIBUTING.md").read_text()
+    targets = set(re.findall(r"`make (\w+)", texts))
+    assert {"lab", "test"} <= targets
+    assert targets <= set(re.findall(r"^(\w+):", makefile, re.M))
+    assert set(re.findall(r"course\.py (\w+)`", README)) == {"lab", "test"}
+    scripts = set(re.findall(r"tools/\w+\.py", makefile + texts))
+    assert [name for name in sorted(scripts) if not (ROOT / name).exists()] == []
+    assert "make test" in (ROOT / ".ci/run").read_text()
+
+
+# The face
+
+
+def test_the_map_lists_what_is_there():
+    rows = re.findall(r"^\| (\d\d) \| (.*?) \|.*\| (.*?) \|$", README, re.M)
+    assert [row[0] for row in rows] == [f"{number:02}" for number in range(8)]
+    ready = {number for number, _, status in rows if status.startswith("ready")}
+    assert ready == {path.name[:2] for path in (ROOT / "lessons").glob("*.ipynb")}
+    assert {status for number, _, status in rows if number not in ready} == {"to come"}
+
+
+def test_the_repositorys_address_stands_in_one_place():
+    owner, name = re.search(r"mybinder\.org/v2/gh/([^/]+)/([^/]+)/", README).groups()
+    places = [path.name for path in text_files() for _ in re.findall(f"{owner}/{name}", read(path))]
+    # once in the link; as long as the placeholder stands there, once more in the remark above it
+    assert places == ["README.md"] * (2 if owner == "OWNER" else 1)
+    lesson = re.search(r"urlpath=lab/tree/(\S+)", README)[1]
+    assert (ROOT / lesson).exists()
+
+
+def test_licences_and_citation_agree():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == PROJECT["version"]
+    assert citation["license"] == [PROJECT["license"], "CC-BY-4.0"]
+    assert README.startswith(f"# {citation['title']}\n")
+    [author] = citation["authors"]
+    code, text = ((ROOT / name).read_text() for name in PROJECT["license-files"])
+    assert code.startswith("BSD 3-Clause License") and author["name"] in code
+    assert text.startswith("Attribution 4.0 International")
+    assert "Section 8 -- Interpretation." in text
+
+
+def test_relative_links_lead_somewhere():
+    broken = []
+    for path in tracked("*.md", "*.ipynb"):
+        if path.is_relative_to(ROOT / "source"):
+            continue  # their links are those of the notebooks made from them
+        for target in links(path):
+            if not re.match(r"[a-z]+:|#", target) and not (path.parent / target.split("#")[0]).exists():
+                broken.append(f"{path.relative_to(ROOT)}: {target}")
+    assert broken == []
+
+
+def test_no_file_speaks_of_one_machine_or_index():
+    ours = re.compile(
+        r"/(?:home|Users|root|work)/\w|\b[A-Z]:\\+Users|--(?:extra-)?index-url|--find-links|files\.pythonhosted"
+    )
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in text_files()
+        if (match := ours.search(re.sub(r'"image/png": ".*?"', "", read(path))))
+        and path != Path(__file__).resolve()
+    ]
+    assert found == []
+
+
+def test_the_code_is_clean():
+    ruff = subprocess.run([sys.executable, "-m", "ruff", "check", "."], cwd=ROOT, capture_output=True, text=True)
+    assert ruff.returncode == 0, ruff.stdout
+
+
+def text_files():
+    return [path for path in tracked() if path.suffix not in (".png", ".gz", ".npz")]
+
+
+def read(path):
+    return path.read_text(encoding="utf-8")
+
+
+def links(path):
+    """The targets of a Markdown file's or a notebook's links and pictures, code left out."""
+    if path.suffix == ".ipynb":
+        cells = nbformat.read(path, as_version=4).cells
+        text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    else:
+        text = read(path)
+    text = re.sub(r"^(`{3,}).*?^\1", "", text, flags=re.M | re.S)
+    text = re.sub(r"`[^`\n]*`", "", text)
+    return re.findall(r"\]\(([^)\s]+)", text) + re.findall(r"^\[[^\]]+\]:\s*(\S+)", text, re.M)
