@@ -430,7 +430,6 @@ def _read_csv(content: bytes) -> pd.DataFrame:
         decimal=".",
         keep_default_na=False,
         na_values=["", "NA"],
-        float_precision="round_trip",
     )
 
 
