@@ -53,7 +53,7 @@ def test_every_line_is_an_exact_pin_and_none_is_given_twice():
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize(("system", "python"), itertools.product(SYSTEMS, PYTHONS))
+@pytest.mark.parametrize(("system", "python"), list(itertools.product(SYSTEMS, PYTHONS)))
 def test_the_pins_hold_all_that_the_course_needs_and_nothing_that_contradicts(system, python):
     """From pyproject.toml down, as far as packages are installed here to say what they need."""
     environment = {**SYSTEMS[system], "python_version": python, "python_full_version": f"{python}.4", "extra": ""}

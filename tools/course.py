@@ -47,13 +47,17 @@ def works(*command):
         return False
 
 
-def install(wanted, sentence):
-    """Install the requirement files `wanted`, unless just these were installed by an earlier run."""
+def stamp(wanted):
+    """The file that says that the requirement files `wanted` are installed, and what must stand in it."""
     files = [ROOT / "pyproject.toml", *(ROOT / name for name in wanted)]
     content = b"".join(path.read_bytes() for path in files) + str(ROOT).encode()
-    now = hashlib.sha256(content).hexdigest()
-    stamp = PREFIX / ("." + Path(wanted[-1]).stem + ".stamp")
-    if stamp.exists() and stamp.read_text() == now and works("-c", ""):
+    return PREFIX / f".{Path(wanted[-1]).stem}.stamp", hashlib.sha256(content).hexdigest()
+
+
+def install(wanted, sentence):
+    """Install the requirement files `wanted`, unless just these were installed by an earlier run."""
+    path, content = stamp(wanted)
+    if path.exists() and path.read_text() == content and works("-c", ""):
         return
     check_python()
     print(sentence, flush=True)
@@ -70,7 +74,9 @@ def install(wanted, sentence):
     shutil.copy(str(ROOT / "tools/jupyterlab.json"), str(settings / f"{NAME}.json"))
     # matplotlib lists the fonts of a machine once. Done here, it does not happen in the first lesson.
     works("-c", "import matplotlib.pyplot")
-    stamp.write_text(now)
+    for end in range(1, len(wanted) + 1):
+        path, content = stamp(wanted[:end])
+        path.write_text(content)
 
 
 def install_course():
