@@ -1,0 +1,179 @@
+"""A JupyterLab server and a real browser in it, for tests/test_browser.py and tools/bench_panels.py."""
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+    # No name is resolved, so that nothing can leave the machine. What tries to is counted all the same.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]  # fmt: skip
+
+# Messages of the browser's console that have nothing to do with the course.
+HARMLESS = {}
+
+
+def find_chromium() -> str | None:
+    """Where Chromium or Chrome is, if anywhere."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+    found = filter(None, map(shutil.which, names))
+    return next(found, next((p for p in ["/usr/bin/chromium"] if Path(p).exists()), None))
+
+
+@contextlib.contextmanager
+def serve(folder: Path):
+    """Serve a folder with a JupyterLab of this environment that knows nothing of the user's settings; its address."""
+    with socket.socket() as free, tempfile.TemporaryDirectory() as home:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        free.close()
+        places = {name: str(Path(home) / name) for name in (
+            "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR",
+            "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")}
+        log = Path(home) / "server.log"
+        with log.open("w") as output:
+            server = subprocess.Popen(
+                [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
+                 f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
+                 f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"],
+                env={**os.environ, **places, "JUPYTER_PREFER_ENV_PATH": "1"}, stdout=output, stderr=subprocess.STDOUT,
+                cwd=folder)
+        address = f"http://127.0.0.1:{port}"
+        try:
+            _wait_for(address, server, log)
+            yield address
+        finally:
+            server.terminate()
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+
+
+def _wait_for(address, server, log):
+    for _ in range(600):
+        if server.poll() is not None:
+            break
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(address + "/api/status", timeout=5).close()
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
+
+
+class Browser:
+    """A browser with an empty profile that keeps account of what it should not do.
+
+    Attributes
+    ----------
+    complaints : list of str
+        Errors of the pages' consoles, without the harmless ones.
+    outside : list of str
+        Addresses outside this machine that a page asked for.
+    """
+
+    def __init__(self, **options):
+        self._stack = contextlib.ExitStack()
+        playwright = self._stack.enter_context(sync_playwright())
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        self._stack.callback(browser.close)
+        self.context = browser.new_context(**{"viewport": {"width": 1300, "height": 900}} | options)
+        self.context.set_default_timeout(60_000)
+        self.complaints, self.outside = [], []
+        self.context.on("request", lambda request: self._account(request.url))
+        self.context.on("console", self._listen)
+        self.context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._stack.close()
+
+    def _account(self, url):
+        if not re.match(r"(http|ws)s?://127\.0\.0\.1[:/]|data:|blob:|about:", url):
+            self.outside.append(url)
+
+    def _listen(self, message):
+        if message.type == "error" and not any(part in message.text for part in HARMLESS):
+            self.complaints.append(f"{message.text} ({message.location.get('url', '')})")
+
+    def open(self, address: str, notebook: str) -> "Notebook":
+        """Open a notebook, given by its path in the served folder, and wait for its kernel."""
+        page = self.context.new_page()
+        page.on("websocket", lambda socket: self._account(socket.url))
+        page.goto(f"{address}/lab/tree/{notebook}?reset")
+        page.wait_for_function(
+            "name => window.jupyterapp?.shell?.currentWidget?.context?.path === name", arg=notebook)
+        page.evaluate("""async () => {
+            window.panel = jupyterapp.shell.currentWidget;
+            await panel.context.ready;
+            await panel.sessionContext.ready;
+        }""")
+        page.wait_for_function("panel.sessionContext.isReady && panel.sessionContext.session?.kernel?.status === 'idle'")
+        return Notebook(page)
+
+
+class Notebook:
+    """An open notebook. Cells are counted from 0, text cells too."""
+
+    def __init__(self, page):
+        self.page = page
+
+    def run_all(self, seconds: float = 120) -> None:
+        """Run all cells and wait for the last."""
+        self._run("notebook:run-all-cells", seconds)
+
+    def run(self, cell: int, seconds: float = 60) -> None:
+        """Run one cell."""
+        self.page.evaluate("cell => { panel.content.deselectAll(); panel.content.activeCellIndex = cell; }", cell)
+        self._run("notebook:run-cell", seconds)
+
+    def _run(self, command, seconds):
+        # Not awaited here: the browser's own patience for an evaluation has no limit that could be set.
+        self.page.evaluate("""command => {
+            window.ran = false;
+            jupyterapp.commands.execute(command).then(() => { window.ran = true; });
+        }""", command)
+        self.page.wait_for_function("window.ran", timeout=1000 * seconds)
+
+    def write(self, cell: int, code: str) -> None:
+        """Replace the text of a cell."""
+        self.page.evaluate("([cell, code]) => panel.content.widgets[cell].model.sharedModel.setSource(code)",
+                           [cell, code])
+
+    def cells(self) -> list[dict]:
+        """Every cell: its "type", "source", and "outputs" as in a notebook file."""
+        return self.page.evaluate("""() => panel.content.widgets.map(cell => ({
+            type: cell.model.type,
+            source: cell.model.sharedModel.getSource(),
+            outputs: cell.model.type === 'code' ? cell.model.outputs.toJSON() : [],
+        }))""")
+
+    def errors(self) -> list[str]:
+        """What the outputs hold of errors and warnings."""
+        return [output.get("evalue") or "".join(output.get("text", "")) for cell in self.cells()
+                for output in cell["outputs"] if output["output_type"] == "error" or output.get("name") == "stderr"]
+
+    def theme(self, name: str) -> None:
+        """"JupyterLab Light" or "JupyterLab Dark"."""
+        self.page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', { theme })", name)
+        self.page.wait_for_function(
+            "light => document.body.dataset.jpThemeLight === light", arg=str("Dark" not in name).lower())
+
+    def close(self) -> None:
+        """Stop the kernel and close the page."""
+        self.page.evaluate("() => panel.sessionContext.shutdown()")
+        self.page.close()

@@ -1,0 +1,155 @@
+// The front end of utils/explorable.py: native controls, the picture, the sentence. It knows nothing of
+// the experiment; even the texts of the values come from Python.
+
+const COMPUTING = 300; // ms after which the picture is marked as not yet that of the newest position
+const SILENT = 5000; // ms after which the learner is told that Python does not answer
+
+let views = 0;
+
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+// Without this attribute, on the focused element itself, JupyterLab takes the arrow keys for its own, and
+// pressing d twice deletes the cell.
+const KEYS = { "data-lm-suppress-shortcuts": "true" };
+
+function makeControl(control, id, moved) {
+  const label = make("label", { for: id }, control.label);
+  if (control.kind === "choice") {
+    const select = make("select", { id, ...KEYS }, ...control.texts.map((text, i) => make("option", { value: i }, text)));
+    select.addEventListener("change", moved);
+    return { row: make("div", { class: "control" }, label, select), input: select, set: (i) => (select.value = i) };
+  }
+  const input = make("input", { id, type: "range", min: 0, max: control.texts.length - 1, step: 1, ...KEYS });
+  // An output is announced at every change by itself; the slider's own text is read out already.
+  const output = make("output", { for: id, "aria-live": "off" });
+  const set = (i) => {
+    input.value = i;
+    output.value = control.texts[i];
+    input.setAttribute("aria-valuetext", control.texts[i]);
+  };
+  input.addEventListener("input", () => {
+    set(Number(input.value));
+    moved();
+  });
+  return { row: make("div", { class: "control" }, label, input, output), input, set };
+}
+
+function render({ model, el }) {
+  const id = `explorable-${Math.random().toString(36).slice(2, 8)}-${++views}`;
+  const controls = {};
+  const rows = model.get("controls").map((control, i) => {
+    controls[control.name] = makeControl(control, `${id}-${i}`, () => move(model.get("position").seed));
+    return controls[control.name].row;
+  });
+  const sample = make("button", { type: "button", ...KEYS }, "New sample");
+  const reset = make("button", { type: "button", ...KEYS }, "Reset");
+  const status = make("span", { class: "status" });
+  const image = make("img", { alt: "", decoding: "sync" });
+  const problem = make("p", { hidden: "" });
+  const stage = make("div", { class: "stage" }, image, problem);
+  const sentence = make("p", { class: "sentence" });
+  const announcer = make("div", { class: "hidden", role: "status" });
+  const root = make(
+    "div",
+    { class: "explorable", role: "group", "aria-label": "Simulation" },
+    ...rows,
+    make("div", { class: "buttons" }, sample, reset, status),
+    stage,
+    sentence,
+    announcer,
+  );
+
+  let address = null;
+  let timers = [];
+
+  function move(seed, at) {
+    at ??= Object.fromEntries(Object.entries(controls).map(([name, { input }]) => [name, Number(input.value)]));
+    model.set("position", { turn: model.get("position").turn + 1, at, seed });
+    model.save_changes();
+  }
+
+  function showPosition() {
+    const { at } = model.get("position");
+    for (const [name, index] of Object.entries(at)) controls[name]?.set(index);
+  }
+
+  function wait() {
+    announcer.textContent = "";
+    if (timers.length) return;
+    timers = [
+      setTimeout(() => {
+        root.classList.add("waiting");
+        status.textContent = "Computing …";
+      }, COMPUTING),
+      setTimeout(() => {
+        status.textContent = "Python does not answer. It is busy with another cell, or was restarted: then run this cell again.";
+        announcer.textContent = status.textContent;
+      }, SILENT),
+    ];
+  }
+
+  function arrived() {
+    timers.forEach(clearTimeout);
+    timers = [];
+    root.classList.remove("waiting");
+  }
+
+  function showOutcome() {
+    const shown = model.get("shown");
+    const newest = shown.turn === model.get("position").turn;
+    if (newest) arrived();
+    const [width, height] = model.get("size");
+    if (width) {
+      stage.style.width = `${width}px`;
+      stage.style.aspectRatio = `${width} / ${height}`;
+    }
+    problem.hidden = !shown.problem;
+    problem.textContent = shown.problem;
+    image.hidden = Boolean(shown.problem);
+    sentence.textContent = shown.sentence;
+    image.alt = shown.sentence;
+    const picture = model.get("picture");
+    if (picture?.byteLength) {
+      const old = address;
+      address = URL.createObjectURL(new Blob([picture], { type: "image/png" }));
+      // The browser keeps the old picture on display until the new one is complete.
+      image.src = address;
+      if (old) URL.revokeObjectURL(old);
+    }
+    const refined = shown.repeats >= shown.of;
+    root.dataset.turn = shown.turn;
+    root.dataset.repeats = shown.repeats;
+    if (newest) {
+      if (shown.problem) status.textContent = "";
+      else status.textContent = refined ? `${shown.of} simulated studies` : `First look: ${shown.repeats} of ${shown.of} simulated studies`;
+      // Once per move, when all is done: a screen reader is not to be flooded.
+      if (shown.turn > 0 && (refined || shown.problem)) announcer.textContent = shown.problem || shown.sentence;
+    }
+  }
+
+  sample.addEventListener("click", () => move(model.get("position").seed + 1));
+  reset.addEventListener("click", () => move(model.get("start").seed, model.get("start").at));
+  const moved = () => {
+    showPosition();
+    wait();
+  };
+  model.on("change:position", moved);
+  model.on("change:shown", showOutcome);
+  showPosition();
+  showOutcome();
+  announcer.textContent = "";
+  el.append(root);
+  return () => {
+    model.off("change:position", moved);
+    model.off("change:shown", showOutcome);
+    timers.forEach(clearTimeout);
+    if (address) URL.revokeObjectURL(address);
+  };
+}
+
+export default { render };

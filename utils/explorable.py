@@ -1,0 +1,365 @@
+"""The live panel: sliders above, the picture of an experiment below, and one sentence that reads it.
+
+A panel brings three things together and does none of their work: an `utils.experiments.Experiment`
+computes, a function of `utils.figures` draws, native HTML controls (explorable.js) move the parameters.
+
+The newest position wins. A move is answered with a first picture, made of the few simulated studies that
+fit into a fortieth of a second. Then the kernel adds studies in blocks, and listens for the next move
+between them; a move ends the refinement of the position before it. So nothing is queued, and the kernel
+stays free for other cells. Where no event loop runs (a plain Python script), a move computes everything
+before it returns.
+
+The output of a cell that ends in a panel holds the widget and, for front ends without a kernel (GitHub,
+nbviewer, an exported page), the picture and the sentence of the settings at the start.
+"""
+
+import asyncio
+import base64
+import io
+import logging
+import math
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import anywidget
+import numpy as np
+import traitlets
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from utils.experiments import Experiment, ParameterError
+
+# Without a handler of their own, the log's errors would be printed into the learner's notebook.
+log = logging.getLogger(__name__)
+log.addHandler(logging.NullHandler())
+
+# All pictures of a panel have this resolution: sharp on a projector, and no text moves by a pixel when the
+# refined picture takes the place of the first one. On the page, a picture keeps its size in inches x 100.
+DPI = 150
+CSS_DPI = 100
+
+# Seconds.
+FIRST_LOOK = 0.025  # of simulating before the first picture
+REDRAW = 0.2  # between pictures while refining
+LISTEN = 0.01  # between chances for a new move to be heard
+
+
+class Slider:
+    """A slider over numbers.
+
+    Parameters
+    ----------
+    label : str
+        What it moves, in plain words.
+    low, high : float, optional
+        The ends.
+    step : float
+        The distance between positions. The last position is the last step that does not go beyond `high`.
+    values : sequence of float, optional
+        All positions, in place of `low`, `high` and `step`.
+    value : float, optional
+        Where it starts; by default where the experiment's parameter does.
+    unit : str
+        Shown, and read out, after the number.
+
+    Examples
+    --------
+    >>> Slider("Scans", 20, 80, step=10, value=50).values
+    [20, 30, 40, 50, 60, 70, 80]
+    >>> Slider("Effect", 0, 1, step=0.5, unit="Cohen's d").texts
+    ["0 Cohen's d", "0.5 Cohen's d", "1 Cohen's d"]
+    """
+
+    kind = "slider"
+
+    def __init__(self, label: str, low: float | None = None, high: float | None = None, *, step: float = 1,
+                 values: Sequence[float] | None = None, value: float | None = None, unit: str = ""):
+        if (values is None) == (low is None or high is None):
+            raise ValueError(f"The slider {label!r} needs either both its ends or `values`.")
+        if values is None:
+            if not (step > 0 and high > low):
+                raise ValueError(f"The slider {label!r} goes from {low} to {high} in steps of {step}; "
+                                 "it must go up, in steps above 0.")
+            # Rounded, because 3 * 0.1 is 0.30000000000000004. The margin keeps the upper end for that reason.
+            count = math.floor((high - low) / step + 1e-9) + 1
+            values = [round(low + i * step, 10) for i in range(count)]
+        self.label, self.unit, self.value = label, unit, value
+        self.values = list(values)
+        if len(self.values) < 2:
+            raise ValueError(f"The slider {label!r} has only {len(self.values)} position.")
+        self.texts = [f"{v:.10g} {unit}".strip() for v in self.values]
+
+
+class Choice:
+    """A list to choose from.
+
+    Parameters
+    ----------
+    label : str
+        What is chosen, in plain words.
+    options : sequence or dict
+        The values; or what the learner reads for each of them, as a dict from text to value.
+    value : object, optional
+        The one chosen at the start; by default that of the experiment's parameter.
+    """
+
+    kind = "choice"
+
+    def __init__(self, label: str, options: Sequence | Mapping, *, value: object = None):
+        named = isinstance(options, Mapping)
+        self.label, self.value = label, value
+        self.values = list(options.values()) if named else list(options)
+        self.texts = [str(text) for text in options]
+        if len(self.values) < 2:
+            raise ValueError(f"The choice {label!r} has only {len(self.values)} option.")
+
+    unit = ""
+
+
+def panel(experiment: Experiment, draw: Callable[..., Figure], /, *, repeats: int = 1000, seed: int = 0,
+          **controls: "Slider | Choice | object") -> "Panel":
+    """Make an experiment explorable.
+
+    Parameters
+    ----------
+    experiment : utils.experiments.Experiment
+        What is simulated.
+    draw : callable
+        A function of `utils.figures`: ``draw(outcome)`` makes a figure, ``draw(outcome, figure)`` changes it.
+        For its options, pass ``functools.partial(draw, score="AUC")``.
+    repeats : int
+        Simulated studies behind the refined picture.
+    seed : int
+        Seed of the first sample. "New sample" adds 1, "Reset" goes back.
+    **controls : Slider, Choice or a value
+        One for each parameter that the learner moves, by the parameter's name, in the order of display. A
+        plain value fixes a parameter.
+
+    Returns
+    -------
+    Panel
+        A widget. As the last expression of a cell it is shown.
+
+    Raises
+    ------
+    ValueError
+        When a name is no parameter of the experiment, or a control does not start at one of its positions.
+    """
+    moved = {name: control for name, control in controls.items() if isinstance(control, Slider | Choice)}
+    fixed = {name: value for name, value in controls.items() if name not in moved}
+    name = getattr(experiment, "__name__", "The experiment")
+    for parameter in controls:
+        if parameter not in experiment.defaults:
+            raise ValueError(f"{name} has no parameter {parameter!r}. "
+                             f"Its parameters are {', '.join(experiment.defaults)}.")
+    start = {}
+    for parameter, control in moved.items():
+        value = experiment.defaults[parameter] if control.value is None else control.value
+        if value not in control.values:
+            raise ValueError(f"{control.label!r} ({parameter}) starts at {value!r}, which is none of its "
+                             f"positions: {', '.join(map(str, control.values))}.")
+        start[parameter] = control.values.index(value)
+    return Panel(experiment, draw, moved, fixed, start, repeats=repeats, seed=seed)
+
+
+class Panel(anywidget.AnyWidget):
+    """The widget behind `panel`.
+
+    Attributes
+    ----------
+    position : dict
+        Where the controls are: "turn", the running number of the move; "at", the index of every control's
+        value, by name; and "seed". The front end writes it.
+    shown : dict
+        What is on display: the "turn" that it answers, the "sentence", the number of simulated studies
+        ("repeats") "of" how many, and "problem", a sentence that stands in place of the picture.
+    picture : bytes
+        The picture, a PNG.
+    failure : Exception or None
+        What went wrong inside the experiment or the figure at the position on display, for a maintainer.
+    """
+
+    _esm = Path(__file__).with_name("explorable.js")
+    _css = Path(__file__).with_name("explorable.css")
+
+    controls = traitlets.List().tag(sync=True)
+    size = traitlets.List().tag(sync=True)
+    start = traitlets.Dict().tag(sync=True)
+    # Without the echo: a front end that has moved on would be set back by it.
+    position = traitlets.Dict().tag(sync=True, echo_update=False)
+    shown = traitlets.Dict().tag(sync=True)
+    picture = traitlets.Bytes().tag(sync=True)
+
+    def __init__(self, experiment, draw, moved, fixed, start, *, repeats, seed):
+        self.experiment, self.moved, self.fixed, self.repeats = experiment, moved, fixed, repeats
+        self.failure = None
+        self._drawing = _Drawing(draw)
+        # JupyterLab hands messages of widgets to a thread of their own when the kernel lets it (a subshell),
+        # so that a move can be heard while a cell runs. One panel still takes one step at a time.
+        self._lock = threading.Lock()
+        self._newest = object()
+        self._tasks = set()
+        position = {"turn": 0, "at": start, "seed": seed}
+        controls = [{"name": name, "kind": control.kind, "label": control.label, "texts": control.texts}
+                    for name, control in moved.items()]
+        super().__init__(controls=controls, start=position, position=position)
+        for _ in self._steps(position, refine_only=True):
+            pass
+        self._default = dict(self.shown)
+        self._still = self._drawing.still(self._default["sentence"]) if self.picture else None
+        self.observe(self._move, "position")
+
+    def parameters(self, position: dict | None = None) -> dict:
+        """The experiment's parameters at a position, by default the present one."""
+        at = (position or self.position)["at"]
+        return self.fixed | {name: control.values[at[name]] for name, control in self.moved.items()}
+
+    def _move(self, change) -> None:
+        position, self._newest = change["new"], object()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            for _ in self._steps(position):
+                pass
+            return
+        # This returns at once, so that the front end may send the next move while this one is computed.
+        task = loop.create_task(self._refine(position, self._newest))
+        self._tasks.add(task)  # a loop itself does not keep its tasks alive
+        task.add_done_callback(self._tasks.discard)
+
+    async def _refine(self, position: dict, ticket: object) -> None:
+        await asyncio.sleep(0)
+        if ticket is not self._newest:
+            return
+        for _ in self._steps(position, ticket):
+            # Not 0: messages come by another thread, which needs a moment to hand them over.
+            await asyncio.sleep(0.001)
+            if ticket is not self._newest:
+                return
+
+    def _steps(self, position: dict, ticket: object = None, refine_only: bool = False) -> Iterator[None]:
+        """Compute and show what belongs to a position; yield where a new move may be heard."""
+        pictures = 0
+        began = listened = drawn = time.perf_counter()
+        try:
+            for outcome in self.experiment.stream(repeats=self.repeats, seed=position["seed"],
+                                                  **self.parameters(position)):
+                now = time.perf_counter()
+                block = (now - began) / math.ceil(outcome.repeats / self.experiment.block)
+                # A first picture is never given up for a newer move: while a learner drags, each would give
+                # way to the next and none would be seen.
+                waited = FIRST_LOOK - block if pictures == 0 else REDRAW
+                if outcome.repeats >= self.repeats or (not refine_only and now - drawn >= waited):
+                    self._show(position, ticket, outcome)
+                    pictures += 1
+                    drawn = time.perf_counter()
+                if pictures and time.perf_counter() - listened >= LISTEN:
+                    yield
+                    listened = time.perf_counter()
+        except ParameterError as error:
+            self._show(position, ticket, problem=f"{error} Move a slider back, or press Reset.")
+        except Exception as error:
+            log.exception("%s failed at %s", getattr(self.experiment, "__name__", "The experiment"), position)
+            self._show(position, ticket, failure=error,
+                       problem="This simulation cannot be shown with these settings "
+                               f"({type(error).__name__}). Move a slider back, or press Reset.")
+
+    def _show(self, position, ticket, outcome=None, problem="", failure=None) -> None:
+        with self._lock:
+            if ticket is not None and ticket is not self._newest:
+                return
+            picture = self._drawing.png(outcome) if outcome else b""
+            # In one message, so that the sentence and the picture are always of the same outcome.
+            with self.hold_sync():
+                self.failure = failure
+                self.size = self._drawing.size or self.size
+                self.picture = picture
+                self.shown = {"turn": position["turn"], "sentence": outcome.sentence if outcome else "",
+                              "repeats": outcome.repeats if outcome else 0, "of": self.repeats,
+                              "problem": problem}
+
+    def _repr_mimebundle_(self, **kwargs):
+        """The widget, and the picture and sentence of the start for front ends without a kernel."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:
+            return None
+        data, metadata = bundle
+        sentence = self._default["sentence"] or self._default["problem"]
+        data["text/plain"] = sentence
+        if self._still:
+            data["image/png"] = base64.b64encode(self._still).decode()
+            metadata["image/png"] = {"alt": sentence, "width": self.size[0]}
+        return data, metadata
+
+
+class _Drawing:
+    """A figure that is changed in place: what does not move is painted once and kept as a picture."""
+
+    def __init__(self, draw: Callable[..., Figure]):
+        self._draw = draw
+        self._figure = None
+
+    @property
+    def size(self) -> list[int]:
+        """Width and height on the page, in CSS pixels."""
+        return [round(inches * CSS_DPI) for inches in self._figure.get_size_inches()] if self._figure else []
+
+    def png(self, outcome) -> bytes:
+        """The picture of an outcome."""
+        try:
+            self._paint(outcome)
+        except Exception:
+            self._figure = None  # half changed, perhaps: begin anew next time
+            raise
+        return _encode(self._pixels(), compress_level=1)
+
+    def still(self, sentence: str) -> bytes:
+        """The picture painted last with its sentence in it, small enough to be kept in a notebook."""
+        width, dots = self._figure.get_size_inches()[0], self._pixels()
+        lines = [*_wrap(sentence, width), "To move the controls, run this cell in JupyterLab."]
+        strip = Figure((width, 0.24 * len(lines) + 0.12), dpi=DPI)
+        for number, line in enumerate(reversed(lines)):
+            strip.text(0.12 / width, (0.24 * number + 0.14) / strip.get_figheight(), line, fontsize=11,
+                       style="normal" if number else "italic", color="black" if number else "#595959")
+        canvas = FigureCanvasAgg(strip)
+        canvas.draw()
+        pixels = np.vstack([dots, np.asarray(canvas.buffer_rgba())[:, :, :3]])
+        # A chart has few colours: a palette of them looks the same and takes less than half the bytes.
+        return _encode(Image.fromarray(pixels).quantize(256, dither=Image.Dither.NONE), optimize=True)
+
+    def _paint(self, outcome) -> None:
+        if self._figure is None:
+            self._figure = self._draw(outcome)
+            self._figure.set_dpi(DPI)
+            self._canvas = FigureCanvasAgg(self._figure)
+            self._background = None
+        else:
+            self._draw(outcome, self._figure)
+        moving = getattr(self._figure, "moving", [])
+        # What moves does not make its figure stale. So a stale figure has changed in its background.
+        if self._background is None or self._figure.stale or not moving:
+            self._canvas.draw()
+            self._background = self._canvas.copy_from_bbox(self._figure.bbox)
+        else:
+            self._canvas.restore_region(self._background)
+        for artist in sorted(moving, key=lambda artist: artist.get_zorder()):
+            self._figure.draw_artist(artist)
+
+    def _pixels(self) -> np.ndarray:
+        return np.asarray(self._canvas.buffer_rgba())[:, :, :3]
+
+
+def _encode(pixels, **options) -> bytes:
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    buffer = io.BytesIO()
+    image.save(buffer, "png", **options)
+    return buffer.getvalue()
+
+
+def _wrap(sentence: str, width: float) -> list[str]:
+    """Lines of text for a strip that is so many inches wide."""
+    return textwrap.wrap(sentence, int(width * 12.5))
