@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from utils import replicates
 
@@ -209,3 +210,512 @@ def selection_outside_folds(
     everyone = np.ones((n_new, n_scans), bool)
     true = correct(replicates.gram(new, kept), train_products, everyone, new_labels)
     return {"reported": reported.mean(axis=1), "honest": honest.mean(axis=1), "true": true.mean(axis=1)}
+
+
+def _read_repeated(draws, parameters):
+    return (f"{parameters['n_subjects']} subjects with {parameters['scans_per_subject']} scans each: "
+            f"{_optimism(draws)}. With whole subjects held out it would report {draws['honest'].mean():.2f}.")
+
+
+@experiment(_read_repeated, block=5)
+def repeated_scans(
+    *, n_subjects: int = 40, scans_per_subject: int = 3, reliability: float = 0.9, effect: float = 0.0,
+    n_features: int = 50, rule: str = "nearest neighbour", n_folds: int = 5, n_new: int = 100,
+    rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """Several scans (or slices) of every subject, dealt into folds one by one or subject by subject.
+
+    Every feature has variance 1: the share `reliability` differs between subjects and stays the same from
+    scan to scan, the rest is new in every scan. Half of the subjects are patients.
+
+    Parameters
+    ----------
+    n_subjects, scans_per_subject : int
+    reliability : float
+        Intraclass correlation of the features, from 0 to 1. High reliability and many features make a
+        subject recognisable.
+    effect : float
+        Distance between the group means in standard deviations of a single scan (Mahalanobis distance,
+        all features together); 0: the diagnosis is pure chance.
+    n_features : int
+    rule : {"nearest neighbour", "linear"}
+        The classifier; "linear" is ridge regression on the labels with penalty 1.
+    n_folds : int
+    n_new : int
+        New subjects, one scan each, on whom the nearest neighbour's true score is measured (that of the
+        linear rule is exact).
+
+    Returns
+    -------
+    Outcome
+        Draws "reported" (folds by scan), "honest" (folds by subject), "true" (new subjects): accuracies,
+        shape (repeats,).
+
+    References
+    ----------
+    Yagis and others (2021), Scientific Reports 11:22544, doi:10.1038/s41598-021-01681-w.
+    """
+    require(n_subjects >= 4 and n_subjects % 2 == 0, "n_subjects", n_subjects, "an even number, 4 or more")
+    require(scans_per_subject >= 1, "scans_per_subject", scans_per_subject, "1 or more")
+    require(0 <= reliability <= 1, "reliability", reliability, "from 0 to 1")
+    require(np.isfinite(effect), "effect", effect, "a finite number")
+    require(n_features >= 1, "n_features", n_features, "1 or more")
+    require(rule in ("nearest neighbour", "linear"), "rule", rule, "'nearest neighbour' or 'linear'")
+    require(2 <= n_folds <= n_subjects // 2, "n_folds", n_folds,
+            f"from 2 to half the number of subjects, here {n_subjects // 2}")
+    subjects = np.repeat(np.arange(n_subjects), scans_per_subject)
+    labels = subjects % 2
+    n_scans = len(subjects)
+    # Subjects and scans are exchangeable, so one random deal serves all studies of a block.
+    by_scan = rng.permutation(np.arange(n_scans) % n_folds)
+    by_subject = rng.permutation(np.arange(n_subjects) % n_folds)[subjects]
+    shift = np.float32(effect / np.sqrt(n_features))
+    between = rng.standard_normal((repeats, n_subjects, n_features), dtype=np.float32)
+    X = np.float32(np.sqrt(1 - reliability)) * rng.standard_normal((repeats, n_scans, n_features),
+                                                                   dtype=np.float32)
+    X += np.float32(np.sqrt(reliability)) * between[:, subjects]
+    X[:, labels == 1] += shift
+    if rule == "linear":
+        targets = 2.0 * labels - 1
+        X = X.astype(float)
+        H = replicates.hat_matrix(X, ridge=1.0)
+        weights, intercepts = replicates.linear_rule(X, targets, ridge=1.0)
+        means = np.outer([0, 1], np.full(n_features, shift))
+        scores = {"true": replicates.accuracy_on_new_subjects(weights, intercepts, means)}
+        for name, folds in (("reported", by_scan), ("honest", by_subject)):
+            tests = [np.flatnonzero(folds == fold) for fold in range(n_folds)]
+            held_out = replicates.held_out_scores(H, targets, tests)
+            right = [(score > 0) == (labels[test] == 1) for score, test in zip(held_out, tests, strict=True)]
+            scores[name] = np.concatenate(right, axis=1).mean(axis=1)
+        return scores
+    products = replicates.gram(X, X)
+    squares = np.einsum("rii->ri", products)
+    scores = {}
+    for name, folds in (("reported", by_scan), ("honest", by_subject)):
+        predicted = replicates.nearest_neighbour(products, squares, labels, folds[:, None] != folds)
+        scores[name] = (predicted == labels).mean(axis=1)
+    new_labels = np.arange(n_new) % 2
+    new = rng.standard_normal((repeats, n_new, n_features), dtype=np.float32) + shift * new_labels[:, None]
+    everyone = np.ones((n_new, n_scans), bool)
+    predicted = replicates.nearest_neighbour(replicates.gram(new, X), squares, labels, everyone)
+    scores["true"] = (predicted == new_labels).mean(axis=1)
+    return scores
+
+
+def _read_best(draws, parameters):
+    return (f"The best of {parameters['n_tried']} {parameters['varied']}, {parameters['n_scans']} scans: "
+            f"{_optimism(draws)}. Done right, it would report {draws['honest'].mean():.2f}.")
+
+
+@experiment(_read_best, block=10)
+def best_of_many(
+    *, varied: str = "analyses", n_tried: int = 20, n_scans: int = 100, effect: float = 0.0,
+    likeness: float = 0.0, n_features: int = 5, n_folds: int = 5,
+    rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """Try many analyses, seeds or coin tosses, and report the score of the best one.
+
+    Parameters
+    ----------
+    varied : {"analyses", "seeds", "coin tosses"}
+        "analyses": every analysis (preprocessing, atlas, hyperparameters) gives features of its own; each
+        is cross-validated. "seeds": one analysis, many random splits that hold out a quarter of the
+        scans. "coin tosses": every analysis guesses.
+    n_tried : int
+    n_scans : int
+        Scans, one per subject, half of them patients; a multiple of 2 * n_folds and of 8.
+    effect : float
+        Cohen's d between the classes in one of each analysis's features (not used by "coin tosses").
+    likeness : float
+        Correlation between the features of any two analyses, from 0 to 1 ("analyses" only).
+    n_features : int
+        Features of each analysis.
+    n_folds : int
+
+    Returns
+    -------
+    Outcome
+        Draws "reported" (best score), "honest" ("analyses": nested cross-validation, which picks the
+        best analysis anew within the training part of every fold; "seeds": the mean over all seeds;
+        "coin tosses": one toss chosen beforehand), "true" (the chosen rule on new subjects, exact), and
+        "sd", the standard deviation over what was tried: accuracies, shape (repeats,).
+
+    References
+    ----------
+    Cawley and Talbot (2010), Journal of Machine Learning Research 11:2079.
+    """
+    require(varied in ("analyses", "seeds", "coin tosses"), "varied", varied,
+            "'analyses', 'seeds' or 'coin tosses'")
+    require(n_tried >= 1, "n_tried", n_tried, "1 or more")
+    require(n_folds >= 3, "n_folds", n_folds, "3 or more")
+    require(n_scans >= 2 * n_folds and n_scans % (2 * n_folds) == 0, "n_scans", n_scans,
+            f"a multiple of {2 * n_folds}, so that every fold holds as many patients as controls")
+    require(0 <= likeness <= 1, "likeness", likeness, "from 0 to 1")
+    require(np.isfinite(effect), "effect", effect, "a finite number")
+    require(n_features >= 1, "n_features", n_features, "1 or more")
+    if varied == "coin tosses":
+        scores = rng.binomial(n_scans, 0.5, (repeats, n_tried)) / n_scans
+        return {"reported": scores.max(axis=1), "honest": scores[:, 0], "true": np.full(repeats, 0.5),
+                "sd": scores.std(axis=1)}
+    means = np.zeros((2, n_features))
+    means[1, 0] = effect
+    labels = np.arange(n_scans) % 2
+    if varied == "seeds":
+        X = rng.standard_normal((repeats, n_scans, n_features)) + means[labels]
+        n_test = n_scans // 4
+        held_out = np.zeros((n_tried, n_scans), bool)
+        np.put_along_axis(held_out, rng.random((n_tried, n_scans)).argsort(axis=1)[:, :n_test], True, axis=1)
+        centroids = []
+        for label in (0, 1):
+            train = (~held_out & (labels == label)).astype(float)
+            centroids.append((train / np.maximum(train.sum(axis=1, keepdims=True), 1)) @ X)
+        weights = centroids[1] - centroids[0]
+        intercepts = -np.sum(weights * (centroids[0] + centroids[1]), axis=-1) / 2
+        predicted = np.swapaxes(X @ np.swapaxes(weights, 1, 2), 1, 2) + intercepts[..., None] > 0
+        scores = ((predicted == labels) & held_out).sum(axis=2) / n_test
+        honest = scores.mean(axis=1)
+    else:
+        shape = (repeats, n_tried, n_folds, n_scans // n_folds, n_features)
+        X = np.sqrt(likeness) * rng.standard_normal((repeats, 1, *shape[2:]))
+        X = X + np.sqrt(1 - likeness) * rng.standard_normal(shape)
+        labels = labels[: n_scans // n_folds]  # the same in every fold
+        X += means[labels]
+        per_class = n_scans // n_folds // 2
+        sums = np.stack([X[..., labels == label, :].sum(axis=3) for label in (0, 1)])
+        total = sums.sum(axis=3, keepdims=True)
+
+        def rule(left_out, n_left_out):
+            """Nearest-centroid rules from the sums over the folds that are not left out."""
+            low, high = (total - left_out) / ((n_folds - n_left_out) * per_class)
+            weights = high - low
+            return weights, -np.sum(weights * (low + high), axis=-1) / 2
+
+        def right(weights, intercepts):
+            """Accuracy in every fold g of rules [..., g, feature]."""
+            scores = np.einsum("...gip,...gp->...gi", X, weights) + intercepts[..., None]
+            return ((scores > 0) == labels).mean(axis=-1)
+
+        outer = right(*rule(sums, 1))  # (repeats, tried, fold): trained without that fold
+        scores = outer.mean(axis=-1)
+        # Nested: the choice for fold f rests on the other folds g, by rules that saw neither f nor g.
+        honest = np.zeros(repeats)
+        for fold in range(n_folds):
+            others = np.arange(n_folds) != fold
+            inner = right(*rule(sums + sums[..., fold, None, :], 2))[..., others].mean(axis=-1)
+            honest += outer[np.arange(repeats), inner.argmax(axis=1), fold] / n_folds
+        low, high = total[..., 0, :] / (n_folds * per_class)
+        weights = high - low
+        intercepts = -np.sum(weights * (low + high), axis=-1) / 2
+    best = (np.arange(repeats), scores.argmax(axis=1))
+    return {"reported": scores[best], "honest": honest, "sd": scores.std(axis=1),
+            "true": replicates.accuracy_on_new_subjects(weights[best], intercepts[best], means)}
+
+
+def _read_tuned(draws, parameters):
+    return (f"The best of 30 settings of kernel ridge regression, {parameters['n_scans']} scans of noise: "
+            f"{_optimism(draws)}. Nested cross-validation would report {draws['honest'].mean():.2f}.")
+
+
+@experiment(_read_tuned, block=5)
+def tuned_kernel_ridge(
+    *, n_scans: int = 40, n_features: int = 10, n_folds: int = 5, rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """Tune one model over a grid of 30 settings on pure noise, and report the best grid score.
+
+    Kernel ridge regression on labels -1 and +1 (radial kernel, six widths, five penalties), folds dealt
+    at random. The labels mean nothing, so the true accuracy is one half.
+
+    Parameters
+    ----------
+    n_scans : int
+        Even.
+    n_features, n_folds : int
+
+    Returns
+    -------
+    Outcome
+        Draws "reported" (best of the grid), "honest" (nested), "true" (0.5): shape (repeats,).
+
+    References
+    ----------
+    Cawley and Talbot (2010), Journal of Machine Learning Research 11:2079.
+    """
+    require(n_folds >= 2, "n_folds", n_folds, "2 or more")
+    require(n_scans >= 2 * n_folds and n_scans % 2 == 0, "n_scans", n_scans,
+            f"an even number, {2 * n_folds} or more")
+    require(n_features >= 1, "n_features", n_features, "1 or more")
+    targets = np.where(np.arange(n_scans) % 2, 1.0, -1.0)
+    X = rng.standard_normal((repeats, n_scans, n_features))
+    products = replicates.gram(X, X)
+    squares = np.einsum("rii->ri", products)
+    distance = squares[:, :, None] + squares[:, None, :] - 2 * products
+    widths = np.geomspace(0.01, 1, 6) / n_features
+    kernels = np.exp(-widths[:, None, None, None] * distance)
+    penalties = np.geomspace(0.01, 100, 5)
+
+    def grid_scores(kernels, targets, folds):
+        """Cross-validated accuracy of all settings, shape (repeats, 30), and their held-out predictions."""
+        n = len(targets)
+        K = np.stack([kernels] * len(penalties), axis=1).reshape(-1, n, n)
+        ridge = np.broadcast_to(penalties[None, :, None], (len(widths), len(penalties), repeats)).reshape(-1)
+        H = np.linalg.solve(K + ridge[:, None, None] * np.eye(n), K)
+        tests = [np.flatnonzero(folds == fold) for fold in range(n_folds)]
+        right = np.empty((len(K), n), bool)
+        for test, scores in zip(tests, replicates.held_out_scores(H, targets, tests), strict=True):
+            right[:, test] = (scores > 0) == (targets[test] > 0)
+        return right.reshape(-1, repeats, n).swapaxes(0, 1)
+
+    folds = rng.permutation(np.arange(n_scans) % n_folds)
+    right = grid_scores(kernels, targets, folds)
+    honest = np.zeros(repeats)
+    for fold in range(n_folds):
+        train = np.flatnonzero(folds != fold)
+        inner_folds = rng.permutation(np.arange(len(train)) % n_folds)
+        inner = grid_scores(kernels[:, :, train[:, None], train], targets[train], inner_folds).mean(axis=2)
+        chosen = right[np.arange(repeats), inner.argmax(axis=1)]
+        honest += chosen[:, folds == fold].sum(axis=1) / n_scans
+    return {"reported": right.mean(axis=2).max(axis=1), "honest": honest, "true": np.full(repeats, 0.5)}
+
+
+SCHEMES = ("leave-one-out", "10-fold", "5-fold", "2-fold", "50 random splits")
+
+
+def _read_error(draws, parameters):
+    error = draws["reported"] - draws["true"]
+    low, high = np.quantile(error, [0.05, 0.95])
+    missed = np.mean(np.abs(error) > draws["claimed"])
+    return (f"{parameters['n_scans']} scans, {parameters['scheme']}: nine reported accuracies in ten lie "
+            f"between {low:+.2f} and {high:+.2f} of the truth. The usual error bar is "
+            f"±{np.median(draws['claimed']):.2f}; it should miss the truth in 10 % of studies and misses it "
+            f"in {100 * missed:.0f} %.")
+
+
+@experiment(_read_error, block=10)
+def cross_validation_error(
+    *, n_scans: int = 100, scheme: str = "5-fold", effect: float = 1.35, n_features: int = 10,
+    ridge: float = 1.0, penalise_intercept: bool = False, rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """How far the cross-validated accuracy of one study lies from the truth of its own model.
+
+    Two normal classes of equal size and a linear rule (ridge regression on the labels). The rule treats
+    all directions alike, so it does not matter how the effect is spread over the features.
+
+    Parameters
+    ----------
+    n_scans : int
+        Scans, one per subject, half of them patients; divisible by the number of folds.
+    scheme : str
+        One of `SCHEMES`; random splits hold out 20 %.
+    effect : float
+        Mahalanobis distance between the classes; 0 for pure noise.
+    n_features : int
+    ridge : float
+        Penalty, above 0.
+    penalise_intercept : bool
+        As in LinearSVC; see `utils.replicates.hat_matrix`.
+
+    Returns
+    -------
+    Outcome
+        Draws "reported" (cross-validated accuracy), "true" (the rule fitted to all scans, on new
+        subjects, exact), "claimed" (half width of the usual 90 % interval: 1.645 standard errors of the
+        mean over the folds or splits; with leave-one-out, over the scans): shape (repeats,).
+
+    References
+    ----------
+    Varoquaux (2018), NeuroImage 180:68, doi:10.1016/j.neuroimage.2017.06.061: 300 features,
+    effect 2.31, LinearSVC (``ridge=0.5, penalise_intercept=True``).
+    """
+    require(scheme in SCHEMES, "scheme", scheme, "one of " + ", ".join(SCHEMES))
+    require(n_scans >= 10 and n_scans % 2 == 0, "n_scans", n_scans, "an even number, 10 or more")
+    require(np.isfinite(effect), "effect", effect, "a finite number")
+    require(n_features >= 1, "n_features", n_features, "1 or more")
+    require(ridge > 0, "ridge", ridge, "above 0")
+    labels = np.repeat([0, 1], n_scans // 2)
+    if scheme == "50 random splits":
+        tests = np.array([rng.permutation(n_scans)[: n_scans // 5] for _ in range(50)])
+    else:
+        n_folds = n_scans if scheme == "leave-one-out" else int(scheme.split("-")[0])
+        require(n_scans % n_folds == 0, "n_scans", n_scans,
+                f"a multiple of {n_folds} for {scheme} cross-validation, so that all folds are of one size")
+        # Dealing the sorted scans out in turn gives folds of one size in which the classes are balanced.
+        tests = np.arange(n_scans).reshape(-1, n_folds).T
+    means = np.zeros((2, n_features))
+    means[1, 0] = effect
+    X = rng.standard_normal((repeats, n_scans, n_features)) + means[labels]
+    settings = {"ridge": ridge, "penalise_intercept": penalise_intercept}
+    weights, intercepts = replicates.linear_rule(X, 2.0 * labels - 1, **settings)
+    held_out = replicates.cross_validated_scores(X, 2.0 * labels - 1, tests, **settings)
+    scores = ((held_out > 0) == (labels[tests] == 1)).mean(axis=2)
+    claimed = 1.645 * scores.std(axis=1, ddof=1) / np.sqrt(scores.shape[1])
+    return {"reported": scores.mean(axis=1), "claimed": claimed,
+            "true": replicates.accuracy_on_new_subjects(weights, intercepts, means)}
+
+
+def _false_alarms(draws):
+    return ", ".join(f"{name} {100 * np.mean(p <= 0.05):.0f} %" for name, p in draws.items())
+
+
+def _read_learners(draws, parameters):
+    return (f"Two equally good models, {parameters['n_splits']} random splits of {parameters['n_scans']} "
+            f"scans. A test at the 5 % level should find a difference in 5 % of studies. "
+            f"It finds one in: {_false_alarms(draws)}.")
+
+
+@experiment(_read_learners, block=10)
+def two_equal_learners(
+    *, n_scans: int = 100, n_splits: int = 15, test_share: float = 0.1, effect: float = 1.0,
+    n_features: int = 5, rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """A t-test over the splits of cross-validation, comparing two models that are equally good.
+
+    Each model (nearest centroid) has features of its own, drawn alike, so neither is better.
+
+    Parameters
+    ----------
+    n_scans : int
+        Scans, one per subject, half of them patients.
+    n_splits : int
+        Random splits into training and test scans, 2 or more.
+    test_share : float
+        Share of the scans held out in every split.
+    effect : float
+        Cohen's d between the classes in one feature of each model.
+    n_features : int
+        Features of each model.
+
+    Returns
+    -------
+    Outcome
+        Draws "plain t-test" and "corrected t-test": two-sided p-values, shape (repeats,).
+
+    References
+    ----------
+    Nadeau and Bengio (2003), Machine Learning 52:239: the variance of the mean difference over J splits
+    is multiplied by 1/J + n_test/n_train instead of 1/J.
+    """
+    require(n_scans >= 10 and n_scans % 2 == 0, "n_scans", n_scans, "an even number, 10 or more")
+    require(n_splits >= 2, "n_splits", n_splits, "2 or more")
+    n_test = round(test_share * n_scans)
+    require(1 <= n_test <= n_scans // 2, "test_share", test_share,
+            "a share of the scans, at most one half, that holds out at least one scan")
+    require(np.isfinite(effect), "effect", effect, "a finite number")
+    require(n_features >= 1, "n_features", n_features, "1 or more")
+    labels = np.arange(n_scans) % 2
+    held_out = np.zeros((n_splits, n_scans), bool)
+    np.put_along_axis(held_out, rng.random((n_splits, n_scans)).argsort(axis=1)[:, :n_test], True, axis=1)
+    scores = []
+    for _ in range(2):
+        X = rng.standard_normal((repeats, n_scans, n_features))
+        X[:, labels == 1, 0] += effect
+        low, high = ((train / train.sum(axis=1, keepdims=True)) @ X
+                     for train in ((~held_out & (labels == label)).astype(float) for label in (0, 1)))
+        weights = high - low
+        intercepts = -np.sum(weights * (low + high), axis=-1) / 2
+        predicted = weights @ np.swapaxes(X, 1, 2) + intercepts[..., None] > 0
+        scores.append(((predicted == labels) & held_out).sum(axis=2) / n_test)
+    difference = scores[1] - scores[0]
+    mean, variance = difference.mean(axis=1), difference.var(axis=1, ddof=1)
+    p = {}
+    for name, factor in (("plain t-test", 1 / n_splits),
+                         ("corrected t-test", 1 / n_splits + n_test / (n_scans - n_test))):
+        error = np.sqrt(factor * variance)
+        # Two models that differ in no split: nothing speaks for a difference.
+        t = np.divide(mean, error, out=np.zeros_like(mean), where=error > 0)
+        p[name] = 2 * stats.t.sf(np.abs(t), n_splits - 1)
+    return p
+
+
+def _read_permutation(draws, parameters):
+    return (f"{parameters['n_subjects']} subjects with {parameters['scans_per_subject']} scans each, and "
+            f"nothing to find. A test at the 5 % level should raise 5 % false alarms. "
+            f"It raises: {_false_alarms(draws)}.")
+
+
+@experiment(_read_permutation, block=10)
+def permutation_tests(
+    *, n_subjects: int = 40, scans_per_subject: int = 1, reliability: float = 0.9, n_features: int = 10,
+    n_folds: int = 5, n_permutations: int = 19, rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """Four ways to a p-value for a cross-validated accuracy, on data in which there is nothing to find.
+
+    Folds hold whole subjects and are stratified; the classifier is least squares on the labels.
+
+    Parameters
+    ----------
+    n_subjects : int
+        Half of them patients; a multiple of 2 * n_folds.
+    scans_per_subject : int
+    reliability : float
+        Intraclass correlation of the features, from 0 to 1.
+    n_features, n_folds : int
+    n_permutations : int
+        19 or more, so that p can reach 1/20.
+
+    Returns
+    -------
+    Outcome
+        p-values, shape (repeats,): "binomial test" (every scan taken for an independent coin toss),
+        "shuffling scans" (labels permuted between scans, folds fixed), "shuffling subjects, folds kept"
+        and "shuffling subjects, folds drawn anew". With one scan per subject, the second is the third
+        and is left out.
+
+    References
+    ----------
+    Noirhomme and others (2014), NeuroImage: Clinical 4:687, doi:10.1016/j.nicl.2014.04.004.
+    """
+    require(n_folds >= 2, "n_folds", n_folds, "2 or more")
+    require(n_subjects >= 2 * n_folds and n_subjects % (2 * n_folds) == 0, "n_subjects", n_subjects,
+            f"a multiple of {2 * n_folds}, so that every fold holds as many patients as controls")
+    require(scans_per_subject >= 1, "scans_per_subject", scans_per_subject, "1 or more")
+    require(0 <= reliability <= 1, "reliability", reliability, "from 0 to 1")
+    n_scans = n_subjects * scans_per_subject
+    require(1 <= n_features < n_scans * (n_folds - 1) / n_folds - 1, "n_features", n_features,
+            "1 or more, and fewer than the scans that a fold is trained on")
+    require(n_permutations >= 19, "n_permutations", n_permutations, "19 or more")
+    subjects = np.repeat(np.arange(n_subjects), scans_per_subject)
+    labels = np.where(np.arange(n_subjects) % 2, 1.0, -1.0)  # of subjects
+    # Neighbouring subjects are a patient and a control, so these folds are stratified.
+    folds = np.repeat(np.arange(n_folds), n_subjects // n_folds)
+    tests = np.array([np.flatnonzero(folds[subjects] == fold) for fold in range(n_folds)])
+    X = np.sqrt(reliability) * rng.standard_normal((repeats, n_subjects, n_features))[:, subjects]
+    X += np.sqrt(1 - reliability) * rng.standard_normal(X.shape)
+    H = replicates.hat_matrix(X, ridge=1e-6)
+    order = tests.ravel()
+
+    def operator(H):
+        """Matrices (repeats, n, n) that turn labels into held-out scores, in the order of `order`."""
+        inside = np.eye(tests.shape[1]) - H[:, tests[:, :, None], tests[:, None, :]]
+        residual = (np.eye(n_scans) - H)[:, tests]
+        return (np.eye(n_scans)[tests] - np.linalg.solve(inside, residual)).reshape(repeats, n_scans, n_scans)
+
+    def accuracy(scores, truth):
+        return ((scores > 0) == (truth > 0)).mean(axis=1)
+
+    def p_value(observed, permuted):
+        # Equal scores count against the finding; the tolerance is for sums that differ by rounding only.
+        return (1 + (permuted >= observed[:, None] - 1e-9).sum(axis=1)) / (1 + n_permutations)
+
+    fixed = operator(H)
+    scan_labels = labels[subjects]
+    observed = accuracy(fixed @ scan_labels, scan_labels[order])
+
+    def kept_folds(shuffled):
+        """p-value with the labels of `shuffled` (scans, permutations) in the folds as they are."""
+        return p_value(observed, accuracy(fixed @ shuffled, shuffled[order]))
+
+    by_subject = np.stack([rng.permutation(labels) for _ in range(n_permutations)], axis=1)[subjects]
+    p = {"binomial test": stats.binom.sf(np.round(observed * n_scans) - 1, n_scans, 0.5)}
+    if scans_per_subject > 1:
+        by_scan = np.stack([rng.permutation(scan_labels) for _ in range(n_permutations)], axis=1)
+        p["shuffling scans"] = kept_folds(by_scan)
+    p["shuffling subjects, folds kept"] = kept_folds(by_subject)
+    # Labels shuffled and stratified folds drawn anew: the same as leaving both and shuffling the subjects.
+    redrawn = []
+    for _ in range(n_permutations):
+        rows = (rng.permutation(n_subjects)[:, None] * scans_per_subject
+                + np.arange(scans_per_subject)).ravel()
+        scores = replicates.held_out_scores(H[:, rows[:, None], rows], scan_labels, tests)
+        redrawn.append(accuracy(scores.reshape(repeats, -1), scan_labels[order]))
+    p["shuffling subjects, folds drawn anew"] = p_value(observed, np.stack(redrawn, axis=1))
+    return p

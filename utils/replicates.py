@@ -10,6 +10,7 @@ studies of a stack may share labels and folds (shape (n,)) or have their own (sh
 """
 
 import numpy as np
+from scipy.special import ndtr
 from sklearn.model_selection import StratifiedKFold
 
 
@@ -127,3 +128,136 @@ def nearest_centroid(products: np.ndarray, train_products: np.ndarray, train_lab
         squared = np.einsum("...ij,...ij->...i", weights @ train_products, weights)
         scores = scores + sign * (towards - squared / 2)
     return scores
+
+
+def hat_matrix(X: np.ndarray, ridge: float = 0.0, *, penalise_intercept: bool = False) -> np.ndarray:
+    """The matrix H that turns labels into fitted scores, ``fitted = H @ y``, for least squares.
+
+    With labels -1 and +1 this is scikit-learn's ``RidgeClassifier(alpha=ridge)`` (``ridge=0``: least
+    squares, whose direction is that of linear discriminant analysis). With a penalised intercept and
+    ``ridge=1 / (2 C)`` it is ``LinearSVC(C=C)`` as long as every scan is a support vector, which is the
+    rule, not the exception, where features outnumber scans.
+
+    Parameters
+    ----------
+    X : numpy.ndarray, shape (repeats, n, p)
+    ridge : float
+        Penalty; must be above 0 if p is not smaller than n - 1.
+    penalise_intercept : bool
+        Treat the intercept as the weight of one more feature, as LinearSVC does.
+
+    Returns
+    -------
+    numpy.ndarray, shape (repeats, n, n)
+    """
+    n, p = X.shape[-2:]
+    if not penalise_intercept:
+        X = X - X.mean(axis=-2, keepdims=True)
+    if p < n and not penalise_intercept:
+        inner = np.swapaxes(X, -1, -2) @ X + ridge * np.eye(p)
+        H = X @ np.linalg.solve(inner, np.swapaxes(X, -1, -2))
+    else:
+        K = gram(X, X) + penalise_intercept
+        H = np.linalg.solve(K + ridge * np.eye(n), K)
+    return H if penalise_intercept else H + 1 / n
+
+
+def held_out_scores(H: np.ndarray, targets: np.ndarray, tests) -> np.ndarray:
+    """Scores of the scans of every test set by the rule fitted to all other scans.
+
+    Nothing is fitted again. If e are the residuals of the rule that saw every scan, the residuals of test
+    set T under the rule that never saw T are ``inv(I - H[T, T]) @ e[T]``, exactly (with one scan in T,
+    the well-known e / (1 - h) of leave-one-out).
+
+    Parameters
+    ----------
+    H : numpy.ndarray, shape (repeats, n, n)
+        From `hat_matrix`.
+    targets : numpy.ndarray, shape (n,) or (repeats, n)
+        Labels as -1 and +1, or any numbers to regress on.
+    tests : numpy.ndarray of int, shape (sets, m), or list of arrays of indices
+        The scans of every test set. An array is worked through at once, a list set by set.
+
+    Returns
+    -------
+    numpy.ndarray, shape (repeats, sets, m), or a list of arrays of shape (repeats, m)
+    """
+    if isinstance(tests, list):
+        return [held_out_scores(H, targets, test[None, :])[:, 0] for test in tests]
+    targets = np.broadcast_to(targets, H.shape[:-1])
+    residuals = targets - np.einsum("rij,rj->ri", H, targets)
+    tests = np.asarray(tests)
+    inside = np.eye(tests.shape[1]) - H[:, tests[:, :, None], tests[:, None, :]]
+    unseen = np.linalg.solve(inside, residuals[:, tests][..., None])[..., 0]
+    return targets[:, tests] - unseen
+
+
+def linear_rule(X: np.ndarray, targets: np.ndarray, ridge: float = 0.0, *,
+                penalise_intercept: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Weights, shape (..., p), and intercepts, shape (...), of the rule of `hat_matrix`.
+
+    ``X`` has shape (..., n, p), ``targets`` shape (n,) or (..., n).
+    """
+    n, p = X.shape[-2:]
+    targets = np.broadcast_to(targets, X.shape[:-1])[..., None]
+    centre = 0 if penalise_intercept else X.mean(axis=-2, keepdims=True)
+    level = 0 if penalise_intercept else targets.mean(axis=-2, keepdims=True)
+    centred, towards = X - centre, targets - level
+    if p < n and not penalise_intercept:
+        inner = np.swapaxes(centred, -1, -2) @ centred + ridge * np.eye(p)
+        weights = np.linalg.solve(inner, np.swapaxes(centred, -1, -2) @ towards)
+        return weights[..., 0], (level - centre @ weights)[..., 0, 0]
+    dual = np.linalg.solve(gram(centred, centred) + penalise_intercept + ridge * np.eye(n), towards)
+    weights = np.swapaxes(centred, -1, -2) @ dual
+    intercept = dual.sum(axis=-2) if penalise_intercept else (level - centre @ weights)[..., 0]
+    return weights[..., 0], intercept[..., 0]
+
+
+def cross_validated_scores(X: np.ndarray, targets: np.ndarray, tests: np.ndarray, ridge: float = 0.0, *,
+                           penalise_intercept: bool = False) -> np.ndarray:
+    """Scores of the scans of every test set by the rule of `linear_rule` fitted to all other scans.
+
+    Parameters
+    ----------
+    X : numpy.ndarray, shape (repeats, n, p)
+    targets : numpy.ndarray, shape (n,)
+        Labels as -1 and +1.
+    tests : numpy.ndarray of int, shape (sets, m)
+    ridge, penalise_intercept
+        As in `hat_matrix`.
+
+    Returns
+    -------
+    numpy.ndarray, shape (repeats, sets, m)
+    """
+    n, p = X.shape[-2:]
+    if tests.shape[1] == 1 or p + 1 >= n - tests.shape[1] or penalise_intercept:
+        return held_out_scores(hat_matrix(X, ridge, penalise_intercept=penalise_intercept), targets, tests)
+    # Few features, many scans: subtracting the test scans from the sums costs less than an n by n matrix.
+    X = np.concatenate([X, np.ones((*X.shape[:-1], 1), X.dtype)], axis=-1)
+    test_X, test_targets = X[:, tests], targets[tests][..., None]
+    penalty = ridge * np.diag(np.r_[np.ones(p), 0])
+    turned, test_turned = np.swapaxes(X, -1, -2), np.swapaxes(test_X, -1, -2)
+    inner = (turned @ X + penalty)[:, None] - test_turned @ test_X
+    towards = (turned @ targets[:, None])[:, None] - test_turned @ test_targets
+    return (test_X @ np.linalg.solve(inner, towards))[..., 0]
+
+
+def accuracy_on_new_subjects(weights: np.ndarray, intercepts: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """Exact accuracy of linear rules on endless new subjects from two equally frequent normal classes.
+
+    Parameters
+    ----------
+    weights : numpy.ndarray, shape (..., p)
+    intercepts : numpy.ndarray, shape (...)
+    means : numpy.ndarray, shape (2, p)
+        Means of the two classes; every feature has variance 1 within the class and is independent.
+
+    Returns
+    -------
+    numpy.ndarray, shape (...)
+    """
+    length = np.linalg.norm(weights, axis=-1)
+    length = np.where(length > 0, length, 1)
+    against, towards = (ndtr((weights @ mean + intercepts) / length) for mean in means)
+    return (towards + 1 - against) / 2
