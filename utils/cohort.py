@@ -17,7 +17,7 @@ or, where the asymmetry of the striata is among the features, by integration ove
 **What is known and what is assumed** stands feature by feature in `parameter_table()`, with its source.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 
@@ -135,7 +135,7 @@ def _number(name, value, low, high, *, open_low=False):
 
 def _per_site(name, value, n_sites, low, high, *, open_low=False):
     """One number for all sites, or one for each, as an array of shape (n_sites,)."""
-    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
+    if np.ndim(value) == 1:
         if len(value) != n_sites:
             _refuse(name, value, f"one number or a sequence of {n_sites}, one for each site")
         each = [_number(f"{name}[{i}]", v, low, high, open_low=open_low) for i, v in enumerate(value)]
@@ -374,17 +374,21 @@ def parameter_table(*, hemispheres=False):
 # The truth of a set of features
 
 
-def _plane(means, step=0.03, reach=7.0):
-    """Densities of both classes on a grid of the plane: controls at 0, patients at two means."""
+def _plane(means, step=0.04, reach=6.5):
+    """Both classes on a grid of the plane: controls around 0, patients around two means.
+
+    Gives the mass of controls, that of patients and the log likelihood ratio of every grid point.
+    """
     low, high = np.minimum(means.min(0), 0) - reach, np.maximum(means.max(0), 0) + reach
     axes = [np.arange(a, b, step) for a, b in zip(low, high, strict=True)]
 
-    def density(centre):
-        return np.outer(*(norm.pdf(axis, c) for axis, c in zip(axes, centre, strict=True))).ravel()
-
-    controls = density(np.zeros(2)) * step**2
-    patients = (density(means[0]) + density(means[1])) / 2 * step**2
-    return controls / controls.sum(), patients / patients.sum()
+    point = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
+    controls = np.outer(*(norm.pdf(axis) for axis in axes)).ravel() * step**2
+    ratio = np.logaddexp(*(point @ mean - mean @ mean / 2 for mean in means)) - np.log(2)
+    patients = sum(
+        np.outer(*(norm.pdf(axis, c) for axis, c in zip(axes, mean, strict=True))).ravel() for mean in means
+    )
+    return controls, patients * step**2 / 2, ratio
 
 
 @dataclass(frozen=True, eq=False)
@@ -517,8 +521,8 @@ class Cohort:
         seen = self._separation(features, sessions)
         if isinstance(seen, float):
             return float(bayes_auc(seen))
-        controls, patients = _plane(seen)
-        order = np.argsort(patients / controls)
+        controls, patients, ratio = _plane(seen)
+        order = np.argsort(ratio)
         controls, patients = controls[order], patients[order]
         return float(np.sum(patients * (np.cumsum(controls) - controls / 2)))
 
@@ -542,7 +546,7 @@ class Cohort:
         if isinstance(seen, float):
             return bayes_accuracy(seen, prevalence)
         p = _number("prevalence", prevalence, 0, 1)
-        controls, patients = _plane(seen)
+        controls, patients, _ = _plane(seen)
         return float(np.maximum(p * patients, (1 - p) * controls).sum())
 
 
@@ -623,7 +627,7 @@ def simulate_cohort(
     reliability : float or dict by group, optional
         Stable share of the variance within a diagnosis and a site, in (0, 1]; the published values by
         default (`parameter_table`). Lower reliability adds error, and d falls by
-        sqrt(reliability / published reliability).
+        sqrt(reliability / published reliability). Noise features keep their variance of 1.
     label_error : float, or pair of floats
         "symmetric": chance that a person's diagnosis is wrong, from 0 to .5. "by_class": (chance that a
         true control is recorded as a patient, chance that a true patient is recorded as a control), each
@@ -677,12 +681,10 @@ def simulate_cohort(
     k = _whole("n_sites", n_sites, 1)
     if k > n:
         _refuse("n_sites", n_sites, f"at most n_subjects ({n})")
-    if isinstance(sessions_per_subject, Sequence) and not isinstance(sessions_per_subject, str):
-        if len(sessions_per_subject) != 2 or list(sessions_per_subject) != sorted(sessions_per_subject):
-            _refuse("sessions_per_subject", sessions_per_subject, "a whole number or a (smallest, largest)")
-        fewest, most = (_whole("sessions_per_subject", v, 1, 50) for v in sessions_per_subject)
-    else:
-        fewest = most = _whole("sessions_per_subject", sessions_per_subject, 1, 50)
+    between = sessions_per_subject if np.ndim(sessions_per_subject) == 1 else (sessions_per_subject,) * 2
+    visits = [_whole("sessions_per_subject", v, 1, 50) for v in between]
+    if len(visits) != 2 or visits[0] > visits[1]:
+        _refuse("sessions_per_subject", sessions_per_subject, "a whole number or (smallest, largest)")
     plan = _per_site("prevalence", prevalence, k, 0, 1)
     shift = _per_site("site_shift", site_shift, k, 0, 10)
     scale = _per_site("site_scale", site_scale, k, 0, 1)
@@ -692,12 +694,15 @@ def simulate_cohort(
     if label_error_kind not in kinds:
         _refuse("label_error_kind", label_error_kind, f"one of {', '.join(kinds)}")
     if label_error_kind == "by_class":
-        if not isinstance(label_error, Sequence | np.ndarray) or len(label_error) != 2:
+        if np.ndim(label_error) != 1 or len(label_error) != 2:
             _refuse("label_error", label_error, "a pair (of true controls, of true patients) for by_class")
         error = [_number(f"label_error[{i}]", v, 0, 1) for i, v in enumerate(label_error)]
+    elif label_error_kind == "none":
+        error = 0.0
+        if np.any(label_error != 0):
+            _refuse("label_error", label_error, f"0, or label_error_kind one of {', '.join(kinds[1:])}")
     else:
-        limit = {"none": 0, "symmetric": 0.5, "by_features": 0.45}[label_error_kind]
-        error = _number("label_error", label_error, 0, limit)
+        error = _number("label_error", label_error, 0, 0.5 if label_error_kind == "symmetric" else 0.45)
     missing = _number("missing", missing, 0, 0.9)
     missing_severity = _number("missing_severity", missing_severity, -5, 5)
     missing_site = _number("missing_site", missing_site, 0, 5)
@@ -725,7 +730,7 @@ def simulate_cohort(
     person += true[:, None] * (model.d + worse[:, None] * model.asymmetry)
 
     # Sessions: the same person again, with an error of measurement.
-    visits = _stream(seed, "sessions").integers(fewest, most + 1, n)
+    visits = _stream(seed, "sessions").integers(visits[0], visits[1] + 1, n)
     who = np.repeat(np.arange(n), visits)
     session = np.arange(len(who)) - np.repeat(np.cumsum(visits) - visits, visits) + 1
     z = person[who]
@@ -761,7 +766,7 @@ def simulate_cohort(
     complete = pd.DataFrame(
         np.hstack([values[:, 1:], noise]), columns=pd.Index([*model.names[1:], *names], dtype=object)
     )
-    features = {g: [name for name, of in zip(model.names, model.group, strict=True) if of == g] for g in GROUPS}
+    features = {group: np.array(model.names)[model.group == group].tolist() for group in GROUPS}
     features["noise"] = names
     complete = complete[[name for group in features.values() for name in group]]
     seen = complete
@@ -807,16 +812,17 @@ def simulate_cohort(
 
 # One striatum, seen from above, front upwards, in head widths from the centre: the head of the caudate,
 # then the putamen, which runs outwards and back. Columns: right-left, back-front, radius.
-_PATH = np.array([[0.082, 0.125, 0.050], [0.155, 0.100, 0.036], [0.195, -0.030, 0.026]])
+_PATH = np.array([[0.085, 0.125, 0.050], [0.160, 0.105, 0.042], [0.205, -0.040, 0.040]])
 _HEAD_ENDS = 0.30  # along the path
 _FINE = 4  # sub-pixels per pixel and axis
 _GLYPH = ["####.", "#...#", "#...#", "####.", "#.#..", "#..#.", "#...#"]  # a letter R
 
 
 def _templates(size, blur):
-    """Background and the four striatal regions (caudate left, right, putamen left, right), blurred.
+    """Background, four striatal regions (caudate left, right, putamen left, right) and two slopes.
 
-    Shape (5, size, size). Radiological convention: the left of the person is right in the picture.
+    A slope runs along a putamen, left and right, from 1 in front to -1 behind, with mean 0. All blurred;
+    shape (7, size, size). Radiological convention: the left of the person is right in the picture.
     """
     fine = size * _FINE
     x = (np.arange(fine) + 0.5) / fine - 0.5
@@ -832,18 +838,22 @@ def _templates(size, blur):
     inside = nearest < 1
     left = [inside & (along <= _HEAD_ENDS), inside & (along > _HEAD_ENDS)]
     brain = (across / 0.36) ** 2 + (front / 0.45) ** 2 < 1
-    stack = np.array([brain, left[0], left[0][:, ::-1], left[1], left[1][:, ::-1]], float)
-    stack = stack.reshape(5, size, _FINE, size, _FINE).mean((2, 4))
+    slope = np.where(left[1], along, 0.0)
+    slope[left[1]] -= slope[left[1]].mean()
+    slope /= -np.abs(slope).max()
+    stack = np.array([t for half in (*left, slope) for t in (half, half[:, ::-1])], float)
+    stack = np.concatenate([brain[None], stack])
+    stack = stack.reshape(7, size, _FINE, size, _FINE).mean((2, 4))
     return gaussian_filter(stack, (0, blur, blur))
 
 
 def render_slices(cohort, *, size=64, counts=60.0, gain=None, blur=0.03, mark=False):
     """Draw every session as a small picture like an axial slice of a dopamine-transporter SPECT.
 
-    Two striata on a faint brain: commas in health; in disease the putamen, the tail of the comma, fades,
-    more on one side, and full stops remain. The uptake of a region is that of the background times
-    (1 + binding ratio). The head lies a little differently in every session; the camera blurs; photons
-    are counted (Poisson) and smoothed; the scanner multiplies.
+    Two striata on a faint brain: commas in health; in disease the putamen, the tail of the comma, fades
+    from behind, more on one side, and full stops remain. The uptake of a region is that of the
+    background times (1 + binding ratio). The head lies a little differently in every session; the camera
+    blurs; photons are counted (Poisson) and smoothed; the scanner multiplies.
 
     Parameters
     ----------
@@ -891,7 +901,10 @@ def render_slices(cohort, *, size=64, counts=60.0, gain=None, blur=0.03, mark=Fa
 
     ratios = cohort.complete[cohort.features["binding"]].to_numpy().clip(0)
     background, *regions = _templates(size, blur)
-    uptake = background + np.tensordot(ratios, np.array(regions), axes=1)
+    # Disease empties the putamen from behind; its mean stays the binding ratio.
+    putamen = ratios[:, 2:]
+    slope = np.minimum((BINDING["putamen"][0] - putamen).clip(0), putamen)
+    uptake = background + np.tensordot(np.hstack([ratios, slope]), np.array(regions), axes=1)
     pose = rng.standard_normal((len(uptake), 4)) * [np.radians(2), 0.025, 0.008 * size, 0.008 * size]
     centre = np.full(2, (size - 1) / 2)
     for picture, (angle, zoom, *move) in zip(uptake, pose, strict=True):
@@ -934,7 +947,7 @@ def striatal_ratio(pictures):
     if pictures.ndim != 3 or pictures.shape[1] != pictures.shape[2] or not 24 <= pictures.shape[1] <= 256:
         _refuse("pictures", pictures.shape, "an array of shape (n, size, size), size from 24 to 256")
     size = pictures.shape[1]
-    brain, *regions = _templates(size, 0)
+    brain, *regions = _templates(size, 0)[:5]
     far = gaussian_filter(np.sum(regions, 0), 0.03 * size) < 0.005
     rows = np.arange(size)[:, None] > 0.6 * size
     reference = (brain > 0.99) & far & rows & (np.arange(size)[:, None] < 0.85 * size)
