@@ -122,11 +122,12 @@ function render({ model, el }) {
       if (old) URL.revokeObjectURL(old);
     }
     const refined = shown.repeats >= shown.of;
-    root.dataset.turn = shown.turn;
-    root.dataset.repeats = shown.repeats;
+    // For the benchmark and the tests.
+    root.dataset.turn = image.dataset.turn = shown.turn;
+    root.dataset.state = refined || shown.problem ? "refined" : "refining";
     if (newest) {
-      if (shown.problem) status.textContent = "";
-      else status.textContent = refined ? `${shown.of} simulated studies` : `First look: ${shown.repeats} of ${shown.of} simulated studies`;
+      const studies = refined ? shown.of : `${shown.repeats} of ${shown.of}`;
+      status.textContent = shown.problem ? "" : `${studies} simulated studies`;
       // Once per move, when all is done: a screen reader is not to be flooded.
       if (shown.turn > 0 && (refined || shown.problem)) announcer.textContent = shown.problem || shown.sentence;
     }

@@ -18,6 +18,7 @@ import base64
 import io
 import logging
 import math
+import re
 import textwrap
 import threading
 import time
@@ -261,7 +262,10 @@ class Panel(anywidget.AnyWidget):
                     yield
                     listened = time.perf_counter()
         except ParameterError as error:
-            self._show(position, ticket, problem=f"{error} Move a slider back, or press Reset.")
+            # The experiment speaks of its parameters; the learner knows the controls by their labels.
+            names = "|".join(map(re.escape, self.moved))
+            message = re.sub(rf"\b({names})\b", lambda name: f"“{self.moved[name[0]].label}”", str(error))
+            self._show(position, ticket, problem=f"{message} Move a slider back, or press Reset.")
         except Exception as error:
             log.exception("%s failed at %s", getattr(self.experiment, "__name__", "The experiment"), position)
             self._show(position, ticket, failure=error,
