@@ -340,7 +340,7 @@ def test_unknown_name_lists_the_names_and_suggests_the_nearest():
     text = message("parkinson_voice")
     assert text.startswith("There is no data set 'parkinson_voice'. Did you mean 'parkinsons_voice'?")
     assert all(name in text for name in NAMES)
-    assert "Did you mean 'cells'?" in message("Cells")
+    assert "Did you mean 'cells'?" in message("CELLS")
     assert "Did you mean" not in message("zzz")
     assert "There is no data set 3." in message(3)
 
@@ -384,6 +384,16 @@ def test_one_altered_byte_is_refused(copy, name, share):
     content[int(len(content) * share)] ^= 1
     path.write_bytes(content)
     assert "it is cut short or was altered" in message(name)
+
+
+def test_packed_bytes_that_make_no_sense_are_refused(copy):
+    path = copy / "cells.csv.gz"
+    content = bytearray(path.read_bytes())
+    # Ten bytes of header, then a block of a kind that does not exist: the library that unpacks
+    # raises an error of its own here, not one of gzip.
+    content[10] = 0xFF
+    path.write_bytes(content)
+    assert "cannot be unpacked" in message("cells")
 
 
 def test_one_altered_digit_in_an_intact_archive_is_refused(copy):
