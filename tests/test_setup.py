@@ -1,14 +1,18 @@
 """The set-up and the face: pins that agree, Binder, JupyterLab, licences, links, and nothing of one machine."""
 
 import ast
+import contextlib
 import importlib.metadata
 import itertools
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 import tomllib
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -136,29 +140,29 @@ def test_binder_builds_the_conda_environment(monkeypatch):
 
 
 def test_jupyterlab_asks_for_a_token_and_has_no_news_pop_up(tmp_path):
-    # The way a learner starts it, with a free port and without a browser.
-    flags = ["--no-browser", "--port=0", "--allow-root", "--ServerApp.log_level=INFO"]
+    # The way a learner starts it, but without a browser.
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "tools/course.py"), "lab", *flags],
+        [sys.executable, str(ROOT / "tools/course.py"), "lab", "--no-browser", f"--port={port}", "--allow-root"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, "JUPYTER_CONFIG_DIR": str(tmp_path), "JUPYTERLAB_SETTINGS_DIR": str(tmp_path)},
-        start_new_session=True,
     )
+    query, address = "", f"http://127.0.0.1:{port}"
     try:
-        address = None
         for line in process.stdout:
-            found = re.search(r"(http://127\.0\.0\.1:\d+)(/lab\S*)\?token=(\w{32,})", line)
-            if found:
-                address, page, token = found.groups()
+            if found := re.search(rf"{address}(/lab\S*)\?token=(\w{{32,}})", line):
+                page, query = found[1], f"?token={found[2]}"
                 break
-        assert address, "JupyterLab ended before it gave its address"
+        assert query, "JupyterLab ended before it gave its address"
+        wait_for(port)
         first = min(path.name for path in (ROOT / "lessons").glob("*.ipynb"))
         assert page == f"/lab/tree/lessons/{first}"
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(f"{address}/api/contents")
-        query = f"?token={token}"
         with urllib.request.urlopen(f"{address}/api/contents/lessons/{first}{query}&content=0") as answer:
             assert json.load(answer)["type"] == "notebook"
         setting = "/lab/api/settings/@jupyterlab/apputils-extension:notification"
@@ -167,8 +171,21 @@ def test_jupyterlab_asks_for_a_token_and_has_no_news_pop_up(tmp_path):
         assert properties["fetchNews"]["default"] == "false"
         assert properties["checkForUpdates"]["default"] is False
     finally:
-        os.killpg(process.pid, 15) if os.name == "posix" else process.terminate()
-        process.wait()
+        if query:
+            stop = urllib.request.Request(f"{address}/api/shutdown{query}", method="POST")
+            urllib.request.urlopen(stop).close()
+        else:
+            process.kill()
+        process.communicate(timeout=30)
+
+
+def wait_for(port, seconds=30):
+    """JupyterLab gives its address a moment before it listens there."""
+    for _ in range(10 * seconds):
+        with contextlib.suppress(OSError):
+            return socket.create_connection(("127.0.0.1", port)).close()
+        time.sleep(0.1)
+    raise TimeoutError(f"nothing listens on port {port}")
 
 
 def test_an_old_python_and_one_without_venv_are_told_so(monkeypatch):
