@@ -19,9 +19,11 @@ import io
 import logging
 import math
 import re
+import struct
 import textwrap
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -319,11 +321,11 @@ class _Drawing:
         except Exception:
             self._figure = None  # half changed, perhaps: begin anew next time
             raise
-        return _encode(self._pixels(), compress_level=1)
+        return _fast_png(np.asarray(self._canvas.buffer_rgba()))
 
     def still(self, sentence: str) -> bytes:
         """The picture painted last with its sentence in it, small enough to be kept in a notebook."""
-        width, dots = self._figure.get_size_inches()[0], self._pixels()
+        width, dots = self._figure.get_size_inches()[0], np.asarray(self._canvas.buffer_rgba())
         lines = [*_wrap(sentence, width), "To move the controls, run this cell in JupyterLab."]
         strip = Figure((width, 0.24 * len(lines) + 0.12), dpi=DPI)
         for number, line in enumerate(reversed(lines)):
@@ -331,9 +333,11 @@ class _Drawing:
                        style="normal" if number else "italic", color="black" if number else "#595959")
         canvas = FigureCanvasAgg(strip)
         canvas.draw()
-        pixels = np.vstack([dots, np.asarray(canvas.buffer_rgba())[:, :, :3]])
+        pixels = np.vstack([dots, np.asarray(canvas.buffer_rgba())])[:, :, :3]
+        buffer = io.BytesIO()
         # A chart has few colours: a palette of them looks the same and takes less than half the bytes.
-        return _encode(Image.fromarray(pixels).quantize(256, dither=Image.Dither.NONE), optimize=True)
+        Image.fromarray(pixels).quantize(256, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
+        return buffer.getvalue()
 
     def _paint(self, outcome) -> None:
         if self._figure is None:
@@ -353,15 +357,20 @@ class _Drawing:
         for artist in sorted(moving, key=lambda artist: artist.get_zorder()):
             self._figure.draw_artist(artist)
 
-    def _pixels(self) -> np.ndarray:
-        return np.asarray(self._canvas.buffer_rgba())[:, :, :3]
 
+def _fast_png(pixels: np.ndarray) -> bytes:
+    """Encode red, green, blue and alpha, shape (height, width, 4), in less than half of Pillow's time.
 
-def _encode(pixels, **options) -> bytes:
-    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    buffer = io.BytesIO()
-    image.save(buffer, "png", **options)
-    return buffer.getvalue()
+    It tries no filters: they help photographs, and here they only take time.
+    """
+    height, width = pixels.shape[:2]
+    rows = np.zeros((height, 1 + 4 * width), np.uint8)  # every row begins with its filter, 0 for none
+    rows[:, 1:] = pixels.reshape(height, -1)
+    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks)
 
 
 def _wrap(sentence: str, width: float) -> list[str]:
