@@ -221,9 +221,13 @@ def selection_outside_folds(
     return {"reported": reported.mean(axis=1), "honest": honest.mean(axis=1), "true": true.mean(axis=1)}
 
 
+def _subjects(parameters):
+    scans = parameters["scans_per_subject"]
+    return f"{parameters['n_subjects']} subjects with {scans} {'scan' if scans == 1 else 'scans'} each"
+
+
 def _read_repeated(draws, parameters):
-    return (f"{parameters['n_subjects']} subjects with {parameters['scans_per_subject']} scans each: "
-            f"{_optimism(draws)}. With whole subjects held out it would report {draws['honest'].mean():.2f}.")
+    return (f"{_subjects(parameters)}: {_optimism(draws)}. With whole subjects held out it would report {draws['honest'].mean():.2f}.")
 
 
 @experiment(_read_repeated, block=5)
@@ -474,13 +478,19 @@ def tuned_kernel_ridge(
             right[:, test] = (scores > 0) == (targets[test] > 0)
         return right.reshape(-1, repeats, n).swapaxes(0, 1)
 
-    folds = rng.permutation(np.arange(n_scans) % n_folds)
+    def deal(targets):
+        """Stratified folds, dealt out at random."""
+        folds = np.empty(len(targets), int)
+        folds[np.lexsort((rng.random(len(targets)), targets))] = np.arange(len(targets)) % n_folds
+        return folds
+
+    folds = deal(targets)
     right = grid_scores(kernels, targets, folds)
     honest = np.zeros(repeats)
     for fold in range(n_folds):
         train = np.flatnonzero(folds != fold)
-        inner_folds = rng.permutation(np.arange(len(train)) % n_folds)
-        inner = grid_scores(kernels[:, :, train[:, None], train], targets[train], inner_folds).mean(axis=2)
+        inner = grid_scores(kernels[:, :, train[:, None], train], targets[train], deal(targets[train]))
+        inner = inner.mean(axis=2)
         chosen = right[np.arange(repeats), inner.argmax(axis=1)]
         honest += chosen[:, folds == fold].sum(axis=1) / n_scans
     return {"reported": right.mean(axis=2).max(axis=1), "honest": honest, "true": np.full(repeats, 0.5)}
@@ -550,7 +560,7 @@ def cross_validation_error(
         # Dealing the sorted scans out in turn gives folds of one size in which the classes are balanced.
         tests = np.arange(n_scans).reshape(-1, n_folds).T
     means = np.zeros((2, n_features))
-    means[1, 0] = effect
+    means[:, 0] = -effect / 2, effect / 2
     X = rng.standard_normal((repeats, n_scans, n_features)) + means[labels]
     settings = {"ridge": ridge, "penalise_intercept": penalise_intercept}
     weights, intercepts = replicates.linear_rule(X, 2.0 * labels - 1, **settings)
@@ -636,7 +646,7 @@ def two_equal_learners(
 
 
 def _read_permutation(draws, parameters):
-    return (f"{parameters['n_subjects']} subjects with {parameters['scans_per_subject']} scans each, and "
+    return (f"{_subjects(parameters)}, and "
             f"nothing to find. A test at the 5 % level should raise 5 % false alarms. "
             f"It raises: {_false_alarms(draws)}.")
 
@@ -666,8 +676,8 @@ def permutation_tests(
     Outcome
         p-values, shape (repeats,): "binomial test" (every scan taken for an independent coin toss),
         "shuffling scans" (labels permuted between scans, folds fixed), "shuffling subjects, folds kept"
-        and "shuffling subjects, folds drawn anew". With one scan per subject, the second is the third
-        and is left out.
+        and "shuffling subjects, folds drawn anew". With one scan per subject, the second and the third
+        are the same test with other random numbers.
 
     References
     ----------
@@ -714,17 +724,18 @@ def permutation_tests(
         return p_value(observed, accuracy(fixed @ shuffled, shuffled[order]))
 
     by_subject = np.stack([rng.permutation(labels) for _ in range(n_permutations)], axis=1)[subjects]
-    p = {"binomial test": stats.binom.sf(np.round(observed * n_scans) - 1, n_scans, 0.5)}
-    if scans_per_subject > 1:
-        by_scan = np.stack([rng.permutation(scan_labels) for _ in range(n_permutations)], axis=1)
-        p["shuffling scans"] = kept_folds(by_scan)
-    p["shuffling subjects, folds kept"] = kept_folds(by_subject)
-    # Labels shuffled and stratified folds drawn anew: the same as leaving both and shuffling the subjects.
+    by_scan = np.stack([rng.permutation(scan_labels) for _ in range(n_permutations)], axis=1)
+    p = {"binomial test": stats.binom.sf(np.round(observed * n_scans) - 1, n_scans, 0.5),
+         "shuffling scans": kept_folds(by_scan),
+         "shuffling subjects, folds kept": kept_folds(by_subject)}
+    # Labels shuffled and stratified folds drawn anew: the same as shuffling the subjects beneath both.
     redrawn = []
     for _ in range(n_permutations):
         rows = (rng.permutation(n_subjects)[:, None] * scans_per_subject
                 + np.arange(scans_per_subject)).ravel()
-        scores = replicates.held_out_scores(H[:, rows[:, None], rows], scan_labels, tests)
+        shuffled = np.empty(n_scans)
+        shuffled[rows] = scan_labels
+        scores = replicates.held_out_scores(H, shuffled, rows[tests])
         redrawn.append(accuracy(scores.reshape(repeats, -1), scan_labels[order]))
     p["shuffling subjects, folds drawn anew"] = p_value(observed, np.stack(redrawn, axis=1))
     return p

@@ -9,10 +9,12 @@ that figure's artists instead of making new ones. What moves is listed in ``figu
 animated, so that a panel can keep the rest (axes, ticks, labels) as a picture and redraw it never.
 """
 
+from textwrap import fill
 from types import SimpleNamespace
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 from scipy.ndimage import gaussian_filter1d
 
 COLOURS = {"reported": "#D55E00", "honest": "#009E73", "true": "#0072B2", "chance": "#595959"}
@@ -98,4 +100,81 @@ def score_distributions(outcome, figure: Figure | None = None, *, score: str = "
         parts.means[name].set_xdata([mean, mean])
         parts.texts[name].set_x(min(max(mean, 0.03), 0.97))
         parts.texts[name].set_text(f"{mean:.2f}")
+    return figure
+
+
+def false_alarms(outcome, figure: Figure | None = None) -> Figure:
+    """How often tests that promise 5 % false alarms raise one.
+
+    Parameters
+    ----------
+    outcome : utils.experiments.Outcome
+        Its draws are p-values, by name of the test, of studies in which there is nothing to find.
+    figure : matplotlib.figure.Figure, optional
+        A figure that this function made before for the same tests, to be changed in place.
+    """
+    names = list(outcome.draws)
+    rows = np.arange(len(names))[::-1]
+    if figure is None:
+        figure, axes = _new_figure()
+        axes.set(xlim=(0, 1), ylim=(-0.6, len(names) - 0.1))
+        axes.set_xlabel("Studies with a false alarm", size=TEXT)
+        axes.xaxis.set_major_formatter(PercentFormatter(1))
+        axes.set_yticks(rows, [fill(name, 20) for name in names])
+        axes.tick_params(axis="y", length=0, labelsize=TEXT)
+        axes.axvline(0.05, color=COLOURS["reported"], linestyle=(0, (4, 3)), linewidth=2, zorder=3)
+        axes.text(0.05, len(names) - 0.1, "promised: 5 %", color=COLOURS["reported"], fontsize=TEXT,
+                  fontweight="bold", va="bottom")
+        bars = axes.barh(rows, 0.0, height=0.62, color=COLOURS["true"])
+        texts = [axes.text(0, row, "", color=COLOURS["true"], fontsize=TEXT + 1, fontweight="bold",
+                           va="center", bbox=_LABEL) for row in rows]
+        figure.parts = SimpleNamespace(bars=list(bars), texts=texts)
+        _hand_over(figure, [*bars, *texts])
+    for name, bar, text in zip(names, figure.parts.bars, figure.parts.texts, strict=True):
+        rate = np.mean(outcome.draws[name] <= 0.05)
+        bar.set_width(rate)
+        text.set_x(max(rate, 0.05) + 0.02 if rate < 0.85 else 0.85)
+        text.set_text(f"really {100 * rate:.0f} %")
+    return figure
+
+
+def errors_of_cross_validation(outcome, figure: Figure | None = None) -> Figure:
+    """Reported minus true accuracy over the simulated studies, beside the error bar that they claim.
+
+    Parameters
+    ----------
+    outcome : utils.experiments.Outcome
+        With draws "reported", "true" and "claimed" (half width of the study's 90 % interval).
+    figure : matplotlib.figure.Figure, optional
+        A figure that this function made before, to be changed in place.
+    """
+    if figure is None:
+        figure, axes = _new_figure()
+        axes.set(xlim=(-0.4, 0.4), ylim=(-0.1, 2.6))
+        axes.set_yticks([0.72, 0.22], ["nine studies\nin ten", "what the error\nbar claims"])
+        axes.tick_params(axis="y", length=0, labelsize=TEXT)
+        axes.set_xlabel("Reported accuracy minus true accuracy", size=TEXT)
+        axes.xaxis.set_major_formatter("{x:+.1f}")
+        axes.spines["left"].set_visible(False)
+        axes.axvline(0, color=COLOURS["true"], linewidth=2, zorder=0)
+        axes.text(0, 2.6, "the truth", color=COLOURS["true"], fontsize=TEXT, ha="center", va="bottom")
+        parts = SimpleNamespace(brackets={}, texts={})
+        parts.ridge, = axes.fill([0, 1, 1], [1, 1, 1], facecolor=COLOURS["reported"], alpha=0.45,
+                                 edgecolor=COLOURS["reported"], linewidth=1.5)
+        for name, height, colour in (("needed", 0.72, "true"), ("claimed", 0.22, "reported")):
+            parts.brackets[name], = axes.plot([0, 0], [height, height], color=COLOURS[colour], linewidth=4,
+                                              marker="|", markersize=16, markeredgewidth=3)
+            parts.texts[name] = axes.text(0, height, "", color=COLOURS[colour], fontsize=TEXT,
+                                          fontweight="bold", va="center", bbox=_LABEL)
+        figure.parts = parts
+        _hand_over(figure, [parts.ridge, *parts.brackets.values(), *parts.texts.values()])
+    parts = figure.parts
+    error = outcome.draws["reported"] - outcome.draws["true"]
+    ridge = _ridge(error + 0.5, 0)
+    parts.ridge.set_xy(np.column_stack([ridge[:, 0] - 0.5, 1 + 2 * ridge[:, 1]]))
+    half = np.median(outcome.draws["claimed"])
+    for name, (low, high) in {"needed": np.quantile(error, [0.05, 0.95]), "claimed": (-half, half)}.items():
+        parts.brackets[name].set_xdata([low, high])
+        parts.texts[name].set_x(min(high, 0.16) + 0.02)
+        parts.texts[name].set_text(f"±{half:.2f}" if name == "claimed" else f"{low:+.2f} to {high:+.2f}")
     return figure

@@ -185,7 +185,7 @@ def held_out_scores(H: np.ndarray, targets: np.ndarray, tests) -> np.ndarray:
     if isinstance(tests, list):
         return [held_out_scores(H, targets, test[None, :])[:, 0] for test in tests]
     targets = np.broadcast_to(targets, H.shape[:-1])
-    residuals = targets - np.einsum("rij,rj->ri", H, targets)
+    residuals = targets - (H @ targets[..., None])[..., 0]
     tests = np.asarray(tests)
     inside = np.eye(tests.shape[1]) - H[:, tests[:, :, None], tests[:, None, :]]
     unseen = np.linalg.solve(inside, residuals[:, tests][..., None])[..., 0]

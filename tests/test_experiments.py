@@ -1,0 +1,70 @@
+"""Experiments: the same in steps and at once, and clear about impossible parameters."""
+
+import numpy as np
+import pytest
+
+from utils import experiments
+from utils.experiments import Experiment, ParameterError
+
+ALL = [value for value in vars(experiments).values() if isinstance(value, Experiment)]
+IDS = [e.__name__ for e in ALL]
+
+
+def test_there_are_experiments():
+    assert len(ALL) >= 7
+
+
+@pytest.mark.parametrize("run", ALL, ids=IDS)
+def test_steps_and_one_call_simulate_the_same_studies(run):
+    repeats = 2 * run.block + 1
+    *_, last = run.stream(repeats=repeats, seed=3)
+    whole = run(repeats=repeats, seed=3)
+    longer = run(repeats=repeats + run.block, seed=3)
+    other = run(repeats=repeats, seed=4)
+    assert last.sentence == whole.sentence
+    assert whole.repeats == repeats
+    for name, values in whole.draws.items():
+        assert len(values) == repeats
+        assert np.all(np.isfinite(values)) and np.all((values >= 0) & (values <= 1))
+        np.testing.assert_array_equal(values, last.draws[name])
+        np.testing.assert_array_equal(values, longer.draws[name][:repeats])
+    assert any(not np.array_equal(whole.draws[name], other.draws[name]) for name in whole.draws)
+
+
+@pytest.mark.parametrize("run", ALL, ids=IDS)
+@pytest.mark.parametrize(("name", "value"), [("repeats", 0), ("repeats", 1.5), ("seed", -1), ("n_typo", 3)])
+def test_impossible_calls_are_named(run, name, value):
+    with pytest.raises(ParameterError, match=name):
+        run(**{name: value})
+
+
+BAD = {
+    "selection_outside_folds": {"n_scans": 51, "n_features": 0, "n_selected": 2000, "n_folds": 1,
+                                "effect": np.nan, "n_informative": -1, "rule": "forest"},
+    "repeated_scans": {"n_subjects": 3, "scans_per_subject": 0, "reliability": 1.2, "n_features": 0,
+                       "effect": np.inf, "rule": "forest", "n_folds": 21},
+    "best_of_many": {"varied": "luck", "n_tried": 0, "n_scans": 33, "n_folds": 2, "likeness": -0.1,
+                     "effect": np.nan, "n_features": 0},
+    "tuned_kernel_ridge": {"n_scans": 9, "n_features": 0, "n_folds": 1},
+    "cross_validation_error": {"n_scans": 9, "scheme": "7-fold", "n_features": 0, "ridge": 0, "effect": np.nan},
+    "two_equal_learners": {"n_scans": 8, "n_splits": 1, "test_share": 0.7, "effect": np.nan, "n_features": 0},
+    "permutation_tests": {"n_subjects": 33, "scans_per_subject": 0, "reliability": -1, "n_features": 60,
+                          "n_permutations": 5, "n_folds": 1},
+}
+
+
+@pytest.mark.parametrize(("run", "name", "value"), [
+    pytest.param(run, name, value, id=f"{run.__name__}-{name}")
+    for run in ALL for name, value in BAD[run.__name__].items()
+])
+def test_a_parameter_out_of_range_is_named_with_its_value(run, name, value):
+    with pytest.raises(ParameterError) as error:
+        run(repeats=1, **{name: value})
+    assert name in str(error.value) and repr(value) in str(error.value)
+
+
+def test_the_sentence_does_not_contradict_itself():
+    sentence = experiments.selection_outside_folds(repeats=20).sentence
+    reported, true, optimism = (float(sentence.split(word)[1].split(";")[0].split(". ")[0])
+                                for word in ("reports ", "truth is ", "optimism "))
+    assert optimism == pytest.approx(reported - true, abs=1e-9)
