@@ -21,15 +21,15 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]  # fmt: skip
 
-# Messages of the browser's console that have nothing to do with the course.
-HARMLESS = {}
-
 
 def find_chromium() -> str | None:
-    """Where Chromium or Chrome is, if anywhere."""
+    """Where Chromium or Chrome is, if anywhere; the variable CHROMIUM wins."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-    found = filter(None, map(shutil.which, names))
-    return next(found, next((p for p in ["/usr/bin/chromium"] if Path(p).exists()), None))
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+# Messages of the browser's console that have nothing to do with the course.
+HARMLESS = {}
 
 
 @contextlib.contextmanager
@@ -84,10 +84,10 @@ class Browser:
         Addresses outside this machine that a page asked for.
     """
 
-    def __init__(self, **options):
+    def __init__(self, executable: str | None = None, **options):
         self._stack = contextlib.ExitStack()
         playwright = self._stack.enter_context(sync_playwright())
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=executable or find_chromium(), args=FLAGS)
         self._stack.callback(browser.close)
         self.context = browser.new_context(**{"viewport": {"width": 1300, "height": 900}} | options)
         self.context.set_default_timeout(60_000)
@@ -122,7 +122,8 @@ class Browser:
             await panel.context.ready;
             await panel.sessionContext.ready;
         }""")
-        page.wait_for_function("panel.sessionContext.isReady && panel.sessionContext.session?.kernel?.status === 'idle'")
+        page.wait_for_function("panel.sessionContext.isReady && "
+                               "panel.sessionContext.session?.kernel?.status === 'idle'")
         return Notebook(page)
 
 
