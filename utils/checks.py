@@ -1,0 +1,494 @@
+"""Checks of the exercises: what a learner wrote is run on data whose truth is known.
+
+Such data are called canaries here: pure noise, on which an honest score is a coin's; noise with repeated
+scans of the same subjects; and data with real signal, which an honest analysis finds. A check takes the
+learner's function and gives a `Verdict`: passed or not yet, with one reason in plain words. It looks at
+what the function does and never at how it is written, so every right answer passes.
+
+A score on noise counts as too high when it lies above chance by a one-sided t-test over the canaries at
+1 in 20,000. The scatter is the learner's own, so a small test set or a single split is no reason to fail.
+"""
+
+import functools
+import html
+import inspect
+import linecache
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+from sklearn.tree import DecisionTreeClassifier
+
+PATIENCE = 180  # seconds, after which no further canary is run
+DOTS = "Your code goes where the three dots stand."
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict:
+    """Whether a check passed, and why.
+
+    Attributes
+    ----------
+    passed : bool
+    reason : str
+        What the function did on the canaries; if it did not pass, what to look at.
+    """
+
+    passed: bool
+    reason: str
+
+    @property
+    def _word(self) -> str:
+        return "Passed." if self.passed else "Not yet."
+
+    def __repr__(self) -> str:
+        return f"{self._word} {self.reason}"
+
+    def _repr_html_(self) -> str:
+        line = "solid" if self.passed else "dashed"
+        return (f'<p style="border-left: 0.3em {line}; padding-left: 0.7em; max-width: 46em">'
+                f"<strong>{self._word}</strong> {html.escape(self.reason)}</p>")
+
+
+class _NotYet(Exception):
+    """The learner's function is not right yet; the message says why."""
+
+
+class _Learner:
+    """The learner's function: called with copies of the data, its answer checked to be one number."""
+
+    def __init__(self, function: Callable, arguments: tuple[str, ...], answer: str):
+        self.function, self.arguments, self.answer = function, arguments, answer
+        self.started, self.calls, self.note = time.monotonic(), 0, ""
+        if function is ...:
+            raise _NotYet(f"The function is not written yet. {DOTS}")
+        if not callable(function):
+            raise _NotYet(f"The check needs the function itself, and got a value of type "
+                          f"{type(function).__name__}. Write the function's name without brackets after it.")
+        try:
+            signature = inspect.signature(function)
+        except (TypeError, ValueError):  # some functions written in C tell no signature
+            return
+        try:
+            signature.bind(*arguments)
+        except TypeError:
+            raise _NotYet(f"The check calls the function with ({', '.join(arguments)}), in this order, but yours "
+                          f"takes {signature}.") from None
+
+    def __call__(self, *data) -> float:
+        if time.monotonic() - self.started > PATIENCE:
+            raise _NotYet(f"It takes too long: the check stopped after {self.calls} calls. Fewer folds, fewer "
+                          "settings or a faster model will do.")
+        given = [value.copy() if isinstance(value, np.ndarray) else value for value in data]
+        self.calls += 1
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the learner sees them when running the function
+                value = self.function(*given)
+        except Exception as error:
+            raise _NotYet(_told(error, self.function)) from None
+        for name, before, after in zip(self.arguments, data, given, strict=True):
+            if isinstance(before, np.ndarray) and not np.array_equal(before, after):
+                raise _NotYet(f"The function changes the {name} that it is given, so whatever runs after it works "
+                              f"on other data. Work on a copy: {name}.copy().")
+        return self._number(value)
+
+    def _number(self, value) -> float:
+        if value is ... or (value is None and _is_empty(self.function)):
+            raise _NotYet(f"The function is still empty. {DOTS}")
+        if value is None:
+            raise _NotYet("The function returns nothing. Did you forget `return`?")
+        if isinstance(value, dict | str | bool | np.bool_) or np.ndim(value) > 1:
+            raise _NotYet(f"The function returns a value of type {type(value).__name__}, not one number. "
+                          f"Return the {self.answer} alone.")
+        try:
+            numbers = np.asarray(value, dtype=float)
+        except (TypeError, ValueError):
+            raise _NotYet(f"The function returns a value of type {type(value).__name__}, not one number. "
+                          f"Return the {self.answer} alone.") from None
+        if numbers.size != 1:
+            raise _NotYet(f"The function returns {numbers.size} numbers. If they are the scores of the folds, "
+                          f"return their mean: one number, the {self.answer}.")
+        number = float(numbers.ravel()[0])
+        if not np.isfinite(number):
+            raise _NotYet(f"The function returns {number}. Often the cause is a fold that holds one class only, or "
+                          "a mean over no folds.")
+        if number > 1 + 1e-9:
+            raise _NotYet(f"The function returns {number:.4g}, but a {self.answer} lies between 0 and 1. If it is "
+                          "a percentage, divide it by 100.")
+        if number < -1e-9:
+            raise _NotYet(f"The function returns {number:.4g}, which is below 0, but a {self.answer} lies between "
+                          "0 and 1.")
+        return number
+
+    def twice(self, *data) -> float:
+        """Call it twice on the same data, and note it when the answers differ."""
+        first, second = self(*data), self(*data)
+        if abs(first - second) > 1e-6:
+            self.note = (f" A note: two runs on the same data gave {first:.3f} and {second:.3f}. With a "
+                         "random_state for all that is drawn, others can repeat your number.")
+        return first
+
+
+def _is_empty(function: Callable) -> bool:
+    """Whether the body of a function does nothing at all (`...`, `pass`, a docstring)."""
+    code = getattr(function, "__code__", None)
+    return code is not None and not code.co_names and code.co_nlocals == code.co_argcount + code.co_kwonlyargcount
+
+
+def _told(error: Exception, function: Callable) -> str:
+    """An exception of the learner's function in one sentence, with the line where it left that function."""
+    message = " ".join(str(error).split())
+    message = message if len(message) <= 220 else message[:220] + " …"
+    where = ""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is not None:
+        lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code is code]
+        if lines:
+            text = linecache.getline(code.co_filename, lines[-1]).strip()
+            where = f" in its line {lines[-1] - code.co_firstlineno + 1}" + (f", `{text}`" if text else "")
+    return f"The function stops{where} with {type(error).__name__}: {message}".rstrip(".: ") + "."
+
+
+def _check(*arguments: str, answer: str = "score") -> Callable[[Callable], Callable]:
+    """Turn ``check(learner, draw) -> text`` into ``check(function, *, seed=0) -> Verdict``.
+
+    `draw(i)` is the generator of canary i; the text says what a right function did.
+    """
+    def decorate(check):
+        def run(function: Callable, *, seed: int = 0) -> Verdict:
+            try:
+                learner = _Learner(function, arguments, answer)
+                text = check(learner, lambda i: np.random.default_rng([seed, i]))
+                return Verdict(True, text + learner.note)
+            except _NotYet as found:
+                return Verdict(False, str(found))
+
+        functools.update_wrapper(run, check, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+        del run.__wrapped__  # the signature is that of `run`
+        return run
+
+    return decorate
+
+
+# Canaries
+
+
+def _scans(rng, n=50, p=1000, *, effect=0.0, rare=0.5):
+    """X, y: one scan per subject; every feature is shifted by `effect` in class 1, the rare one."""
+    y = rng.permutation((np.arange(n) < round(n * rare)).astype(int))
+    return rng.standard_normal((n, p)) + effect * y[:, None], y
+
+
+def _repeated(rng, n_subjects=40, n_scans=4, p=60, *, effect=0.0):
+    """X, y, subjects: several scans of each subject, almost alike, in random order; one label per subject."""
+    label = rng.permutation(np.arange(n_subjects) % 2)
+    centre = rng.standard_normal((n_subjects, p)) + effect * label[:, None]
+    return _scanned(rng, centre, label, n_scans)
+
+
+def _families(rng, n_families=8, n_scans=10, p=16):
+    """X, y, subjects: whoever trusts the most similar subject is wrong, whoever asks several is right.
+
+    Three subjects of one label stand around a lookalike with the other label. The nearest other subject
+    therefore has the wrong label, the majority of the neighbourhood the right one (three times out of four).
+    """
+    side = np.arange(n_families) % 2
+    middle = 2 * rng.standard_normal((n_families, p)) + 3 * side[:, None]
+    around = rng.standard_normal((n_families, 4, p))
+    around *= 3 / np.linalg.norm(around, axis=2, keepdims=True)
+    around[:, 0] = 0
+    label = np.repeat(side[:, None], 4, axis=1)
+    label[:, 0] = 1 - side
+    return _scanned(rng, (middle[:, None] + around).reshape(-1, p), label.ravel(), n_scans)
+
+
+def _scanned(rng, centre, label, n_scans):
+    who = rng.permutation(np.repeat(np.arange(len(label)), n_scans))
+    names = rng.choice(np.arange(100, 1000), len(label), replace=False)
+    return centre[who] + 0.1 * rng.standard_normal((len(who), centre.shape[1])), label[who], names[who]
+
+
+def _blank(data: tuple) -> tuple:
+    """The same data with an empty table X, from which nothing can be learnt."""
+    return tuple(np.zeros_like(one) if np.ndim(one) == 2 else one for one in data)
+
+
+def _alone(X, y):
+    """Every scan from a subject of its own."""
+    return X, y, np.arange(len(y)) + 100
+
+
+# What the checks of scores have in common
+
+
+def _too_high(scores: np.ndarray, at_least: float = 0.54) -> bool:
+    """Whether scores on noise lie above chance, by a margin that luck gives once in 20,000."""
+    error = scores.std(ddof=1) / np.sqrt(len(scores))
+    return scores.mean() > max(at_least, 0.5 + stats.t.isf(5e-5, len(scores) - 1) * error)
+
+
+def _scores(learner: _Learner, data: list[tuple]) -> np.ndarray:
+    return np.array([learner(*one) for one in data])
+
+
+def _on(learner: _Learner, data: list[tuple]) -> float:
+    """The mean score on data that serve to find the cause of a leak; NaN if the function cannot use them."""
+    try:
+        return _scores(learner, data).mean()
+    except _NotYet:
+        return np.nan
+
+
+def _honest(learner, noise, signal, leak) -> tuple[float, float]:
+    """Run the function on noise and on signal; give both mean scores, or raise what is wrong.
+
+    `leak(mean)` is called when the score on noise is too high, and says why.
+    """
+    found = np.array([learner.twice(*signal[0]), *_scores(learner, signal[1:])])
+    reported = _scores(learner, noise)
+    if np.ptp([*found, *reported]) < 1e-12 and (found[0] < 1 or _on(learner, [_blank(signal[0])]) == 1):
+        raise _NotYet(f"The function returns {found[0]:.2f} whatever the data are: noise and real signal get the same "
+                      "score. The score must be measured on X and y.")
+    if found.mean() < 0.4:
+        raise _NotYet(f"Where there is strong real signal, the function returns {found.mean():.2f}, less than a coin "
+                      "would get. Is it the share of errors? Return the score, that is 1 minus the errors.")
+    if _too_high(reported):
+        raise _NotYet(leak(reported.mean()))
+    if found.mean() < 0.65:
+        raise _NotYet(f"On pure noise the function is honest ({reported.mean():.2f}), but it misses strong real signal: "
+                      f"{found.mean():.2f}, where a simple analysis gets more than 0.90. Look whether the model learns "
+                      "from the training scans with their own labels.")
+    return reported.mean(), found.mean()
+
+
+def _trained_on_test(score: float, where: str) -> str:
+    return (f"{where} the function reports {score:.2f}, and chance is 0.50. The model is scored on scans that it was "
+            "fitted to. Fit it to some scans, score it on others.")
+
+
+def _passed(noise: float, signal: float, sort: str = "pure noise") -> str:
+    return f"On {sort} it reports {noise:.2f}, and chance is 0.50. On data with real signal it reports {signal:.2f}."
+
+
+# The tasks
+
+
+@_check("X", "y")
+def selection(learner, draw):
+    """``evaluate(X, y)``: features chosen inside the folds, accuracy returned."""
+    def leak(mean):
+        # With 20 features there is nothing to choose, so what remains is no selection leak.
+        few = _on(learner, [_scans(draw(i), p=20) for i in range(20, 26)])
+        if few > 0.72:
+            return _trained_on_test(few, "On noise with 20 features, where nothing needs to be selected,")
+        return (
+            f"On pure noise the function reports {mean:.2f}, and chance is 0.50: the selection saw the labels of the "
+            "test fold. Choose the features anew in every fold, from the training scans alone."
+        )
+
+    noise = [_scans(draw(i)) for i in range(10)]
+    signal = [_scans(draw(i), effect=1.2) for i in range(10, 12)]
+    for X, _ in signal:  # 100 features carry the signal
+        X[:, 100:] = draw(12).standard_normal((len(X), X.shape[1] - 100))
+    return _passed(*_honest(learner, noise, signal, leak))
+
+
+@_check("X", "y", "subjects")
+def repeated_scans(learner, draw):
+    """``evaluate(X, y, subjects)``: no subject on both sides of a split, accuracy returned."""
+    def leak(mean):
+        single = _on(learner, [_alone(*_scans(draw(i), p=60)) for i in range(20, 26)])
+        if single > 0.72:
+            return _trained_on_test(single, "On noise with one scan per subject")
+        X, y, subjects = noise[0]
+        mixed = learner(X, y, draw(19).permutation(subjects))
+        start = (f"Each subject's label was drawn by lot, and still the function reports {mean:.2f}, where chance is 0.50: "
+                 "the same subject stands on both sides of the split.")
+        if abs(mixed - learner(X, y, subjects)) < 1e-12:
+            return (f"{start} The score does not change when the subjects are mixed up, so `subjects` has no effect on the "
+                    "folds. A splitter must know groups (GroupKFold, say); others ignore `groups`.")
+        return f"{start} `subjects` has an effect, but does not keep a subject's scans together. Split by subject."
+
+    noise = [_repeated(draw(i)) for i in range(10)]
+    signal = [_repeated(draw(i), effect=1.0) for i in range(10, 12)]
+    return _passed(*_honest(learner, noise, signal, leak), "subjects whose label was drawn by lot")
+
+
+# Small trees that look at one random feature per split: on noise, every seed is a guess of its own.
+_GUESS = DecisionTreeClassifier(max_features=1, max_depth=3), {"random_state": list(range(10))}
+_NEIGHBOURS = KNeighborsClassifier(), {"n_neighbors": [1, 5, 25]}
+
+
+@_check("model", "grid", "X", "y")
+def tuning(learner, draw):
+    """``evaluate(model, grid, X, y)``: settings chosen and tested on different scans, accuracy returned."""
+    def leak(mean):
+        memory = KNeighborsClassifier(), {"n_neighbors": [1]}
+        single = _on(learner, [(*memory, *_scans(draw(i), p=20)) for i in range(30, 36)])
+        if single > 0.72:
+            return _trained_on_test(single, "On noise, with a single setting to choose from,")
+        return (f"On pure noise, with {len(_GUESS[1]['random_state'])} settings to choose from, the function reports "
+                f"{mean:.2f}, and chance is 0.50. The scans that chose "
+                "the setting also gave the score. Tune within the training scans, then score on scans that chose nothing.")
+
+    noise = [(*_GUESS, *_scans(draw(i), n=40, p=20)) for i in range(14)]
+    signal = [(*_NEIGHBOURS, *_scans(draw(i), n=80, p=20, effect=1.2)) for i in range(20, 22)]
+    return _passed(*_honest(learner, noise, signal, leak))
+
+
+@_check("X", "y", answer="balanced accuracy")
+def oversampling(learner, draw):
+    """``evaluate(X, y)``: no copy of a test scan in training, balanced accuracy returned."""
+
+    def without_information(i):
+        X, y = _scans(draw(i), n=120, p=60, rare=0.2)
+        return X[draw(i).integers(2, size=len(y))], y  # every scan is one of two pictures
+
+    alike = _scores(learner, [without_information(i) for i in range(30, 36)])
+    plain = (
+        f"Among scans that look all the same, a fifth of them patients, the function reports {alike.mean():.2f}. There "
+        "is nothing to learn, so it is the size of the larger class that counts. Return the balanced accuracy, not the "
+        "plain accuracy, and have both classes in every test fold; then chance is 0.50."
+    )
+
+    def leak(mean):
+        if alike.mean() > 0.6:
+            return plain
+        even = _on(learner, [_scans(draw(i), n=60, p=60) for i in range(20, 26)])
+        if even > 0.72:
+            return _trained_on_test(even, "On noise with classes of equal size")
+        return (
+            f"On pure noise with a rare class the function reports {mean:.2f}, and chance is 0.50. Where the classes are "
+            f"equal and nothing is resampled it reports {even:.2f}. Copies of the same scan stand on both sides of the "
+            "split. Split first; resample the training scans alone."
+        )
+
+    if np.ptp(alike) > 0 and _too_high(alike, 0.6):
+        raise _NotYet(plain)
+    noise = [_scans(draw(i), n=120, p=60, rare=0.2) for i in range(10)]
+    signal = [_scans(draw(i), n=120, p=60, rare=0.2, effect=1.2) for i in range(10, 12)]
+    return _passed(*_honest(learner, noise, signal, leak), "pure noise with a rare class")
+
+
+@_check("model", "grid", "X", "y", "subjects")
+def nested_grouped(learner, draw):
+    """``nested_grouped(model, grid, X, y, subjects)``: tuned in grouped folds inside grouped folds."""
+    def leak(mean):
+        single = _on(learner, [(*_NEIGHBOURS, *_alone(*_scans(draw(i), n=80, p=20))) for i in range(30, 36)])
+        if single > 0.72:
+            return _trained_on_test(single, "On noise with one scan per subject")
+        return (f"Each subject's label was drawn by lot, and still the function reports {mean:.2f}, where chance is 0.50: "
+                "the same subject stands on both sides of the outer split. Group the outer folds by subject.")
+
+    noise = [(*_NEIGHBOURS, *_repeated(draw(i), 20, 10, 20)) for i in range(6)]
+    signal = [(*_NEIGHBOURS, *_repeated(draw(i), 20, 10, 20, effect=1.5)) for i in range(10, 12)]
+    reported, found = _honest(learner, noise, signal, leak)
+
+    lookalikes = [_families(draw(i)) for i in range(20, 22)]
+    free = _scores(learner, [(*_NEIGHBOURS, *data) for data in lookalikes]).mean()
+    if free < 0.4:
+        fixed = _scores(learner, [(_NEIGHBOURS[0], {"n_neighbors": [25]}, *data) for data in lookalikes]).mean()
+        if fixed < 0.4:
+            raise _NotYet(f"With 25 neighbours as the only setting of the grid the function gets {fixed:.2f}, where 25 "
+                          "neighbours get about 0.70: the settings of the grid do not reach the model that is scored.")
+        raise _NotYet(f"The subjects here have lookalikes with the other label. With 25 neighbours fixed, the function gets "
+                      f"{fixed:.2f}; when it may choose, only {free:.2f}, because it chooses to trust the nearest scan. "
+                      "Where it chooses, the same subject stands on both sides of the inner split. Group the inner folds "
+                      "too, with the subjects of the training rows.")
+
+    guesses = _scores(learner, [(*_GUESS, *_alone(*_scans(draw(i), n=40, p=20))) for i in range(40, 54)])
+    if _too_high(guesses):
+        raise _NotYet(f"The folds are grouped, but on pure noise with {len(_GUESS[1]['random_state'])} settings to choose "
+                      f"from the function reports {guesses.mean():.2f}. The subjects that chose the setting also gave the "
+                      "score. Tune within the training subjects of each outer fold.")
+    return (f"{_passed(reported, found, 'subjects whose label was drawn by lot')} Where trusting the nearest scan is a trap "
+            f"it chooses more neighbours and gets {free:.2f}. With many settings and no signal it reports "
+            f"{guesses.mean():.2f}.")
+
+
+class _Witness(NearestCentroid):
+    """A classifier that remembers what it was asked to do: the labels of its fits, shared subjects.
+
+    All scans of a subject have the same first feature, by which the witness knows the subject.
+    """
+
+    fits: list[tuple[np.ndarray, np.ndarray]] = []  # noqa: RUF012 (one list for all clones is the point)
+    shared = False
+
+    def fit(self, X, y):
+        self.known_ = np.asarray(X)[:, 0]
+        _Witness.fits.append((self.known_, np.asarray(y)))
+        return super().fit(X, y)
+
+    def predict(self, X):
+        who = np.asarray(X)[:, 0]
+        # To predict exactly the training rows is a training score, which is no split.
+        if not np.array_equal(who, self.known_) and np.isin(who, self.known_).any():
+            _Witness.shared = True
+        return super().predict(X)
+
+
+@_check("model", "X", "y", "subjects", "n_permutations", answer="p-value")
+def permutation(learner, draw):
+    """``permutation_p(model, X, y, subjects, n_permutations)``: labels permuted between subjects."""
+    rounds = 19
+
+    def canary(i, **settings):
+        X, y, subjects = _repeated(draw(i), **settings)
+        _, who = np.unique(subjects, return_inverse=True)
+        X[:, 0] = draw(i + 1000).standard_normal(who.max() + 1)[who]
+        return _Witness(), X, y, subjects, rounds
+
+    strong = canary(0, n_subjects=20, n_scans=5, effect=1.5)
+    _Witness.fits, _Witness.shared = [], False
+    found = learner.twice(*strong)
+    fits = _Witness.fits
+    _Witness.fits = []
+    _, X, y, _, _ = strong
+    label = dict(zip(X[:, 0], y, strict=True))
+    known = [(who, given) for who, given in fits if set(who) <= set(label)]
+    null = _scores(learner, [canary(i, n_subjects=12, n_scans=8) for i in range(1, 17)])
+
+    if np.ptp([found, *null]) < 1e-12 and not fits:
+        raise _NotYet(f"The function returns {found:.2f} whatever the data are. The p-value must come from X and y.")
+    if any(len(set(given[who == one])) > 1 for who, given in known for one in set(who)):
+        raise _NotYet("In a permutation the scans of one subject got different labels: the labels were permuted scan by "
+                      "scan. Permute them between subjects, so that all scans of a subject keep one label.")
+    if _Witness.shared:
+        raise _NotYet("The same subject stands on both sides of the split, so every labelling scores well and the true "
+                      "one cannot stand out. Group the folds by subject, as in the analysis itself.")
+    if known and len(known) == len(fits):
+        recorded = [len({(label[w], g) for w, g in zip(who, given, strict=True)}) <= 2 for who, given in known]
+        if all(recorded):
+            if len(fits) < 2 * rounds:  # two calls
+                raise _NotYet(f"With {rounds} permutations the model was fitted {len(fits) // 2} times, always to the labels "
+                              "as recorded. Fit and score it anew for every permutation: the test is of the whole "
+                              "analysis, learning included.")
+            raise _NotYet("The model was fitted anew, but always to the labels as recorded: where it learns, nothing was "
+                          "permuted. Labels exchanged within a subject do not change; exchange them between subjects.")
+    if min(found, *null) <= 0:
+        raise _NotYet(f"The function returns p = 0, but {rounds} permutations cannot show that. The labels as recorded are "
+                      "one possible labelling too: p = (1 + number at least as good) / (1 + number of permutations).")
+    if min(found, *null) < 1 / (1 + rounds) - 1e-9:
+        raise _NotYet(f"With n_permutations = {rounds} the smallest possible p is 1 / {1 + rounds} = 0.05, but the function "
+                      f"returns {min(found, *null):.4f}. Does it use n_permutations?")
+    alarms = int((null <= 0.05 + 1e-9).sum())
+    if alarms > 6:
+        raise _NotYet(f"In {alarms} of {len(null)} data sets without any signal p is 0.05 or less; about one would be right. "
+                      "The permuted scores must be made exactly as the reported one is, with labels that differ between "
+                      "subjects only.")
+    if found > 0.8:
+        raise _NotYet(f"Where there is strong real signal, p is {found:.2f}. Count the permutations that score at least "
+                      "as well as the labels as recorded, not those that score worse.")
+    if found > 0.15:
+        raise _NotYet(f"Where there is strong real signal, p is {found:.2f}; with {rounds} permutations 0.05 is possible. "
+                      "Compare the score with the labels as recorded to the scores with permuted labels.")
+    return (f"On strong real signal p is {found:.2f}, the smallest that {rounds} permutations allow. Without signal p is 0.05 "
+            f"or less in {alarms} of {len(null)} data sets; about one is expected. Subjects keep one label, and p is "
+            "never 0.")
