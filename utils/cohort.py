@@ -49,6 +49,8 @@ SOURCES = {
     "PLoS ONE 2016": "table 1 of doi 10.1371/journal.pone.0165540 (122 patients, 50 controls of PPMI)",
     "Hedges 2022": "test-retest in the same scanner: thickness above .82, volume above .97",
     "Booij 1998": "test-retest of dopamine-transporter SPECT: reliability .95 to .99",
+    "course notes": "moments noted when the course was planned (thickness, putamen volume and correlations "
+    "between regions); the table behind them is not cited",
     "assumed": "no source was checked",
 }
 
@@ -67,7 +69,7 @@ THICKNESS_D = {
 }  # fmt: skip
 THICKNESS_MM = (2.55, 0.15)  # mean and sd; the same for every region, which is a simplification
 
-# d, mean and sd in mm^3 (average of left and right). Mean and sd: putamen measured, the others assumed.
+# d, mean and sd in mm^3 (average of left and right). Mean and sd: putamen noted, the others assumed.
 VOLUME = {
     "putamen": (-0.136, 5451.0, 731.0), "amygdala": (-0.104, 1600.0, 220.0),
     "pallidum": (-0.060, 1800.0, 230.0), "caudate": (-0.052, 3600.0, 450.0),
@@ -333,8 +335,8 @@ def parameter_table(*, hemispheres=False):
         feature, group, unit, `controls` and `patients` (mean; of the motor score the median), `sd` (within
         a diagnosis, pooled; of the motor score the sd of its logarithm), `d` (difference of the means over
         that sd), `reliability`, `source_of_d`, `source_of_mean`, `source_of_reliability`. The sources are
-        keys of `SOURCES`; "assumed" means that no source was checked. Inter-regional correlation .20 and
-        left-right correlation .58 are measured; the correlations of age, motor score and binding ratios
+        keys of `SOURCES`; "assumed" means that no source was checked. The
+        correlations of .20 between regions and .58 between left and right are from the course notes; the correlations of age, motor score and binding ratios
         are assumed, as are the asymmetry of the striata (half the difference of the sides .20 in the
         putamen, .15 in the caudate) and one mean and sd for the thickness of all regions.
     """
@@ -351,7 +353,7 @@ def parameter_table(*, hemispheres=False):
     for name, group, mean, sd, d, asymmetry, _ in _rows(bool(hemispheres))[1:]:
         pooled = sd * np.sqrt(1 + asymmetry**2 / 2)
         shape = np.exp if group == "clinical" else float
-        measured = group in ("binding", "thickness") or name.startswith("volume_putamen")
+        noted = group == "thickness" or name.startswith("volume_putamen")
         row = {
             "feature": name,
             "group": group,
@@ -362,7 +364,7 @@ def parameter_table(*, hemispheres=False):
             "d": d * sd / pooled,
             "reliability": RELIABILITY[group],
             "source_of_d": of_d[group],
-            "source_of_mean": "datasets.md" if measured and group != "binding" else "assumed",
+            "source_of_mean": "course notes" if noted else "assumed",
             "source_of_reliability": of_reliability.get(group, "assumed"),
         }
         if group == "binding":
@@ -381,7 +383,6 @@ def _plane(means, step=0.04, reach=6.5):
     """
     low, high = np.minimum(means.min(0), 0) - reach, np.maximum(means.max(0), 0) + reach
     axes = [np.arange(a, b, step) for a, b in zip(low, high, strict=True)]
-
     point = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
     controls = np.outer(*(norm.pdf(axis) for axis in axes)).ravel() * step**2
     ratio = np.logaddexp(*(point @ mean - mean @ mean / 2 for mean in means)) - np.log(2)
@@ -412,9 +413,9 @@ class Cohort:
     complete : DataFrame of shape (sessions, features)
         The features before any value went missing.
     site_effects : DataFrame, one row per site
-        `prevalence` as planned (of the truth), `n_subjects`, and per feature that a scanner can change
-        "shift" and "scale", in units of the standard deviation within a diagnosis: columns
-        (kind, feature).
+        Columns are pairs: ("plan", "prevalence") of the truth, ("plan", "n_subjects"), and for every
+        feature that a scanner can change ("shift", feature), in units of the standard deviation within a
+        diagnosis, and ("scale", feature).
     label_errors : dict
         The realised share of wrong diagnoses among persons.
     settings : dict
@@ -615,11 +616,11 @@ def simulate_cohort(
         Share of true patients, from 0 to 1. A site gets this share of its persons, rounded.
     site_shift : float or sequence, one per site
         Standard deviation over features of a site's offset, in units of the standard deviation within a
-        diagnosis, from 0 to 10. Measured in real data .2 to .5, at worst 1.5. Binding, thickness, volume
+        diagnosis, from 0 to 10. Plausible are .2 to .5, at worst 1.5 (course notes). Binding, thickness, volume
         and noise features have it; motor score, genes and age do not.
     site_scale : float or sequence, one per site
         Standard deviation over features of the logarithm of a site's factor, from 0 to 1. A value of .08
-        puts most factors between .88 and 1.09 (measured ratios of sds). The factor works around the mean
+        puts two factors in three between .92 and 1.08 (course notes: .88 to 1.09). The factor works around the mean
         of controls, so that within a site d stays what it is.
     effect : float or dict by group
         Multiplies the published effect sizes (and the asymmetry), from 0 to 10. 0 is a study without any
