@@ -150,10 +150,16 @@ class Notebook:
         }""", command)
         self.page.wait_for_function("window.ran", timeout=1000 * seconds)
 
-    def write(self, cell: int, code: str) -> None:
-        """Replace the text of a cell."""
-        self.page.evaluate("([cell, code]) => panel.content.widgets[cell].model.sharedModel.setSource(code)",
-                           [cell, code])
+    def type(self, cell: int, code: str) -> None:
+        """Replace the text of a cell, by the keyboard."""
+        self.page.evaluate("""cell => {
+            panel.content.activeCellIndex = cell;
+            panel.content.mode = 'edit';
+            panel.content.activeCell.editor.focus();
+        }""", cell)
+        self.page.keyboard.press("ControlOrMeta+a")
+        # At once, as pasted: typed key by key, the editor would add brackets and indents of its own.
+        self.page.keyboard.insert_text(code)
 
     def cells(self) -> list[dict]:
         """Every cell: its "type", "source", and "outputs" as in a notebook file."""
