@@ -276,6 +276,14 @@ def test_move_ends_the_refinement_before_it(slow):
     asyncio.run(scenario())
 
 
+def test_move_that_was_held_up_does_not_overtake(make):
+    p = make()
+    move(p, turn=5, n_scans=1)
+    move(p, turn=4, n_scans=2)
+    assert p.shown["turn"] == p.position["turn"] == 5
+    assert p.shown["sentence"].startswith("30 scans")
+
+
 def test_problem_while_refining_replaces_the_picture(make):
     async def scenario():
         p = make()

@@ -4,7 +4,7 @@ A panel brings three things together and does none of their work: an `utils.expe
 computes, a function of `utils.figures` draws, native HTML controls (explorable.js) move the parameters.
 
 The newest position wins. A move is answered with a first picture, made of the few simulated studies that
-fit into a fortieth of a second. Then the kernel adds studies in blocks, and listens for the next move
+fit into a sixtieth of a second. Then the kernel adds studies in blocks, and listens for the next move
 between them; a move ends the refinement of the position before it. So nothing is queued, and the kernel
 stays free for other cells. Where no event loop runs (a plain Python script), a move computes everything
 before it returns.
@@ -46,9 +46,10 @@ DPI = 150
 CSS_DPI = 100
 
 # Seconds.
-FIRST_LOOK = 0.025  # of simulating before the first picture
+FIRST_LOOK = 0.015  # of simulating before the first picture
 REDRAW = 0.2  # between pictures while refining
-LISTEN = 0.01  # between chances for a new move to be heard
+LISTEN = 0.015  # between pauses, in which a new move is heard
+PAUSE = 0.002
 
 
 class Slider:
@@ -221,6 +222,13 @@ class Panel(anywidget.AnyWidget):
         at = (position or self.position)["at"]
         return self.fixed | {name: control.values[at[name]] for name, control in self.moved.items()}
 
+    @traitlets.validate("position")
+    def _never_back(self, proposal):
+        # The first moves come by the thread of the cells, the later ones perhaps by another that is free
+        # sooner. What was held up there must not overtake.
+        newer = proposal["value"]["turn"] >= self.position.get("turn", 0)
+        return proposal["value"] if newer else self.position
+
     def _move(self, change) -> None:
         position, self._newest = change["new"], object()
         try:
@@ -239,8 +247,8 @@ class Panel(anywidget.AnyWidget):
         if ticket is not self._newest:
             return
         for _ in self._steps(position, ticket):
-            # Not 0: messages come by another thread, which needs a moment to hand them over.
-            await asyncio.sleep(0.001)
+            # Not 0: messages come and go by other threads, which need a moment to hand them over.
+            await asyncio.sleep(PAUSE)
             if ticket is not self._newest:
                 return
 
