@@ -1,7 +1,6 @@
 """What several tests share."""
 
 import os
-import shutil
 
 import pytest
 
@@ -9,8 +8,9 @@ import pytest
 @pytest.fixture(scope="session")
 def chromium():
     """The path of a Chromium or Chrome. Without one, browser tests are skipped, but fail where CI is set."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    from live_lab import find_chromium
+
+    path = find_chromium()
     if path is None:
         message = "no Chromium or Chrome found; install one, or set CHROMIUM to its path"
         if os.environ.get("CI"):
