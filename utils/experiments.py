@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
-from threadpoolctl import ThreadpoolController
 
 from utils import replicates
 
@@ -56,11 +55,6 @@ class Outcome:
         return len(next(iter(self.draws.values())))
 
 
-@functools.cache
-def _libraries() -> ThreadpoolController:
-    return ThreadpoolController()
-
-
 class Experiment:
     """A simulation that can be run at once (call it) or in steps (`stream`), with equal results."""
 
@@ -89,10 +83,7 @@ class Experiment:
         while done < repeats:
             # A block is always simulated whole, so that its studies do not depend on `repeats`.
             rng = np.random.default_rng([seed, len(blocks)])
-            # Many small matrices: threads of the linear algebra library would wait for each other, up to
-            # fifty times longer than the work takes.
-            with _libraries().limit(limits=1, user_api="blas"):
-                draws = self._simulate(rng=rng, repeats=self.block, **parameters)
+            draws = self._simulate(rng=rng, repeats=self.block, **parameters)
             keep = min(self.block, repeats - done)
             blocks.append({name: values[:keep] for name, values in draws.items()})
             done += keep
