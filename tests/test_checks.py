@@ -88,7 +88,11 @@ def leave_one_out(X, y):
 def one_held_out_half(X, y):
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, stratify=y, random_state=0)
     selector = SelectKBest(k=10).fit(X_train, y_train)
-    return LogisticRegression().fit(selector.transform(X_train), y_train).score(selector.transform(X_test), y_test)
+    return (
+        LogisticRegression()
+        .fit(selector.transform(X_train), y_train)
+        .score(selector.transform(X_test), y_test)
+    )
 
 
 @right("selection")
@@ -158,8 +162,13 @@ def grouped_folds(X, y, subjects):
 
 @right("repeated_scans")
 def one_subject_out(X, y, subjects):
-    hits = [np.mean(NEAREST.fit(X[subjects != one], y[subjects != one]).predict(X[subjects == one]) == y[subjects == one])
-            for one in np.unique(subjects)]
+    hits = [
+        np.mean(
+            NEAREST.fit(X[subjects != one], y[subjects != one]).predict(X[subjects == one])
+            == y[subjects == one]
+        )
+        for one in np.unique(subjects)
+    ]
     return float(np.mean(hits))
 
 
@@ -345,7 +354,9 @@ def area_under_the_curve(X, y):
 @right("oversampling")
 def fewer_controls(X, y):
     rng = np.random.default_rng(0)
-    keep = np.concatenate([np.flatnonzero(y == 1), rng.choice(np.flatnonzero(y == 0), np.sum(y == 1), replace=False)])
+    keep = np.concatenate(
+        [np.flatnonzero(y == 1), rng.choice(np.flatnonzero(y == 0), np.sum(y == 1), replace=False)]
+    )
     return cross_val_score(NEAREST, X[keep], y[keep], cv=SHUFFLED, scoring="balanced_accuracy").mean()
 
 
@@ -376,10 +387,12 @@ def balanced_training_score(X, y):
     return balanced_accuracy_score(y, NEAREST.fit(X, y).predict(X))
 
 
-@wrong("oversampling", "both classes in every test fold")
+@wrong("oversampling", "returns nan")
 def folds_with_one_class(X, y):
     order = np.argsort(y)
-    return cross_val_score(LogisticRegression(), X[order], y[order], cv=KFold(5), scoring="balanced_accuracy").mean()
+    return cross_val_score(
+        LogisticRegression(), X[order], y[order], cv=KFold(5), scoring="balanced_accuracy"
+    ).mean()
 
 
 @wrong("oversampling", "1 minus the errors")
@@ -513,7 +526,9 @@ def _grouped_score(model, X, y, subjects, splitter=GROUPED):
 def labels_between_subjects(model, X, y, subjects, n_permutations):
     rng = np.random.default_rng(0)
     real = _grouped_score(model, X, y, subjects)
-    permuted = [_grouped_score(model, X, _between_subjects(y, subjects, rng), subjects) for _ in range(n_permutations)]
+    permuted = [
+        _grouped_score(model, X, _between_subjects(y, subjects, rng), subjects) for _ in range(n_permutations)
+    ]
     return (1 + np.sum(np.array(permuted) >= real)) / (1 + n_permutations)
 
 
@@ -534,15 +549,19 @@ def dictionary_and_loop_without_a_seed(model, X, y, subjects, n_permutations=99)
 def one_row_per_subject(model, X, y, subjects, n_permutations):
     names, first = np.unique(subjects, return_index=True)
     means = np.array([X[subjects == name].mean(axis=0) for name in names])
-    return permutation_test_score(model, means, y[first], cv=4, n_permutations=n_permutations, random_state=0)[2]
+    return permutation_test_score(
+        model, means, y[first], cv=4, n_permutations=n_permutations, random_state=0
+    )[2]
 
 
 @right("permutation")
 def one_subject_out_scaled(model, X, y, subjects, n_permutations):
     rng = np.random.default_rng(5)
     model = make_pipeline(StandardScaler(), model)
-    scores = [_grouped_score(model, X, labels, subjects, LeaveOneGroupOut())
-              for labels in [y] + [_between_subjects(y, subjects, rng) for _ in range(n_permutations)]]
+    scores = [
+        _grouped_score(model, X, labels, subjects, LeaveOneGroupOut())
+        for labels in [y] + [_between_subjects(y, subjects, rng) for _ in range(n_permutations)]
+    ]
     return np.mean(np.array(scores) >= scores[0])
 
 
@@ -562,8 +581,10 @@ def row_by_row(model, X, y, subjects, n_permutations):
 @wrong("permutation", "same subject stands on both sides")
 def folds_not_grouped(model, X, y, subjects, n_permutations):
     rng = np.random.default_rng(0)
-    scores = [cross_val_score(model, X, labels, cv=SHUFFLED).mean()
-              for labels in [y] + [_between_subjects(y, subjects, rng) for _ in range(n_permutations)]]
+    scores = [
+        cross_val_score(model, X, labels, cv=SHUFFLED).mean()
+        for labels in [y] + [_between_subjects(y, subjects, rng) for _ in range(n_permutations)]
+    ]
     return np.mean(np.array(scores) >= scores[0])
 
 
@@ -592,7 +613,9 @@ def without_the_one(model, X, y, subjects, n_permutations):
 def the_wrong_tail(model, X, y, subjects, n_permutations):
     rng = np.random.default_rng(0)
     real = _grouped_score(model, X, y, subjects)
-    permuted = [_grouped_score(model, X, _between_subjects(y, subjects, rng), subjects) for _ in range(n_permutations)]
+    permuted = [
+        _grouped_score(model, X, _between_subjects(y, subjects, rng), subjects) for _ in range(n_permutations)
+    ]
     return (1 + np.sum(np.array(permuted) <= real)) / (1 + n_permutations)
 
 
