@@ -61,7 +61,8 @@ def course(tmp_path_factory):
 @pytest.fixture(scope="module")
 def lab(course, chromium):
     """The address of a JupyterLab that serves the copy, and a browser."""
-    with serve(course) as address, Browser(chromium) as browser:
+    # The tests run beside each other. Kernels with several threads each would wait for one another.
+    with serve(course, OMP_NUM_THREADS="1") as address, Browser(chromium) as browser:
         yield address, browser
 
 

@@ -514,7 +514,7 @@ def outer_scores(model, grid, X, y, subjects):
 
 
 def _between_subjects(y, subjects, rng):
-    names, first, who = np.unique(subjects, return_index=True, return_inverse=True)
+    _, first, who = np.unique(subjects, return_index=True, return_inverse=True)
     return rng.permutation(y[first])[who]
 
 
@@ -661,3 +661,69 @@ def test_every_task_has_enough_answers():
         assert sum(one == task for one, _ in RIGHT) >= 3
         # Each wrong answer is told by words that no other reason of the task holds.
         assert len({words for (one, _), (_, words) in WRONG.items() if one == task}) >= 5
+
+
+def untouched_stub(X, y): ...
+
+
+def broken(X, y):
+    first = len(y)
+    return first / (first - len(y))
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (untouched_stub, "three dots"),
+        (..., "three dots"),
+        (0.5, "without brackets"),
+        (None, "type NoneType"),
+        (broken, "in its line 3, `return first / (first - len(y))` with ZeroDivisionError: division by zero."),
+        (lambda X, y: True, "type bool"),
+        (lambda X, y: "0.5", "type str"),
+        (lambda X, y: (0.5, X), "tuple"),
+        (lambda X, y: np.full((2, 2), 0.5), "type ndarray"),
+        (lambda X, y: -0.2, "below 0"),
+        (lambda X, y: float("inf"), "inf"),
+    ],
+)
+def test_what_is_no_answer_is_named(function, words):
+    verdict = checks.selection(function)
+    assert not verdict.passed
+    assert words in verdict.reason
+
+
+def test_one_number_may_have_any_form():
+    for form in (np.float64, np.array, lambda number: [number], np.float32):
+        learner = checks._Learner(lambda x, form=form: form(0.25), ("x",), "score")
+        assert learner(1) == 0.25
+
+
+def test_a_check_stops_when_it_takes_too_long(monkeypatch):
+    monkeypatch.setattr(checks, "PATIENCE", -1)
+    assert "too long" in checks.selection(what_noise_should_give).reason
+
+
+def test_unseeded_answers_are_noted_and_pass():
+    def unseeded(X, y):
+        splitter = StratifiedKFold(5, shuffle=True)
+        return cross_val_score(DecisionTreeClassifier(), X, y, cv=splitter).mean()
+
+    verdict = checks.selection(unseeded)
+    assert verdict.passed
+    assert "random_state" in verdict.reason
+
+
+def test_a_verdict_says_in_words_what_it_shows():
+    passed, failed = checks.Verdict(True, "Well <done>."), checks.Verdict(False, "Look again.")
+    assert repr(passed) == "Passed. Well <done>."
+    assert repr(failed) == "Not yet. Look again."
+    assert "Passed." in passed._repr_html_() and "&lt;done&gt;" in passed._repr_html_()
+    assert "Not yet." in failed._repr_html_()
+
+
+def test_the_given_data_stay_as_they_are():
+    def quiet(X, y):
+        return 0.5 if X.flags.owndata else 0.4
+
+    assert "whatever" in checks.selection(quiet).reason

@@ -33,8 +33,11 @@ HARMLESS = {}
 
 
 @contextlib.contextmanager
-def serve(folder: Path):
-    """Serve a folder with a JupyterLab of this environment that knows nothing of the user's settings; its address."""
+def serve(folder: Path, **environment: str):
+    """Serve a folder with a JupyterLab of this environment that knows nothing of the user's settings.
+
+    `environment` adds variables for the server and its kernels. Gives the server's address.
+    """
     with socket.socket() as free, tempfile.TemporaryDirectory() as home:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -48,8 +51,8 @@ def serve(folder: Path):
                 [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
                  f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
                  f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"],
-                env={**os.environ, **places, "JUPYTER_PREFER_ENV_PATH": "1"}, stdout=output, stderr=subprocess.STDOUT,
-                cwd=folder)
+                env={**os.environ, **places, "JUPYTER_PREFER_ENV_PATH": "1", **environment},
+                stdout=output, stderr=subprocess.STDOUT, cwd=folder)
         address = f"http://127.0.0.1:{port}"
         try:
             _wait_for(address, server, log)

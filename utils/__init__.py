@@ -1,8 +1,10 @@
 """The small module behind the course's notebooks; see CONTRIBUTING.md for its rooms."""
 
-import scipy.linalg  # noqa: F401  (loads SciPy's linear algebra library, so that the limit below reaches it)
+# Loaded first, because the limit below reaches only libraries that are there already.
+import scipy.linalg  # noqa: F401
+import sklearn.neighbors  # noqa: F401
 from threadpoolctl import threadpool_limits
 
-# The course fits very many very small models. Threads of the linear algebra library then wait for each
-# other: on a busy machine (a workshop's server, Binder) that made lessons up to fifty times slower.
-threadpool_limits(limits=1, user_api="blas")
+# The course fits very many very small models. Threads of the numerical libraries then wait for each other:
+# on a busy machine (a workshop's server, Binder) that made some cells up to fifty times slower.
+threadpool_limits(limits=1)
