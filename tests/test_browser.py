@@ -3,6 +3,7 @@
 With SHOTS=folder in the environment, pictures of the panels are left in that folder.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from live_lab import Browser, serve
+from playwright.sync_api import TimeoutError
 
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = sorted(path.name for path in (ROOT / "lessons").glob("*.ipynb"))
@@ -73,7 +75,13 @@ def lesson(request, lab, course):
     notebook = browser.open(address, f"lessons/{request.param}")
     stored = [output for cell in nbformat.read(course / "lessons" / request.param, as_version=4).cells
               for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
-    notebook.page.wait_for_timeout(500)
+    # JupyterLab fills in the cells below the window bit by bit.
+    with contextlib.suppress(TimeoutError):
+        notebook.page.wait_for_function(
+            """stored => {
+                const images = [...document.querySelectorAll('.jp-OutputArea-output img')];
+                return images.length >= stored && images.every(image => image.complete);
+            }""", arg=len(stored), timeout=20_000)
     notebook.before = {
         "stored": len(stored),
         "panels": sum("alt" in output.metadata.get("image/png", {}) for output in stored),
