@@ -21,8 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
-from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_limits
 
 PATIENCE = 180  # seconds, after which no further canary is run
@@ -114,13 +114,12 @@ class _Learner:
             raise _NotYet(f"The function is still empty. {DOTS}")
         if value is None:
             raise _NotYet("The function returns nothing. Did you forget `return`?")
-        if isinstance(value, dict | str | bool | np.bool_) or np.ndim(value) > 1:
-            raise _NotYet(
-                f"The function returns a value of type {type(value).__name__}, not one number. "
-                f"Return the {self.answer} alone."
-            )
         try:
+            if isinstance(value, str | bool | np.bool_):
+                raise TypeError
             numbers = np.asarray(value, dtype=float)
+            if numbers.ndim > 1:
+                raise ValueError
         except (TypeError, ValueError):
             raise _NotYet(
                 f"The function returns a value of type {type(value).__name__}, not one number. "
@@ -366,8 +365,24 @@ def repeated_scans(learner, draw):
     return _passed(*_honest(learner, noise, signal, leak), "subjects whose label was drawn by lot")
 
 
-# Small trees that look at one random feature per split: on noise, every seed is a guess of its own.
-_GUESS = DecisionTreeClassifier(max_features=1, max_depth=2), {"random_state": list(range(8))}
+class _Guess(ClassifierMixin, BaseEstimator):
+    """A model that learns nothing: `rule` says how it guesses, and on noise every rule is a coin of its own."""
+
+    def __init__(self, rule=0):
+        self.rule = rule
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def decision_function(self, X):
+        return np.asarray(X) @ np.random.default_rng(self.rule).standard_normal(np.shape(X)[1])
+
+    def predict(self, X):
+        return self.classes_[(self.decision_function(X) > 0) * (len(self.classes_) - 1)]
+
+
+_GUESS = _Guess(), {"rule": list(range(8))}
 _NEIGHBOURS = KNeighborsClassifier(), {"n_neighbors": [1, 5, 25]}
 
 
@@ -381,12 +396,12 @@ def tuning(learner, draw):
         if single > 0.72:
             return _trained_on_test(single, "On noise, with a single setting to choose from,")
         return (
-            f"On pure noise, with {len(_GUESS[1]['random_state'])} settings to choose from, the function reports "
+            f"On pure noise, with {len(_GUESS[1]['rule'])} settings to choose from, the function reports "
             f"{mean:.2f}, and chance is 0.50. The scans that chose "
             "the setting also gave the score. Tune within the training scans, then score on scans that chose nothing."
         )
 
-    noise = [(*_GUESS, *_scans(draw(i), n=30, p=20)) for i in range(15)]
+    noise = [(*_GUESS, *_scans(draw(i), n=30, p=20)) for i in range(12)]
     signal = [(*_NEIGHBOURS, *_scans(draw(i), n=80, p=20, effect=3)) for i in range(40, 42)]
     return _passed(*_honest(learner, noise, signal, leak))
 
@@ -461,10 +476,10 @@ def nested_grouped(learner, draw):
             "too, with the subjects of the training rows."
         )
 
-    guesses = _scores(learner, [(*_GUESS, *_alone(*_scans(draw(i), n=30, p=20))) for i in range(40, 55)])
+    guesses = _scores(learner, [(*_GUESS, *_alone(*_scans(draw(i), n=30, p=20))) for i in range(40, 52)])
     if _too_high(guesses):
         raise _NotYet(
-            f"The folds are grouped, but on pure noise with {len(_GUESS[1]['random_state'])} settings to choose "
+            f"The folds are grouped, but on pure noise with {len(_GUESS[1]['rule'])} settings to choose "
             f"from the function reports {guesses.mean():.2f}. The subjects that chose the setting also gave the "
             "score. Tune within the training subjects of each outer fold."
         )
@@ -476,8 +491,8 @@ def nested_grouped(learner, draw):
     )
 
 
-class _Witness(NearestCentroid):
-    """A classifier that remembers what it was asked to do: the labels of its fits, shared subjects.
+class _Witness(ClassifierMixin, BaseEstimator):
+    """Nearest centroid, with a memory of its fits and of subjects that it was fitted to and tested on.
 
     All scans of a subject have the same first feature, by which the witness knows the subject.
     """
@@ -486,16 +501,23 @@ class _Witness(NearestCentroid):
     shared = False
 
     def fit(self, X, y):
-        self.known_ = np.asarray(X)[:, 0]
-        _Witness.fits.append((self.known_, np.asarray(y)))
-        return super().fit(X, y)
+        X, y = np.asarray(X), np.asarray(y)
+        self.known_ = X[:, 0]
+        _Witness.fits.append((self.known_, y))
+        self.classes_ = np.unique(y)
+        self.centres_ = np.array([X[y == one].mean(axis=0) for one in self.classes_])
+        return self
+
+    def decision_function(self, X):
+        distance = ((np.asarray(X)[:, None] - self.centres_) ** 2).sum(axis=2)
+        return distance[:, 0] - distance[:, -1]
 
     def predict(self, X):
         who = np.asarray(X)[:, 0]
         # To predict exactly the training rows is a training score, which is no split.
         if not np.array_equal(who, self.known_) and np.isin(who, self.known_).any():
             _Witness.shared = True
-        return super().predict(X)
+        return self.classes_[(self.decision_function(X) > 0) * (len(self.classes_) - 1)]
 
 
 @_check("model", "X", "y", "subjects", "n_permutations", answer="p-value")
