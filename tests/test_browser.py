@@ -253,8 +253,8 @@ def test_lesson_stays_on_this_machine_and_keeps_the_console_clean(lesson, lab):
 
 
 @pytest.mark.parametrize("name", sorted(ANSWERS))
-def test_exercise_tells_wrong_from_right(lab, name):
-    if not (ROOT / "exercises" / name).exists():
+def test_exercise_tells_wrong_from_right(lab, course, name):
+    if not (course / "exercises" / name).exists():
         pytest.skip(f"exercises/{name} is not there yet")
     address, browser = lab
     check, *answers = ANSWERS[name]
