@@ -9,9 +9,11 @@ that figure's artists instead of making new ones. What moves is listed in ``figu
 animated, so that a panel can keep the rest (axes, ticks, labels) as a picture and redraw it never.
 """
 
+import functools
 from textwrap import fill
 from types import SimpleNamespace
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -31,9 +33,26 @@ _LABEL = {"facecolor": "white", "edgecolor": "none", "pad": 1}
 _GRID = np.linspace(0, 1, 201)
 
 
+# A learner who calls sns.set_theme() must not change the panels. The backend is left as it is.
+_STYLE = {key: value for key, value in mpl.rcParamsDefault.items() if not key.startswith("backend")}
+_STYLE["font.family"] = "DejaVu Sans"
+
+
+def _in_house_style(draw):
+    """Make a figure function independent of the notebook's matplotlib settings."""
+
+    @functools.wraps(draw)
+    def drawn(*arguments, **settings):
+        with mpl.rc_context(_STYLE):
+            return draw(*arguments, **settings)
+
+    return drawn
+
+
 def _new_figure() -> tuple[Figure, object]:
     """A figure outside pyplot: nothing to close, and no window state shared between panels."""
     figure = Figure(figsize=SIZE, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.12)
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=TEXT - 1)
@@ -58,6 +77,7 @@ def _ridge(scores: np.ndarray, base: float) -> np.ndarray:
     return np.column_stack([np.r_[_GRID, _GRID[::-1]], np.r_[base + height, np.full(len(_GRID), base)]])
 
 
+@_in_house_style
 def score_distributions(outcome, figure: Figure | None = None, *, score: str = "Accuracy",
                         chance: float = 0.5) -> Figure:
     """Distributions of the reported, the honest and the true score over the simulated studies.
@@ -103,6 +123,7 @@ def score_distributions(outcome, figure: Figure | None = None, *, score: str = "
     return figure
 
 
+@_in_house_style
 def false_alarms(outcome, figure: Figure | None = None) -> Figure:
     """How often tests that promise 5 % false alarms raise one.
 
@@ -138,6 +159,7 @@ def false_alarms(outcome, figure: Figure | None = None) -> Figure:
     return figure
 
 
+@_in_house_style
 def errors_of_cross_validation(outcome, figure: Figure | None = None) -> Figure:
     """Reported minus true accuracy over the simulated studies, beside the error bar that they claim.
 
