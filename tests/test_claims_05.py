@@ -1,0 +1,125 @@
+"""What lesson 05 says about its panels ("what you will have found") holds at the positions of their sliders."""
+
+import numpy as np
+import pytest
+
+from utils.experiments import (
+    best_of_many,
+    cross_validation_error,
+    permutation_tests,
+    repeated_scans,
+    selection_outside_folds,
+    two_equal_learners,
+)
+
+
+def optimism(outcome):
+    return (outcome.draws["reported"] - outcome.draws["true"]).mean()
+
+
+def error(outcome):
+    return outcome.draws["reported"] - outcome.draws["true"]
+
+
+def alarms(outcome):
+    return {name: np.mean(p <= 0.05) for name, p in outcome.draws.items()}
+
+
+def test_selection_needs_a_choice():
+    outcome = selection_outside_folds(n_features=10, n_selected=10, repeats=50)
+    np.testing.assert_array_equal(outcome.draws["reported"], outcome.draws["honest"])
+
+
+def test_selection_bias_grows_with_features_and_shrinks_with_scans():
+    by_features = [optimism(selection_outside_folds(n_features=p, repeats=200)) for p in (30, 100, 300, 1000)]
+    assert np.all(np.diff(by_features) > 0.03)
+    by_scans = [optimism(selection_outside_folds(n_scans=n, repeats=200)) for n in (20, 40, 80)]
+    assert np.all(np.diff(by_scans) < -0.03)
+
+
+@pytest.mark.parametrize("effect", [0.5, 1.0])
+def test_a_true_effect_does_not_protect(effect):
+    outcome = selection_outside_folds(effect=effect, repeats=200)
+    assert optimism(outcome) > 0.05
+    assert outcome.draws["honest"].mean() == pytest.approx(outcome.draws["true"].mean(), abs=0.05)
+
+
+def test_two_settings_remove_the_leak_of_repeated_scans():
+    assert optimism(repeated_scans(scans_per_subject=1, repeats=300)) == pytest.approx(0, abs=0.025)
+    assert optimism(repeated_scans(reliability=0, repeats=300)) == pytest.approx(0, abs=0.025)
+    assert optimism(repeated_scans(reliability=0.2, repeats=300)) > 0.05
+
+
+def test_more_subjects_do_not_remove_the_leak_and_linear_leaks_less():
+    for n_subjects in (10, 20, 40):
+        assert optimism(repeated_scans(n_subjects=n_subjects, repeats=200)) > 0.4
+    nearest, linear = (optimism(repeated_scans(rule=rule, repeats=200)) for rule in ("nearest neighbour", "linear"))
+    assert 0.2 < linear < nearest - 0.05
+
+
+def test_good_scans_leak_most():
+    found = [optimism(repeated_scans(reliability=r, repeats=200)) for r in (0.1, 0.3, 0.5)]
+    assert np.all(np.diff(found) > 0.05)
+
+
+def test_analyses_that_are_alike_cost_less():
+    found = [optimism(best_of_many(likeness=likeness)) for likeness in (0, 0.5, 0.9)]
+    assert np.all(np.diff(found) < -0.01)
+
+
+def test_nested_cross_validation_is_honest_about_tuning_and_a_little_pessimistic():
+    outcome = best_of_many(effect=0.75, repeats=2000)
+    difference = outcome.draws["honest"] - outcome.draws["true"]
+    assert -0.03 < difference.mean() < 3 * difference.std() / np.sqrt(2000)
+
+
+def test_twenty_to_fifty_coin_tossers_report_sixty_percent():
+    assert best_of_many(varied="coin tosses", n_tried=20).draws["reported"].mean() < 0.60
+    assert best_of_many(varied="coin tosses", n_tried=50).draws["reported"].mean() > 0.60
+
+
+@pytest.mark.parametrize("scheme", ["leave-one-out", "10-fold", "5-fold", "2-fold", "50 random splits"])
+def test_about_ten_points_either_way_with_a_hundred_scans(scheme):
+    low, high = np.quantile(error(cross_validation_error(scheme=scheme, effect=1.25)), [0.05, 0.95])
+    assert -0.13 < low < -0.07 and 0.05 < high < 0.10
+
+
+def test_the_error_bar_of_fifty_splits_is_several_times_too_short():
+    outcome = cross_validation_error(scheme="50 random splits", effect=1.25)
+    low, high = np.quantile(error(outcome), [0.05, 0.95])
+    assert (high - low) / 2 > 3 * np.median(outcome.draws["claimed"])
+
+
+def test_more_folds_are_less_pessimistic_and_hardly_more_certain():
+    errors = {scheme: error(cross_validation_error(scheme=scheme, effect=1.25, repeats=2000))
+              for scheme in ("2-fold", "5-fold", "10-fold", "leave-one-out")}
+    assert errors["2-fold"].mean() < errors["5-fold"].mean() < 0
+    spread = {scheme: e.std() for scheme, e in errors.items()}
+    assert spread["leave-one-out"] > 0.85 * spread["5-fold"]
+
+
+@pytest.mark.parametrize("n_scans", [40, 200])
+@pytest.mark.parametrize("test_share", [0.1, 0.5])
+def test_more_splits_make_anything_significant_and_the_corrected_test_keeps_its_word(n_scans, test_share):
+    few, many = (alarms(two_equal_learners(n_scans=n_scans, n_splits=J, test_share=test_share))
+                 for J in (5, 100))
+    assert many["plain t-test"] > max(0.4, few["plain t-test"])
+    for found in (few, many):
+        assert found["corrected t-test"] < 0.10
+
+
+@pytest.mark.parametrize("n_subjects", [20, 40])
+@pytest.mark.parametrize("scans_per_subject", [1, 3])
+@pytest.mark.parametrize("n_features", [2, 10])
+@pytest.mark.parametrize("reliability", [0.1, 0.9])
+def test_permuting_subjects_with_new_folds_keeps_its_word(n_subjects, scans_per_subject, n_features, reliability):
+    outcome = permutation_tests(n_subjects=n_subjects, scans_per_subject=scans_per_subject, n_features=n_features,
+                                reliability=reliability, repeats=500)
+    assert alarms(outcome)["shuffling subjects, folds drawn anew"] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 500)
+
+
+def test_drawing_folds_anew_matters_with_few_features():
+    with_two, with_ten = (alarms(permutation_tests(n_features=p, repeats=2000)) for p in (2, 10))
+    gap = [found["shuffling subjects, folds kept"] - found["shuffling subjects, folds drawn anew"]
+           for found in (with_two, with_ten)]
+    assert gap[0] > 0.02 and abs(gap[1]) < 0.02
