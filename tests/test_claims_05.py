@@ -71,6 +71,8 @@ def test_nested_cross_validation_is_honest_about_tuning_and_a_little_pessimistic
     outcome = best_of_many(effect=0.75, repeats=2000)
     difference = outcome.draws["honest"] - outcome.draws["true"]
     assert -0.03 < difference.mean() < 3 * difference.std() / np.sqrt(2000)
+    # Its variation has little to do with the one model that is fitted to everything at the end.
+    assert abs(np.corrcoef(outcome.draws["honest"], outcome.draws["true"])[0, 1]) < 0.4
 
 
 def test_twenty_to_fifty_coin_tossers_report_sixty_percent():
