@@ -50,6 +50,11 @@ BAD = {
     "two_equal_learners": {"n_scans": 8, "n_splits": 1, "test_share": 0.7, "effect": np.nan, "n_features": 0},
     "permutation_tests": {"n_subjects": 33, "scans_per_subject": 0, "reliability": -1, "n_features": 60,
                           "n_permutations": 5, "n_folds": 1},
+    "complexity_of_the_model": {"n_scans": 25, "effect": np.nan, "n_informative": 0, "ridge": 0,
+                                "feature_counts": (5, 3)},
+    "learning_curve_of_lda": {"n_features": 17, "effect": 0, "rule": "forest", "sizes": (20, 15)},
+    "publication_filter": {"effect": np.inf, "publish_from": 70, "n_features": 0, "ridge": 0, "sizes": (20, 25)},
+    "regional_mri": {"regions": "liver", "strength": 0, "ridge": 0, "sizes": (5, 40)},
 }
 
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+from scipy.special import ndtr
 
-from utils import replicates
+from utils import cohort, replicates
 
 
 class ParameterError(ValueError):
@@ -730,3 +731,654 @@ def permutation_tests(
         redrawn.append(accuracy(scores.reshape(repeats, -1), scan_labels[order]))
     p["shuffling subjects, folds drawn anew"] = p_value(observed, np.stack(redrawn, axis=1))
     return p
+
+
+# Overfitting: complexity, learning curves, many small studies, regional MRI
+
+
+def _alternating(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels 0, 1, 0, 1, ... of n scans, and five test sets of one size, shape (5, n // 5).
+
+    Where five does not divide n, the few scans left over are in every training set. With n a multiple of
+    10 every test set holds as many patients as controls.
+    """
+    return np.arange(n) % 2, np.arange(n - n % 5).reshape(-1, 5).T
+
+
+def _read_complexity(draws, parameters):
+    counts = np.array(parameters["feature_counts"])
+    chosen = draws["reported"].argmax(axis=1)
+    rows = np.arange(len(chosen))
+    most = f"{counts[-1]} features: training {draws['training'][:, -1].mean():.2f}, truth {draws['true'][:, -1].mean():.2f}"
+    best = draws["true"].mean(axis=0).argmax()
+    truth = (f"the truth is best with {counts[best]} ({draws['true'][:, best].mean():.2f})"
+             if parameters["effect"] else "there is nothing to find")
+    picked = {"reported": draws["reported"][rows, chosen], "true": draws["true"][rows, chosen]}
+    return (f"{parameters['n_scans']} scans: {truth}. With all {most}. If the number of features with the "
+            f"best cross-validated score is chosen: {_optimism(picked)}.")
+
+
+@experiment(_read_complexity, block=5)
+def complexity_of_the_model(
+    *, n_scans: int = 40, effect: float = 1.5, n_informative: int = 5, ridge: float = 1e-4,
+    feature_counts: tuple = (1, 2, 3, 5, 10, 20, 30, 40, 60, 100, 150),
+    rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """The same scans, given to linear models with more and more features.
+
+    Two normal classes of equal size. The first `n_informative` features share the effect in equal parts,
+    the others are noise. The rule is ridge regression on the labels; with the smallest penalty it is
+    least squares, and with more features than scans the shortest of the many rules that fit perfectly.
+
+    Parameters
+    ----------
+    n_scans : int
+        A multiple of 10.
+    effect : float
+        Mahalanobis distance of the classes; 0 for pure noise.
+    n_informative : int
+    ridge : float
+        Penalty, above 0.
+    feature_counts : tuple of int
+        How many features the models have, rising.
+
+    Returns
+    -------
+    Outcome
+        Draws "training", "reported" (5-fold cross-validation) and "true" (the rule fitted to all scans,
+        on new subjects, exact): accuracies, shape (repeats, len(feature_counts)).
+
+    References
+    ----------
+    Hastie, Montanari, Rosset, Tibshirani (2022), Annals of Statistics 50:949, on what comes beyond as
+    many features as scans.
+    """
+    require(n_scans >= 10 and n_scans % 10 == 0, "n_scans", n_scans, "a multiple of 10")
+    require(np.isfinite(effect), "effect", effect, "a finite number")
+    require(n_informative >= 1, "n_informative", n_informative, "1 or more")
+    require(ridge > 0, "ridge", ridge, "above 0")
+    require(len(feature_counts) > 0 and all(a < b for a, b in zip((0, *feature_counts), feature_counts, strict=False)),
+            "feature_counts", feature_counts, "whole numbers from 1, rising")
+    labels, tests = _alternating(n_scans)
+    targets = 2.0 * labels - 1
+    means = np.zeros((2, feature_counts[-1]))
+    means[:, :n_informative] = np.array([[-1], [1]]) * effect / 2 / np.sqrt(n_informative)
+    X = rng.standard_normal((repeats, n_scans, feature_counts[-1])) + means[labels]
+    scores = {"training": [], "reported": [], "true": []}
+    for count in feature_counts:
+        some = X[..., :count]
+        weights, intercepts = replicates.linear_rule(some, targets, ridge)
+        fitted = (some @ weights[..., None])[..., 0] + intercepts[:, None]
+        held_out = replicates.cross_validated_scores(some, targets, tests, ridge)
+        scores["training"].append(((fitted > 0) == labels).mean(axis=1))
+        scores["reported"].append(((held_out > 0) == labels[tests]).mean(axis=(1, 2)))
+        scores["true"].append(replicates.accuracy_on_new_subjects(weights, intercepts, means[:, :count]))
+    return {name: np.stack(values, axis=1) for name, values in scores.items()}
+
+
+def _read_learning(draws, parameters):
+    sizes = parameters["sizes"]
+    training, true = draws["training"].mean(axis=0), draws["true"].mean(axis=0)
+    return (f"{parameters['n_features']} features: with {sizes[0]} scans training {training[0]:.2f}, truth "
+            f"{true[0]:.2f}; with {sizes[-1]} scans training {training[-1]:.2f}, truth {true[-1]:.2f}. "
+            f"The best possible is {draws['ceiling'][0, 0]:.2f}.")
+
+
+@experiment(_read_learning, block=10)
+def learning_curve_of_lda(
+    *, n_features: int = 10, effect: float = 1.5, rule: str = "LDA",
+    sizes: tuple = (20, 30, 50, 100, 200, 500, 1000), rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """A study that grows: its training score falls, its true score rises, towards the same ceiling.
+
+    Two normal classes of equal size and unit variance; one feature carries the effect. With equal classes,
+    linear discriminant analysis (LDA) is least squares on the labels.
+
+    Parameters
+    ----------
+    n_features : int
+    effect : float
+        Mahalanobis distance of the classes, above 0.
+    rule : {"LDA", "nearest centroid"}
+    sizes : tuple of int
+        Scans, even and rising; the smallest at least `n_features` + 4.
+
+    Returns
+    -------
+    Outcome
+        Draws "training" and "true" (exact), "theory" (Raudys and Okamoto's approximation of the mean of
+        "true") and "ceiling" (the best possible rule): accuracies, shape (repeats, len(sizes)).
+
+    Notes
+    -----
+    Theory: Phi(d/2 / sqrt(Tm Ts)) with Tm = 1 + 2p / (d^2 n1) for the unknown means and, for LDA,
+    Ts = 1 + p / (N - p) for the unknown covariance; n1 = N / 2 scans per class.
+    """
+    require(rule in ("LDA", "nearest centroid"), "rule", rule, "'LDA' or 'nearest centroid'")
+    require(np.isfinite(effect) and effect > 0, "effect", effect, "a number above 0")
+    require(len(sizes) > 0 and all(n % 2 == 0 for n in sizes)
+            and all(a < b for a, b in zip((2, *sizes), sizes, strict=False)), "sizes", sizes,
+            "even numbers from 4, rising")
+    require(1 <= n_features <= sizes[0] - 4, "n_features", n_features, f"from 1 to {sizes[0] - 4}, "
+            "four fewer than the smallest number of scans")
+    labels = np.arange(sizes[-1]) % 2
+    means = np.zeros((2, n_features))
+    means[:, 0] = -effect / 2, effect / 2
+    X = rng.standard_normal((repeats, sizes[-1], n_features)) + means[labels]
+    scores = {"training": [], "true": [], "theory": []}
+    for n in sizes:
+        some = X[:, :n]
+        if rule == "LDA":
+            weights, intercepts = replicates.linear_rule(some, 2.0 * labels[:n] - 1, 1e-9)
+        else:
+            low, high = some[:, 0::2].mean(axis=1), some[:, 1::2].mean(axis=1)
+            weights, intercepts = high - low, -np.sum((high - low) * (low + high), axis=1) / 2
+        fitted = (some @ weights[..., None])[..., 0] + intercepts[:, None]
+        scores["training"].append(((fitted > 0) == labels[:n]).mean(axis=1))
+        scores["true"].append(replicates.accuracy_on_new_subjects(weights, intercepts, means))
+        spread = 1 + 4 * n_features / (effect**2 * n)
+        if rule == "LDA":
+            spread *= 1 + n_features / (n - n_features)
+        scores["theory"].append(np.full(repeats, stats.norm.cdf(effect / 2 / np.sqrt(spread))))
+    scores = {name: np.stack(values, axis=1) for name, values in scores.items()}
+    return scores | {"ceiling": np.full_like(scores["true"], stats.norm.cdf(effect / 2))}
+
+
+def _read_filter(draws, parameters):
+    published = draws["reported"] >= parameters["publish_from"] - 1e-9
+    start = f"A study is published if it reports {parameters['publish_from']:.2f} or more"
+    everyone = f"all studies together report {draws['reported'].mean():.2f}; their models get {draws['true'].mean():.2f}"
+    if not published.any():
+        return f"{start}: none is. Published or not, {everyone}."
+    picked = {name: draws[name][published] for name in ("reported", "true")}
+    small = published[:, 0].mean()
+    large = published[:, -1].mean()
+    return (f"{start}: {100 * small:.0f} % of those with {parameters['sizes'][0]} scans and {100 * large:.0f} % "
+            f"of those with {parameters['sizes'][-1]}. Of what is published, {_optimism(picked)}. "
+            f"Published or not, {everyone}.")
+
+
+@experiment(_read_filter, block=20)
+def publication_filter(
+    *, effect: float = 0.56, publish_from: float = 0.7, n_features: int = 10, ridge: float = 1.0,
+    sizes: tuple = (20, 30, 40, 60, 100, 200, 400), rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """Many honest studies of one question, small and large, and those of them that are published.
+
+    Every study draws subjects of its own, half of them patients, fits ridge regression on the labels and
+    reports its cross-validated accuracy. Nobody leaks, tunes or cheats.
+
+    Parameters
+    ----------
+    effect : float
+        Mahalanobis distance of the classes; .56 allows an accuracy of .61.
+    publish_from : float
+        A study is published if it reports at least this accuracy.
+    n_features : int
+    ridge : float
+        Penalty, above 0.
+    sizes : tuple of int
+        Scans of the studies, multiples of 10, rising; one study of every size in each repeat.
+
+    Returns
+    -------
+    Outcome
+        Draws "reported" (5-fold cross-validation) and "true" (the study's own model on new subjects,
+        exact): accuracies, shape (repeats, len(sizes)).
+
+    References
+    ----------
+    Flint and others (2021), Neuropsychopharmacology 46:1510, doi:10.1038/s41386-021-01020-7. Varoquaux
+    (2018), NeuroImage 180:68, doi:10.1016/j.neuroimage.2017.06.061.
+    """
+    require(np.isfinite(effect), "effect", effect, "a finite number")
+    require(0 <= publish_from <= 1, "publish_from", publish_from, "from 0 to 1")
+    require(n_features >= 1, "n_features", n_features, "1 or more")
+    require(ridge > 0, "ridge", ridge, "above 0")
+    require(len(sizes) > 0 and all(n % 10 == 0 for n in sizes)
+            and all(a < b for a, b in zip((0, *sizes), sizes, strict=False)), "sizes", sizes,
+            "multiples of 10, rising")
+    means = np.zeros((2, n_features))
+    means[:, 0] = -effect / 2, effect / 2
+    reported, true = [], []
+    for n in sizes:
+        labels, tests = _alternating(n)
+        X = rng.standard_normal((repeats, n, n_features)) + means[labels]
+        weights, intercepts = replicates.linear_rule(X, 2.0 * labels - 1, ridge)
+        held_out = replicates.cross_validated_scores(X, 2.0 * labels - 1, tests, ridge)
+        reported.append(((held_out > 0) == labels[tests]).mean(axis=(1, 2)))
+        true.append(replicates.accuracy_on_new_subjects(weights, intercepts, means))
+    return {"reported": np.stack(reported, axis=1), "true": np.stack(true, axis=1)}
+
+
+def _auc(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """AUC along the last axis; labels 0 and 1, of the shape of one row of scores; no ties expected."""
+    ranks = scores.argsort(axis=-1).argsort(axis=-1) + 1.0
+    high = labels.sum()
+    return ((ranks * labels).sum(axis=-1) - high * (high + 1) / 2) / (high * (len(labels) - high))
+
+
+REGIONS = ("cortex", "cortex and subcortical volumes", "putamen alone")
+
+
+def _read_regional(draws, parameters):
+    sizes = parameters["sizes"]
+    low, high = np.quantile(draws["reported"][:, 0], [0.05, 0.95])
+    training, reported, true = (draws[name].mean(axis=0) for name in ("training", "reported", "true"))
+    return (f"The best possible AUC is {draws['ceiling'][0, 0]:.2f}. Nine studies in ten with {sizes[0]} subjects report "
+            f"{low:.2f} to {high:.2f} (training {training[0]:.2f}, truth {true[0]:.2f}). {sizes[-1]} subjects report "
+            f"{reported[-1]:.2f} (training {training[-1]:.2f}, truth {true[-1]:.2f}).")
+
+
+@experiment(_read_regional, block=2)
+def regional_mri(
+    *, regions: str = "cortex", strength: float = 1.0, ridge: float = 1e-3,
+    sizes: tuple = (40, 100, 400, 3539), rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """Parkinson's disease from regional MRI, with the effect sizes of ENIGMA-PD: a study that grows.
+
+    The regions are jointly normal with the correlation of the course's cohort (.20 between any two), one
+    site, no site effect, every second subject a patient. The rule is linear (ridge regression on the
+    diagnosis).
+
+    Parameters
+    ----------
+    regions : str
+        One of `REGIONS`: 33 cortical thicknesses, these with 8 subcortical volumes, or the putamen.
+    strength : float
+        Factor on all effect sizes, above 0; 1 is what was found.
+    ridge : float
+        Penalty, above 0, in units of the regions' variance.
+    sizes : tuple of int
+        Subjects, 10 or more, rising.
+
+    Returns
+    -------
+    Outcome
+        Draws "training", "reported" (mean over 5 folds), "true" (exact) and "ceiling" (the best possible
+        rule): AUC, shape (repeats, len(sizes)).
+
+    References
+    ----------
+    Laansma and others (2021), Movement Disorders 36:2583, doi:10.1002/mds.28706; see `utils.cohort`.
+    """
+    require(regions in REGIONS, "regions", regions, "one of " + ", ".join(REGIONS))
+    require(np.isfinite(strength) and strength > 0, "strength", strength, "a number above 0")
+    require(ridge > 0, "ridge", ridge, "above 0")
+    require(len(sizes) > 0 and all(a < b for a, b in zip((9, *sizes), sizes, strict=False)), "sizes", sizes,
+            "whole numbers from 10, rising")
+    cortex = list(cohort.THICKNESS_D.values())
+    volumes = {name: row[0] for name, row in cohort.VOLUME.items()}
+    d = strength * np.array({REGIONS[0]: cortex, REGIONS[1]: [*cortex, *volumes.values()],
+                             REGIONS[2]: [volumes["putamen"]]}[regions])
+    r = cohort.REGIONAL_R
+    covariance = np.full((len(d), len(d)), r) + (1 - r) * np.eye(len(d))
+    labels = np.arange(sizes[-1]) % 2
+    X = np.sqrt(1 - r) * rng.standard_normal((repeats, sizes[-1], len(d)))
+    X += np.sqrt(r) * rng.standard_normal((repeats, sizes[-1], 1))
+    X += labels[:, None] * d
+    scores = {"training": [], "reported": [], "true": []}
+    for n in sizes:
+        some, (own, tests) = X[:, :n], _alternating(n)
+        weights, _ = replicates.linear_rule(some, 2.0 * own - 1, ridge)
+        held_out = replicates.cross_validated_scores(some, 2.0 * own - 1, tests, ridge)
+        scores["training"].append(_auc((some @ weights[..., None])[..., 0], own))
+        folds = [_auc(held_out[:, fold], own[test]) for fold, test in enumerate(tests)]
+        scores["reported"].append(np.mean(folds, axis=0))
+        width = np.sqrt(2 * np.einsum("rp,pq,rq->r", weights, covariance, weights))
+        scores["true"].append(stats.norm.cdf(weights @ d / width))
+    scores = {name: np.stack(values, axis=1) for name, values in scores.items()}
+    ceiling = cohort.bayes_auc(np.sqrt(d @ np.linalg.solve(covariance, d)))
+    return scores | {"ceiling": np.full_like(scores["true"], ceiling)}
+
+
+# Underfitting: signal that a model cannot see ---------------------------------------------------------
+
+
+def _quadratic_terms(X: np.ndarray) -> np.ndarray:
+    """The measures, their squares and their products of two: shape (..., p) to (..., p * (p + 3) / 2)."""
+    first, second = np.triu_indices(X.shape[-1])
+    return np.concatenate([X, X[..., first] * X[..., second]], axis=-1)
+
+
+def _p_of_regression(terms: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """p-value of the F-test that none of the terms (repeats, n, k) helps to predict y (repeats, n)."""
+    n, k = terms.shape[-2:]
+    terms = terms - terms.mean(axis=-2, keepdims=True)
+    y = (y - y.mean(axis=-1, keepdims=True))[..., None]
+    turned = np.swapaxes(terms, -1, -2)
+    towards = turned @ y
+    explained = (np.swapaxes(towards, -1, -2) @ np.linalg.solve(turned @ terms, towards))[..., 0, 0]
+    rest = np.maximum((y**2).sum(axis=(-2, -1)) - explained, 1e-12)
+    return stats.f.sf(explained / k / (rest / (n - k - 1)), k, n - k - 1)
+
+
+SHAPES = ("straight line", "exclusive or", "U-shape", "spread only")
+
+
+def _read_hidden(draws, parameters):
+    found = ", ".join(f"{name} {100 * np.mean(p <= 0.05):.0f} %" for name, p in draws.items())
+    return (f"Signal of the shape “{parameters['shape']}”, strength {parameters['strength']:.2g}, "
+            f"{parameters['n_scans']} scans. Share of studies with p ≤ .05: {found}.")
+
+
+@experiment(_read_hidden, block=20)
+def tests_of_hidden_signal(
+    *, shape: str = "exclusive or", n_scans: int = 200, strength: float = 1.0, rng: np.random.Generator,
+    repeats: int,
+) -> dict[str, np.ndarray]:
+    """Which tests find a signal, if it is not a straight line.
+
+    Two image measures, independent normal noise of variance 1 in each.
+
+    Parameters
+    ----------
+    shape : str
+        One of `SHAPES`. "straight line": patients' first measure is shifted by `strength`. "exclusive
+        or": a patient's two measures both lie high or both low, a control's on opposite sides, at plus
+        and minus `strength`. "U-shape": no groups; a clinical score is `strength` times the square of the
+        first measure, plus noise of variance 2. "spread only": the first measure's standard deviation is
+        1 in controls and 1 + `strength` in patients.
+    n_scans : int
+        Scans, one per subject, half of them patients.
+    strength : float
+        0 for no signal at all.
+
+    Returns
+    -------
+    Outcome
+        p-values, shape (repeats,): "straight line, one measure" (t-test or correlation), "straight lines,
+        both measures" and "squares and product added" (F-tests of a regression).
+
+    References
+    ----------
+    Closed forms: the straight-line test of the exclusive or finds nothing beyond its false alarms; with
+    the U-shape its error rate is not the nominal one, because the scatter about the line is not even.
+    """
+    require(shape in SHAPES, "shape", shape, "one of " + ", ".join(SHAPES))
+    require(n_scans >= 10 and n_scans % 2 == 0, "n_scans", n_scans, "an even number, 10 or more")
+    require(np.isfinite(strength) and strength >= 0, "strength", strength, "a finite number, 0 or more")
+    patient = np.arange(n_scans) % 2
+    X = rng.standard_normal((repeats, n_scans, 2))
+    y = np.broadcast_to(patient.astype(float), (repeats, n_scans))
+    if shape == "straight line":
+        X[..., 0] += strength * patient
+    elif shape == "exclusive or":
+        side = rng.choice([-1.0, 1.0], (repeats, n_scans))
+        X[..., 0] += strength * side
+        X[..., 1] += strength * side * np.where(patient, 1, -1)
+    elif shape == "U-shape":
+        y = strength * X[..., 0] ** 2 + np.sqrt(2) * rng.standard_normal((repeats, n_scans))
+    else:
+        X[..., 0] *= 1 + strength * patient
+    return {"straight line, one measure": _p_of_regression(X[..., :1], y),
+            "straight lines, both measures": _p_of_regression(X, y),
+            "squares and product added": _p_of_regression(_quadratic_terms(X), y)}
+
+
+STUDY_SIZES = (20, 40, 80, 160, 320, 640)
+
+
+@functools.lru_cache(maxsize=64)
+def straight_and_hidden_limits(straight: float, hidden: float) -> dict[str, float]:
+    """Accuracies that models reach with endless scans when a straight and a hidden signal are present.
+
+    A third measure is shifted by `straight` in patients; the first two hold an exclusive or with centres
+    at plus and minus `hidden`; noise is normal with variance 1.
+
+    Returns
+    -------
+    dict
+        "ceiling" (Bayes rule), "linear" and "flexible" (least squares on the measures alone, and with
+        their squares and products).
+    """
+    grid = np.linspace(-hidden - 6, hidden + 6, 601)
+    density = [np.exp(-((grid - centre) ** 2) / 2) for centre in (hidden, -hidden)]
+    weight = sum(np.outer(one, one) for one in density)
+    weight /= weight.sum()
+    x1, x2 = grid[:, None], grid[None, :]
+
+    def reached(score):
+        """Share of patients right, if `score` of the first two is added to `straight` times the third."""
+        if straight == 0:
+            return float((weight * (0.5 * (score == 0) + (score > 0))).sum())
+        return float((weight * ndtr(straight / 2 + score / straight)).sum())
+
+    log_ratio = np.logaddexp(hidden * (x1 + x2), -hidden * (x1 + x2)) - np.logaddexp(
+        hidden * (x1 - x2), -hidden * (x1 - x2))
+    product = 2 * hidden**2 / (1 + 2 * hidden**2) * x1 * x2
+    return {"ceiling": reached(log_ratio), "linear": float(ndtr(straight / 2)), "flexible": reached(product)}
+
+
+def _read_bias(draws, parameters):
+    last = f"With {parameters['sizes'][-1]} scans"
+    ceiling = draws["ceiling"].mean()
+    words = [f"the {name} model gets {draws[f'{name} true'][:, -1].mean():.2f} and training score "
+             f"{draws[f'{name} train'][:, -1].mean():.2f} (lost to bias "
+             f"{ceiling - draws[f'{name} limit'].mean():.2f})" for name in ("linear", "flexible")]
+    return (f"{last} {words[0]}, {words[1]}. The ceiling is {ceiling:.2f}. With "
+            f"{parameters['sizes'][0]} scans they get {draws['linear true'][:, 0].mean():.2f} and "
+            f"{draws['flexible true'][:, 0].mean():.2f}.")
+
+
+@experiment(_read_bias, block=5)
+def bias_and_variance(
+    *, straight: float = 1.0, hidden: float = 1.5, n_noise: int = 2, sizes: tuple[int, ...] = STUDY_SIZES,
+    n_new: int = 300, rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """Learning curves of a linear and a flexible model, and what each loses to bias and to variance.
+
+    Lost to bias: the ceiling minus what the model reaches with endless scans. Lost to variance: that
+    minus what it reaches with n scans. (In books on learning: approximation and estimation error.) Both
+    models are ridge regressions on the labels with penalty 1; the flexible one also sees the squares of
+    the measures and their products of two.
+
+    Parameters
+    ----------
+    straight : float
+        Cohen's d between the classes in one measure.
+    hidden : float
+        Two further measures hold an exclusive or with centres at plus and minus this many standard
+        deviations.
+    n_noise : int
+        Measures that hold nothing.
+    sizes : tuple of int
+        Numbers of scans, rising; one per subject, half of them patients.
+    n_new : int
+        New subjects on whom true accuracies are measured (the same for the studies of a block).
+
+    Returns
+    -------
+    Outcome
+        Draws "linear train", "linear true", "flexible train", "flexible true": accuracies, shape
+        (repeats, len(sizes)); "ceiling", "linear limit", "flexible limit": accuracies with endless
+        scans, shape (repeats,), the same in every study.
+
+    References
+    ----------
+    Hastie, Tibshirani, Friedman (2009), The Elements of Statistical Learning, 2nd edition, chapter 7.
+    The exclusive or alone has the ceiling Phi(a)^2 + (1 - Phi(a))^2.
+    """
+    require(np.isfinite(straight) and straight >= 0, "straight", straight, "a finite number, 0 or more")
+    require(np.isfinite(hidden) and hidden >= 0, "hidden", hidden, "a finite number, 0 or more")
+    require(n_noise >= 0, "n_noise", n_noise, "0 or more")
+    require(len(sizes) > 0 and all(n >= 4 and n % 2 == 0 for n in sizes) and list(sizes) == sorted(sizes), "sizes", sizes,
+            "even numbers, 4 or more, that rise")
+    require(n_new >= 2 and n_new % 2 == 0, "n_new", n_new, "an even number, 2 or more")
+
+    def recruit(*shape):
+        patient = np.broadcast_to(np.arange(shape[-1]) % 2, shape)
+        X = rng.standard_normal((*shape, 3 + n_noise))
+        side = rng.choice([-hidden, hidden], shape)
+        X[..., 0] += side
+        X[..., 1] += side * np.where(patient, 1, -1)
+        X[..., 2] += straight * patient
+        return X, 2.0 * patient[..., :] - 1
+
+    X, targets = recruit(repeats, sizes[-1])
+    new, new_targets = recruit(n_new)
+    draws = {name: np.full(repeats, limit) for name, limit in straight_and_hidden_limits(straight, hidden).items()}
+    draws = {name if name == "ceiling" else f"{name} limit": values for name, values in draws.items()}
+    for name, terms in (("linear", lambda X: X), ("flexible", _quadratic_terms)):
+        known, unknown = terms(X), terms(new)
+        train, true = [], []
+        for n in sizes:
+            weights, intercepts = replicates.linear_rule(known[:, :n], targets[:, :n], ridge=1.0)
+            for scores, one, truth in ((train, known[:, :n], targets[:, :n]), (true, unknown, new_targets)):
+                fitted = (one @ weights[..., None])[..., 0] + intercepts[:, None]
+                scores.append(((fitted > 0) == (truth > 0)).mean(axis=1))
+        draws[f"{name} train"], draws[f"{name} true"] = np.stack(train, axis=1), np.stack(true, axis=1)
+    return draws
+
+
+THRESHOLDS = tuple(np.arange(0, 3.01, 0.25).tolist())
+
+
+def _read_shrinkage(draws, parameters):
+    true = draws["true"].mean(axis=0)
+    best = int(true.argmax())
+    return (f"{parameters['n_scans']} scans, {parameters['n_features']} features, {parameters['n_informative']} of "
+            f"them with signal: the true score is {true[0]:.2f} without shrinking, {true[best]:.2f} at the best "
+            f"threshold ({parameters['thresholds'][best]:.2f}) and {true[-1]:.2f} at the largest. The ceiling is "
+            f"{draws['ceiling'].mean():.2f}.")
+
+
+@experiment(_read_shrinkage, block=5)
+def shrinkage_sweep(
+    *, n_scans: int = 60, n_features: int = 200, n_informative: int = 20, effect: float = 2.0,
+    thresholds: tuple[float, ...] = THRESHOLDS, n_folds: int = 5, rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """Regularisation from too little to too much: nearest shrunken centroids over a grid of thresholds.
+
+    The difference between the class means is shrunk towards 0 in every feature; features whose
+    difference is smaller than the threshold drop out. The rule is scikit-learn's
+    ``NearestCentroid(shrink_threshold=...)``.
+
+    Parameters
+    ----------
+    n_scans : int
+        Scans, one per subject, half of them patients; a multiple of 2 * n_folds.
+    n_features, n_informative : int
+        Features measured, and features that differ between the classes, all by the same amount.
+    effect : float
+        Mahalanobis distance between the classes, all features together.
+    thresholds : tuple of float
+        Values of ``shrink_threshold``.
+    n_folds : int
+
+    Returns
+    -------
+    Outcome
+        Draws "train", "honest" (cross-validated), "true" (exact): accuracies, shape
+        (repeats, len(thresholds)); "ceiling", shape (repeats,).
+
+    References
+    ----------
+    Tibshirani, Hastie, Narasimhan, Chu (2002), PNAS 99:6567, doi:10.1073/pnas.082099299.
+    """
+    require(n_folds >= 2, "n_folds", n_folds, "2 or more")
+    require(n_scans >= 4 * n_folds and n_scans % (2 * n_folds) == 0, "n_scans", n_scans,
+            f"a multiple of {2 * n_folds}, {4 * n_folds} or more")
+    require(n_features >= 1, "n_features", n_features, "1 or more")
+    require(1 <= n_informative <= n_features, "n_informative", n_informative,
+            f"from 1 to the number of features, here {n_features}")
+    require(np.isfinite(effect), "effect", effect, "a finite number")
+    require(len(thresholds) > 0 and min(thresholds) >= 0, "thresholds", thresholds, "numbers, 0 or more")
+    labels = np.arange(n_scans) % 2
+    means = np.zeros((2, n_features))
+    means[1, :n_informative] = effect / np.sqrt(n_informative)
+    X = rng.standard_normal((repeats, n_scans, n_features)) + means[labels]
+
+    def right(rules, X, labels):
+        weights, intercepts = rules
+        return ((X @ np.swapaxes(weights, 1, 2) + intercepts[:, None] > 0) == (labels == 1)[:, None]).mean(axis=1)
+
+    rules = replicates.shrunken_centroids(X, labels, thresholds)
+    honest = 0
+    # Neighbouring scans are a patient and a control, so these folds are balanced.
+    for test in np.array_split(np.arange(n_scans), n_folds):
+        train = np.setdiff1d(np.arange(n_scans), test)
+        inner = replicates.shrunken_centroids(X[:, train], labels[train], thresholds)
+        honest = honest + right(inner, X[:, test], labels[test]) / n_folds
+    return {"train": right(rules, X, labels), "honest": honest,
+            "true": replicates.accuracy_on_new_subjects(*rules, means),
+            "ceiling": np.full(repeats, ndtr(abs(effect) / 2))}
+
+
+PLACES = ("the same in all patients", "elsewhere in every patient")
+
+
+def _read_region(draws, parameters):
+    got = ", ".join(f"{name} {draws[name].mean():.2f}" for name in draws if name != "ceiling")
+    return (f"The effect fills {parameters['n_affected']} of {parameters['n_voxels']} voxels, its place is "
+            f"{parameters['place']}; {parameters['n_scans']} scans. Accuracy on new subjects: {got}. The ceiling is "
+            f"{draws['ceiling'].mean():.2f}.")
+
+
+@experiment(_read_region, block=5)
+def region_mean(
+    *, n_scans: int = 100, n_affected: int = 4, effect: float = 2.0, place: str = PLACES[0], n_voxels: int = 64,
+    likeness: float = 0.3, n_new: int = 200, rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """A focal effect, seen through the mean of its region, through all voxels, or through the highest voxel.
+
+    Every voxel has variance 1; the share `likeness` is common to all voxels of a subject. In patients,
+    `n_affected` neighbouring voxels are raised (the region is a ring, so that all places are alike).
+
+    Parameters
+    ----------
+    n_scans : int
+        Scans to learn from, one per subject, half of them patients.
+    n_affected, n_voxels : int
+        Voxels raised, and voxels of the region.
+    effect : float
+        By how many standard deviations the affected voxels are raised.
+    place : str
+        One of `PLACES`.
+    likeness : float
+        Correlation between the voxels of one subject, from 0 to below 1.
+    n_new : int
+        New subjects on whom accuracy is measured (the same for the studies of a block).
+
+    Returns
+    -------
+    Outcome
+        Draws "region mean" and "highest voxel" (one number per scan, cut half-way between the two
+        groups), "all voxels" (ridge regression on the labels, penalty 10), "ceiling" (the Bayes rule):
+        accuracies on new subjects, shape (repeats,).
+    """
+    require(n_scans >= 4 and n_scans % 2 == 0, "n_scans", n_scans, "an even number, 4 or more")
+    require(n_voxels >= 2, "n_voxels", n_voxels, "2 or more")
+    require(1 <= n_affected <= n_voxels, "n_affected", n_affected, f"from 1 to the number of voxels, here {n_voxels}")
+    require(np.isfinite(effect), "effect", effect, "a finite number")
+    require(place in PLACES, "place", place, " or ".join(PLACES))
+    require(0 <= likeness < 1, "likeness", likeness, "from 0 to below 1")
+    require(n_new >= 2 and n_new % 2 == 0, "n_new", n_new, "an even number, 2 or more")
+
+    def recruit(*shape):
+        labels = np.arange(shape[-1]) % 2
+        X = np.sqrt(1 - likeness) * rng.standard_normal((*shape, n_voxels))
+        X += np.sqrt(likeness) * rng.standard_normal((*shape, 1))
+        first = np.zeros(shape, int) if place == PLACES[0] else rng.integers(n_voxels, size=shape)
+        raised = (np.arange(n_voxels) - first[..., None]) % n_voxels < n_affected
+        return X + effect * (raised & (labels == 1)[:, None]), labels
+
+    X, labels = recruit(repeats, n_scans)
+    new, new_labels = recruit(n_new)
+    draws = {}
+    for name, summary in (("region mean", lambda X: X.mean(axis=-1)), ("highest voxel", lambda X: X.max(axis=-1))):
+        known = summary(X)
+        low, high = known[:, labels == 0].mean(axis=1), known[:, labels == 1].mean(axis=1)
+        above = summary(new) > ((low + high) / 2)[:, None]
+        draws[name] = ((above == (high > low)[:, None]) == new_labels).mean(axis=1)
+    weights, intercepts = replicates.linear_rule(X, 2.0 * labels - 1, ridge=10.0)
+    draws["all voxels"] = ((weights @ new.T + intercepts[:, None] > 0) == new_labels).mean(axis=1)
+    # The log-likelihood ratio of every place, with the common part taken out; then its mean over places.
+    common = likeness / (1 - likeness + likeness * n_voxels)
+    cleaned = (new - common * new.sum(axis=1, keepdims=True)) / (1 - likeness)
+    ends = np.cumsum(np.concatenate([np.zeros((n_new, 1)), cleaned, cleaned[:, :n_affected]], axis=1), axis=1)
+    sums = ends[:, n_affected : n_affected + n_voxels] - ends[:, :n_voxels]
+    squared = n_affected * (1 - common * n_affected) / (1 - likeness)
+    ratios = effect * sums - effect**2 * squared / 2
+    ratio = ratios[:, 0] if place == PLACES[0] else np.logaddexp.reduce(ratios, axis=1) - np.log(n_voxels)
+    return draws | {"ceiling": np.full(repeats, ((ratio > 0) == new_labels).mean())}

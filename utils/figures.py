@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import NullLocator, PercentFormatter
 from scipy.ndimage import gaussian_filter1d
 
 COLOURS = {"reported": "#D55E00", "honest": "#009E73", "true": "#0072B2", "chance": "#595959"}
@@ -199,4 +199,356 @@ def errors_of_cross_validation(outcome, figure: Figure | None = None) -> Figure:
         parts.brackets[name].set_xdata([low, high])
         parts.texts[name].set_x(min(high, 0.16) + 0.02)
         parts.texts[name].set_text(f"±{half:.2f}" if name == "claimed" else f"{low:+.2f} to {high:+.2f}")
+    return figure
+
+
+# Underfitting -----------------------------------------------------------------------------------------
+
+
+@_in_house_style
+def discoveries(outcome, figure: Figure | None = None) -> Figure:
+    """How often tests at the 5 % level find a signal.
+
+    Parameters
+    ----------
+    outcome : utils.experiments.Outcome
+        Its draws are p-values, by name of the test.
+    figure : matplotlib.figure.Figure, optional
+        A figure that this function made before for the same tests, to be changed in place.
+    """
+    names = list(outcome.draws)
+    rows = np.arange(len(names))[::-1]
+    if figure is None:
+        figure, axes = _new_figure()
+        axes.set(xlim=(0, 1), ylim=(-0.6, len(names) - 0.1))
+        axes.set_xlabel("Studies with p ≤ .05", size=TEXT)
+        axes.xaxis.set_major_formatter(PercentFormatter(1))
+        axes.set_yticks(rows, [fill(name, 18) for name in names])
+        axes.tick_params(axis="y", length=0, labelsize=TEXT)
+        axes.axvline(0.05, color=COLOURS["chance"], linestyle=(0, (4, 3)), linewidth=2, zorder=3)
+        axes.text(0.05, len(names) - 0.1, "5 %: nothing to find", color=COLOURS["chance"], fontsize=TEXT, va="bottom")
+        bars = axes.barh(rows, 0.0, height=0.62, color=COLOURS["true"])
+        texts = [axes.text(0, row, "", color=COLOURS["true"], fontsize=TEXT + 1, fontweight="bold", va="center",
+                           bbox=_LABEL) for row in rows]
+        figure.parts = SimpleNamespace(bars=list(bars), texts=texts)
+        _hand_over(figure, [*bars, *texts])
+    for name, bar, text in zip(names, figure.parts.bars, figure.parts.texts, strict=True):
+        rate = np.mean(outcome.draws[name] <= 0.05)
+        bar.set_width(rate)
+        text.set_x(max(rate, 0.05) + 0.02 if rate < 0.85 else 0.87)
+        text.set_text(f"{100 * rate:.0f} %")
+    return figure
+
+
+_CEILING = "#1A1A1A"
+
+
+@_in_house_style
+def lost_to_bias_and_variance(outcome, figure: Figure | None = None) -> Figure:
+    """Training and true score over the number of scans, for a linear and a flexible model.
+
+    The distance from the ceiling down to the true score is filled in two parts: what endless scans
+    would not give back (bias), and what they would (variance).
+
+    Parameters
+    ----------
+    outcome : utils.experiments.Outcome
+        Of `utils.experiments.bias_and_variance`.
+    figure : matplotlib.figure.Figure, optional
+        A figure that this function made before, to be changed in place.
+    """
+    models = ("linear", "flexible")
+    n = np.array(outcome.parameters["sizes"], float)
+    if figure is None:
+        figure = Figure(figsize=(8.2, 4.2), layout="constrained")
+        parts = {}
+        for axes, model in zip(figure.subplots(1, 2, sharey=True), models, strict=True):
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.tick_params(labelsize=TEXT - 2)
+            axes.set_xscale("log")
+            axes.set(xlim=(n[0], n[-1]), ylim=(0.4, 1.02))
+            axes.set_xticks(n, [f"{size:.0f}" for size in n])
+            axes.minorticks_off()
+            axes.set_title(f"{model} model", size=TEXT + 1, fontweight="bold", pad=8)
+            axes.set_xlabel("Scans", size=TEXT)
+            axes.axhline(0.5, color=COLOURS["chance"], linestyle=(0, (4, 3)), linewidth=1.5, zorder=0)
+            axes.text(n[-1], 0.49, "chance", color=COLOURS["chance"], fontsize=TEXT - 2, ha="right", va="top")
+            one = SimpleNamespace(texts={})
+            one.bias, = axes.fill([n[0], n[-1], n[-1]], [0.5] * 3, facecolor="#D9D9D9", edgecolor="#8C8C8C", hatch="///",
+                                  linewidth=0)
+            one.variance, = axes.fill([n[0], n[-1], n[-1]], [0.5] * 3, facecolor=COLOURS["true"], alpha=0.3,
+                                      linewidth=0)
+            one.ceiling, = axes.plot(n[[0, -1]], [1, 1], color=_CEILING, linewidth=2, linestyle=(0, (1, 1)))
+            one.train, = axes.plot(n, n * 0, color=COLOURS["reported"], linewidth=3, marker="o", markersize=5)
+            one.true, = axes.plot(n, n * 0, color=COLOURS["true"], linewidth=3, marker="s", markersize=5)
+            one.lost = axes.text(115, 0.455, "", fontsize=TEXT - 2, ha="center", va="top", color=_CEILING)
+            parts[model] = one
+        figure.axes[0].set_ylabel("Accuracy", size=TEXT)
+        names = [(COLOURS["reported"], "on its own training scans"), (COLOURS["true"], "on new subjects"),
+                 (_CEILING, "ceiling (dotted)")]
+        for place, (colour, name) in zip((0.12, 0.47, 0.73), names, strict=True):
+            figure.text(place, 0.985, name, color=colour, fontsize=TEXT - 1, fontweight="bold", va="top")
+        figure.get_layout_engine().set(rect=(0, 0, 1, 0.93), w_pad=0.08)
+        figure.parts = parts
+        _hand_over(figure, [artist for one in parts.values()
+                            for artist in (one.bias, one.variance, one.ceiling, one.train, one.true, one.lost)])
+    ceiling = outcome.draws["ceiling"].mean()
+    for model, one in figure.parts.items():
+        limit = outcome.draws[f"{model} limit"].mean()
+        true = outcome.draws[f"{model} true"].mean(axis=0)
+        one.ceiling.set_ydata([ceiling, ceiling])
+        one.train.set_ydata(outcome.draws[f"{model} train"].mean(axis=0))
+        one.true.set_ydata(true)
+        one.bias.set_xy(np.column_stack([n[[0, -1, -1, 0]], [ceiling, ceiling, limit, limit]]))
+        one.variance.set_xy(np.column_stack([np.r_[n, n[-1], n[0]], np.r_[true, limit, limit]]))
+        first, last = max(limit - true[0], 0), max(limit - true[-1], 0)
+        one.lost.set_text(f"lost to bias (grey): {ceiling - limit:.2f}\nto variance (blue): {first:.2f}, at last {last:.2f}")
+    return figure
+
+
+@_in_house_style
+def too_little_to_too_much(outcome, figure: Figure | None = None) -> Figure:
+    """Training, cross-validated and true score over the strength of the regularisation.
+
+    Parameters
+    ----------
+    outcome : utils.experiments.Outcome
+        Of `utils.experiments.shrinkage_sweep`.
+    figure : matplotlib.figure.Figure, optional
+        A figure that this function made before, to be changed in place.
+    """
+    lines = {"train": ("reported", "on its own training scans", "o"),
+             "honest": ("honest", "cross-validated", "^"), "true": ("true", "on new subjects", "s")}
+    thresholds = outcome.parameters["thresholds"]
+    if figure is None:
+        figure, axes = _new_figure()
+        axes.set(xlim=(thresholds[0], thresholds[-1]), ylim=(0.4, 1.02), ylabel="Accuracy",
+                 xlabel="Threshold:  too little shrinking  ←   →  too much")
+        axes.xaxis.label.set_size(TEXT)
+        axes.yaxis.label.set_size(TEXT)
+        axes.axhline(0.5, color=COLOURS["chance"], linestyle=(0, (4, 3)), linewidth=1.5, zorder=0)
+        axes.text(0.02, 0.49, "chance", color=COLOURS["chance"], fontsize=TEXT - 1, va="top")
+        parts = SimpleNamespace(lines={})
+        for place, (name, (colour, label, marker)) in zip((0.1, 0.49, 0.73), lines.items(), strict=True):
+            parts.lines[name], = axes.plot(thresholds, np.zeros(len(thresholds)), color=COLOURS[colour], linewidth=3,
+                                           marker=marker, markersize=6)
+            figure.text(place, 0.985, label, color=COLOURS[colour], fontsize=TEXT, fontweight="bold", va="top")
+        parts.ceiling, = axes.plot(thresholds[:: len(thresholds) - 1], [1, 1], color=_CEILING, linewidth=2,
+                                   linestyle=(0, (1, 1)))
+        parts.name = axes.text(thresholds[-1], 1, "ceiling", color=_CEILING, fontsize=TEXT - 1, ha="right",
+                               va="bottom")
+        figure.get_layout_engine().set(rect=(0, 0, 1, 0.93))
+        figure.parts = parts
+        _hand_over(figure, [*parts.lines.values(), parts.ceiling, parts.name])
+    ceiling = outcome.draws["ceiling"].mean()
+    for name, line in figure.parts.lines.items():
+        line.set_ydata(outcome.draws[name].mean(axis=0))
+    figure.parts.ceiling.set_ydata([ceiling, ceiling])
+    figure.parts.name.set_y(min(ceiling, 0.97))
+    return figure
+
+
+@_in_house_style
+def scores_below_a_ceiling(outcome, figure: Figure | None = None) -> Figure:
+    """Distributions of the true accuracies of several models, and the ceiling that none can pass.
+
+    Parameters
+    ----------
+    outcome : utils.experiments.Outcome
+        Its draws are true accuracies, by name of the model, and "ceiling".
+    figure : matplotlib.figure.Figure, optional
+        A figure that this function made before for the same models, to be changed in place.
+    """
+    names = [name for name in outcome.draws if name != "ceiling"]
+    if figure is None:
+        figure, axes = _new_figure()
+        axes.set(xlim=(0, 1), ylim=(-0.12, len(names)))
+        axes.set_xlabel("Accuracy on new subjects, over many simulated studies", size=TEXT)
+        axes.set_yticks(np.arange(len(names))[::-1] + 0.3, [fill(name, 10) for name in names])
+        axes.tick_params(axis="y", length=0, labelsize=TEXT)
+        axes.spines["left"].set_visible(False)
+        axes.axvline(0.5, color=COLOURS["chance"], linestyle=(0, (4, 3)), linewidth=1.5, zorder=0)
+        axes.text(0.5, len(names), "chance", color=COLOURS["chance"], fontsize=TEXT - 1, ha="center", va="bottom")
+        parts = SimpleNamespace(ridges={}, means={}, texts={})
+        for row, name in enumerate(reversed(names)):
+            colour = COLOURS["true"]
+            parts.ridges[name], = axes.fill([0, 1, 1], [row, row, row], facecolor=colour, alpha=0.45, edgecolor=colour,
+                                            linewidth=1.5)
+            parts.means[name], = axes.plot([0.5, 0.5], [row, row + 0.75], color=colour, linewidth=3)
+            parts.texts[name] = axes.text(0.5, row + 0.78, "", color=colour, fontsize=TEXT + 1, fontweight="bold",
+                                          ha="center", va="bottom", bbox=_LABEL)
+        parts.ceiling, = axes.plot([1, 1], [-0.12, len(names)], color=_CEILING, linewidth=2, linestyle=(0, (1, 1)))
+        parts.name = axes.text(1, len(names), "", color=_CEILING, fontsize=TEXT - 1, ha="center", va="bottom")
+        figure.parts = parts
+        _hand_over(figure, [*parts.ridges.values(), *parts.means.values(), parts.ceiling, *parts.texts.values(),
+                            parts.name])
+    parts = figure.parts
+    for row, name in enumerate(reversed(names)):
+        mean = outcome.draws[name].mean()
+        parts.ridges[name].set_xy(_ridge(outcome.draws[name], row))
+        parts.means[name].set_xdata([mean, mean])
+        parts.texts[name].set_x(min(max(mean, 0.03), 0.97))
+        parts.texts[name].set_text(f"{mean:.2f}")
+    ceiling = outcome.draws["ceiling"].mean()
+    parts.ceiling.set_xdata([ceiling, ceiling])
+    # Above the axes, and to the right of "chance" however low the ceiling is.
+    parts.name.set_x(min(max(ceiling, 0.69), 0.93))
+    parts.name.set_text(f"ceiling {ceiling:.2f}")
+    return figure
+
+
+# Scores along a scale: the number of features, or of scans
+
+# The training score has a colour of its own; it is no report, or should be none.
+_CURVES = {
+    "training": ("training", "#AA4499", (0, (5, 2)), 2.5),
+    "reported": ("reported\n(nine in ten)", COLOURS["reported"], "-", 2.5),
+    "true": ("truth", COLOURS["true"], "-", 3.5),
+    "theory": ("theory", COLOURS["true"], "none", 0),
+    "ceiling": ("best possible", COLOURS["chance"], (0, (1, 1.5)), 2.5),
+}
+
+
+def _apart(heights: np.ndarray, sizes: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Heights of labels near those wished for, in their order, `sizes` high each, between low and high."""
+    order = np.argsort(heights, kind="stable")
+    placed, sizes = np.asarray(heights, float)[order], np.asarray(sizes)[order]
+    for _ in range(60):  # neighbours that overlap step aside, each by half
+        overlap = np.maximum((sizes[1:] + sizes[:-1]) / 2 - np.diff(placed), 0) / 2
+        placed += np.r_[0, overlap] - np.r_[overlap, 0]
+        placed = np.clip(placed, low + sizes / 2, high - sizes / 2)
+    return placed[np.argsort(order)]
+
+
+@_in_house_style
+def score_curves(outcome, figure: Figure | None = None, *, along: str, label: str,
+                 score: str = "Accuracy", chance: float = 0.5) -> Figure:
+    """Mean scores along a scale, with the range of nine reports in ten.
+
+    Parameters
+    ----------
+    outcome : utils.experiments.Outcome
+        With draws of shape (repeats, positions) among "training", "reported", "true", "theory" and
+        "ceiling": scores between 0 and 1.
+    figure : matplotlib.figure.Figure, optional
+        A figure that this function made before for the same positions, to be changed in place.
+    along : str
+        The parameter that holds the positions on the scale (numbers above 0, drawn on a log scale).
+    label : str
+        What the scale is, for the axis.
+    score : str
+        Name of the score, for the axis.
+    chance : float
+        Score of guessing.
+    """
+    names = [name for name in _CURVES if name in outcome.draws]
+    at = np.array(outcome.parameters[along], float)
+    bottom, top = 0.28, 1.03
+    if figure is None:
+        figure, axes = _new_figure()
+        axes.set(xscale="log", ylim=(bottom, top), xlim=(at[0] / 1.1, at[-1] * 1.1))
+        axes.set_xlabel(label, size=TEXT)
+        axes.set_ylabel(score, size=TEXT)
+        # The positions are named where there is room between them.
+        room = np.log(at[-1] / at[0]) * 0.075
+        ticks = [at[-1]]
+        for position in at[-2::-1]:
+            if np.log(ticks[-1] / position) > room:
+                ticks.append(position)
+        axes.set_xticks(ticks, [f"{position:g}" for position in ticks])
+        axes.set_xticks(at, minor=True)
+        axes.xaxis.set_minor_formatter("")
+        axes.axhline(chance, color=COLOURS["chance"], linestyle=(0, (4, 3)), linewidth=1.5, zorder=0)
+        axes.text(at[0] / 1.08, chance - 0.012, "chance", color=COLOURS["chance"], fontsize=TEXT - 1, va="top")
+        parts = SimpleNamespace(lines={}, texts={}, band=None)
+        if "reported" in names:
+            parts.band, = axes.fill([at[0]] * 3, [0] * 3, facecolor=COLOURS["reported"], alpha=0.22, linewidth=0)
+        for name in names:
+            words, colour, style, width = _CURVES[name]
+            marker = {"marker": "o", "markersize": 9, "markerfacecolor": "white", "markeredgewidth": 2}
+            parts.lines[name], = axes.plot(at, np.zeros(len(at)), color=colour, linestyle=style, linewidth=width,
+                                           **(marker if name == "theory" else {}))
+            parts.texts[name] = axes.text(1.02, 0.5, words, transform=axes.get_yaxis_transform(), color=colour,
+                                          fontsize=TEXT, fontweight="bold", va="center", linespacing=1)
+        figure.parts = parts
+        band = [parts.band] if parts.band else []
+        _hand_over(figure, [*band, *parts.lines.values(), *parts.texts.values()])
+    parts = figure.parts
+    means = {name: outcome.draws[name].mean(axis=0) for name in names}
+    for name in names:
+        parts.lines[name].set_ydata(means[name])
+    if parts.band:
+        low, high = np.quantile(outcome.draws["reported"], [0.05, 0.95], axis=0)
+        parts.band.set_xy(np.column_stack([np.r_[at, at[::-1]], np.r_[low, high[::-1]].clip(bottom)]))
+    sizes = np.array([0.07 * (1 + _CURVES[name][0].count("\n")) for name in names])
+    ends = np.array([means[name][-1] for name in names])
+    for name, height in zip(names, _apart(ends, sizes, bottom, top), strict=True):
+        parts.texts[name].set_y(height)
+    return figure
+
+
+@_in_house_style
+def published_and_unpublished(outcome, figure: Figure | None = None, *, score: str = "Accuracy",
+                              shown: int = 60) -> Figure:
+    """Reported scores of many studies by their size, those that pass the publication filter marked.
+
+    Parameters
+    ----------
+    outcome : utils.experiments.Outcome
+        With draws "reported" and "true" of shape (repeats, sizes) and the parameters "sizes" and
+        "publish_from".
+    figure : matplotlib.figure.Figure, optional
+        A figure that this function made before for the same sizes, to be changed in place.
+    score : str
+        Name of the score, for the axis.
+    shown : int
+        Studies drawn of every size; the means and shares are of all.
+    """
+    sizes, publish_from = np.array(outcome.parameters["sizes"], float), outcome.parameters["publish_from"]
+    reported, true = outcome.draws["reported"], outcome.draws["true"]
+    published = reported >= publish_from - 1e-9
+    if figure is None:
+        figure, axes = _new_figure()
+        axes.set(xscale="log", xlim=(sizes[0] / 1.3, sizes[-1] * 1.2), ylim=(-0.02, 1.03))
+        axes.set_xlabel("Scans in the study", size=TEXT)
+        axes.set_ylabel(f"{score} reported", size=TEXT)
+        axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
+        axes.xaxis.set_minor_locator(NullLocator())
+        # Studies of one size stand side by side, or their equal scores would hide each other.
+        side = np.tile(np.linspace(-0.1, 0.1, shown)[np.random.default_rng(0).permutation(shown)], (len(sizes), 1)).T
+        parts = SimpleNamespace(x=sizes * np.exp(side))
+        dots = {"linestyle": "none", "marker": "o", "markersize": 5}
+        parts.others, = axes.plot([], [], **dots, markerfacecolor="none", markeredgecolor="#8C8C8C")
+        parts.published, = axes.plot([], [], **dots, color=COLOURS["reported"])
+        parts.true, = axes.plot(sizes, sizes, color=COLOURS["true"], linewidth=3.5)
+        parts.filter, = axes.plot(axes.get_xlim(), [0, 0], color=COLOURS["reported"], linestyle=(0, (4, 3)), linewidth=2)
+        right = {"transform": axes.get_yaxis_transform(), "fontsize": TEXT, "fontweight": "bold", "va": "center",
+                 "linespacing": 1}
+        parts.texts = [axes.text(1.02, 0.5, "published:\nreport 0.00,\ntruth 0.00", color=COLOURS["reported"], **right),
+                       axes.text(1.02, 0.5, "truth", color=COLOURS["true"], **right),
+                       axes.text(1.02, 0.5, "not\npublished", color="#737373", **right)]
+        parts.shares = [axes.text(size, 0, "", color=COLOURS["reported"], fontsize=TEXT - 1, ha="center",
+                                  va="bottom", fontweight="bold") for size in sizes]
+        axes.text(0.5, 0.065, "published, of every hundred:", transform=axes.get_yaxis_transform(),
+                  color=COLOURS["reported"], fontsize=TEXT - 1, ha="center", va="bottom")
+        figure.parts = parts
+        _hand_over(figure, [parts.others, parts.published, parts.true, parts.filter, *parts.texts, *parts.shares])
+    parts = figure.parts
+    few = slice(min(shown, len(reported)))
+    x = parts.x[few]
+    for dots, chosen in ((parts.others, ~published[few]), (parts.published, published[few])):
+        dots.set_data(x[chosen], reported[few][chosen])
+    mean = true.mean(axis=0)
+    parts.true.set_ydata(mean)
+    parts.filter.set_ydata([publish_from, publish_from])
+    words = "none is\npublished"
+    if published.any():
+        words = f"published:\nreport {reported[published].mean():.2f},\ntruth {true[published].mean():.2f}"
+    parts.texts[0].set_text(words)
+    heights = _apart(np.array([min(publish_from + 0.1, 0.9), mean[-1], mean[-1] - 0.15]), np.array([0.26, 0.09, 0.17]),
+                     0, 1.03)
+    for text, height in zip(parts.texts, heights, strict=True):
+        text.set_y(height)
+    for text, share in zip(parts.shares, published.mean(axis=0), strict=True):
+        text.set_text(f"{100 * share:.0f}")
     return figure
