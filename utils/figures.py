@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, PercentFormatter
 from scipy.ndimage import gaussian_filter1d
 
-COLOURS = {"reported": "#D55E00", "honest": "#009E73", "true": "#0072B2", "chance": "#595959"}
+COLOURS = {"reported": "#D55E00", "honest": "#009E73", "true": "#0072B2", "chance": "#595959",
+           "training": "#AA4499"}
 ROWS = {
     "reported": "the study\nreports",
     "honest": "done right,\nit reports",
@@ -399,9 +400,8 @@ def scores_below_a_ceiling(outcome, figure: Figure | None = None) -> Figure:
 
 # Scores along a scale: the number of features, or of scans
 
-# The training score has a colour of its own; it is no report, or should be none.
 _CURVES = {
-    "training": ("training", "#AA4499", (0, (5, 2)), 2.5),
+    "training": ("training", COLOURS["training"], (0, (5, 2)), 2.5),
     "reported": ("reported\n(nine in ten)", COLOURS["reported"], "-", 2.5),
     "true": ("truth", COLOURS["true"], "-", 3.5),
     "theory": ("theory", COLOURS["true"], "none", 0),
