@@ -2,7 +2,12 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from utils.data import load
 from utils.experiments import (
     best_of_many,
     cross_validation_error,
@@ -44,6 +49,13 @@ def test_a_true_effect_does_not_protect(effect):
     assert outcome.draws["honest"].mean() == pytest.approx(outcome.draws["true"].mean(), abs=0.05)
 
 
+def test_a_true_effect_makes_the_leak_smaller_and_with_few_features_removes_it():
+    by_effect = [optimism(selection_outside_folds(effect=effect, repeats=200)) for effect in (0, 0.5, 1)]
+    assert np.all(np.diff(by_effect) < -0.01)
+    few = selection_outside_folds(n_features=30, n_selected=10, n_scans=80, effect=1, repeats=200)
+    assert optimism(few) == pytest.approx(0, abs=0.02)
+
+
 def test_two_settings_remove_the_leak_of_repeated_scans():
     assert optimism(repeated_scans(scans_per_subject=1, repeats=300)) == pytest.approx(0, abs=0.025)
     assert optimism(repeated_scans(reliability=0, repeats=300)) == pytest.approx(0, abs=0.025)
@@ -55,6 +67,7 @@ def test_more_subjects_do_not_remove_the_leak_and_linear_leaks_less():
         assert optimism(repeated_scans(n_subjects=n_subjects, repeats=200)) > 0.4
     nearest, linear = (optimism(repeated_scans(rule=rule, repeats=200)) for rule in ("nearest neighbour", "linear"))
     assert 0.2 < linear < nearest - 0.05
+    assert optimism(repeated_scans(n_subjects=300, rule="linear", repeats=50)) < 0.15
 
 
 def test_good_scans_leak_most():
@@ -100,6 +113,28 @@ def test_more_folds_are_less_pessimistic_and_hardly_more_certain():
     assert spread["leave-one-out"] > 0.85 * spread["5-fold"]
 
 
+def test_less_error_if_the_classes_are_nearly_separate():
+    low, high = np.quantile(error(cross_validation_error(effect=3)), [0.05, 0.95])
+    assert -0.08 < low < 0 < high < 0.06
+
+
+@pytest.mark.parametrize("scheme", ["leave-one-out", "10-fold", "5-fold", "2-fold", "50 random splits"])
+def test_about_twenty_points_either_way_with_twenty_scans(scheme):
+    low, high = np.quantile(error(cross_validation_error(n_scans=20, scheme=scheme, effect=1.25)), [0.05, 0.95])
+    assert -0.30 < low < -0.19 and 0.14 < high < 0.25
+
+
+@pytest.mark.parametrize(("n_scans", "low", "high"), [(20, 0.20, 0.28), (100, 0.115, 0.18)])
+@pytest.mark.parametrize("scheme", ["leave-one-out", "10-fold", "5-fold"])
+def test_an_error_bar_that_counts_subjects_is_nearly_honest(scheme, n_scans, low, high):
+    outcome = cross_validation_error(n_scans=n_scans, scheme=scheme, effect=1.25, repeats=2000)
+    p = outcome.draws["reported"]
+    bar = 1.645 * np.sqrt(p * (1 - p) / n_scans)
+    assert low < np.mean(np.abs(error(outcome)) > bar) < high
+    if scheme == "leave-one-out":  # it claims this very bar
+        np.testing.assert_allclose(outcome.draws["claimed"], bar * np.sqrt(n_scans / (n_scans - 1)))
+
+
 @pytest.mark.parametrize("n_scans", [40, 200])
 @pytest.mark.parametrize("test_share", [0.1, 0.5])
 def test_more_splits_make_anything_significant_and_the_corrected_test_keeps_its_word(n_scans, test_share):
@@ -125,3 +160,26 @@ def test_drawing_folds_anew_matters_with_few_features():
     gap = [found["shuffling subjects, folds kept"] - found["shuffling subjects, folds drawn anew"]
            for found in (with_two, with_ten)]
     assert gap[0] > 0.02 and abs(gap[1]) < 0.02
+
+
+def test_the_deal_of_the_folds_decides_whether_32_voices_are_significant():
+    voice = load("parkinsons_voice")
+    assert voice.groups.nunique() == 32 and voice.y.groupby(voice.groups).first().sum() == 24
+    assert set(voice.groups.value_counts()) == {6, 7}
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    X = voice.X.to_numpy()
+
+    def auc(labels, seed):
+        folds = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
+        return cross_val_score(model, X, labels, cv=folds, groups=voice.groups, scoring="roc_auc").mean()
+
+    observed = np.array([auc(voice.y, seed) for seed in range(30)])
+    assert observed.min() == pytest.approx(0.65, abs=0.015) and observed.max() == pytest.approx(0.83, abs=0.015)
+    diagnosis = voice.y.groupby(voice.groups).first()
+    rng = np.random.default_rng(0)
+    permuted = []
+    for seed in range(1, 100):
+        shuffled = dict(zip(diagnosis.index, rng.permutation(diagnosis), strict=True))
+        permuted.append(auc(voice.groups.map(shuffled), seed))
+    p = (1 + np.sum(np.array(permuted) >= observed[:, None], axis=1)) / 100
+    assert p.min() < 0.05 < p[0] and p.max() > 0.08
