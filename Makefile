@@ -13,7 +13,7 @@ LAB_FLAGS ?=
 NOTEBOOKS ?=
 UPGRADE ?=
 
-.PHONY: lab test setup notebooks datasets bench pins lint
+.PHONY: lab test setup notebooks datasets bench picture pins lint
 
 lab:
 	@$(PYTHON) tools/course.py lab $(if $(PORT),--port=$(PORT)) $(LAB_FLAGS)
@@ -32,6 +32,9 @@ datasets: setup
 
 bench: setup
 	@.venv/bin/python tools/bench_panels.py
+
+picture: setup
+	@.venv/bin/python tools/readme_picture.py
 
 pins:
 	@$(PYTHON) tools/pins.py $(UPGRADE)

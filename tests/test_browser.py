@@ -252,6 +252,28 @@ def test_lesson_stays_on_this_machine_and_keeps_the_console_clean(lesson, lab):
     assert browser.complaints == []
 
 
+def test_a_saved_panel_is_seen_when_the_learner_comes_back(lab):
+    address, browser = lab
+    name = f"lessons/{LESSONS[-1]}"
+    notebook = browser.open(address, name)
+    cell = next(i for i, cell in enumerate(notebook.cells()) if "\npanel(" in cell["source"])
+    notebook.run(cell)
+    notebook.page.locator(".explorable[data-state=refined]").first.wait_for()
+    notebook.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+    notebook.close()
+    notebook = browser.open(address, name)
+    # JupyterLab fills in the cells outside the window only when they come near it.
+    notebook.page.evaluate("""cell => {
+        panel.content.activeCellIndex = cell;
+        return panel.content.scrollToItem(cell, 'center');
+    }""", cell)
+    image = notebook.page.locator(".explorable .stage img").first
+    image.scroll_into_view_if_needed()
+    assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
+    assert notebook.page.get_by_text("model not found").count() == 0
+    notebook.close()
+
+
 @pytest.mark.parametrize("name", sorted(ANSWERS))
 def test_exercise_tells_wrong_from_right(lab, course, name):
     if not (course / "exercises" / name).exists():

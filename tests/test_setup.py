@@ -165,11 +165,13 @@ def test_jupyterlab_asks_for_a_token_and_has_no_news_pop_up(tmp_path):
             urllib.request.urlopen(f"{address}/api/contents")
         with urllib.request.urlopen(f"{address}/api/contents/lessons/{first}{query}&content=0") as answer:
             assert json.load(answer)["type"] == "notebook"
-        setting = "/lab/api/settings/@jupyterlab/apputils-extension:notification"
-        with urllib.request.urlopen(address + setting + query) as answer:
-            properties = json.load(answer)["schema"]["properties"]
-        assert properties["fetchNews"]["default"] == "false"
-        assert properties["checkForUpdates"]["default"] is False
+        defaults = {}
+        for name in ("@jupyterlab/apputils-extension:notification", "@jupyter-widgets/jupyterlab-manager:plugin"):
+            with urllib.request.urlopen(f"{address}/lab/api/settings/{name}{query}") as answer:
+                defaults |= json.load(answer)["schema"]["properties"]
+        assert defaults["fetchNews"]["default"] == "false"
+        assert defaults["checkForUpdates"]["default"] is False
+        assert defaults["saveState"]["default"] is True  # or else a saved panel says "model not found"
     finally:
         if query:
             stop = urllib.request.Request(f"{address}/api/shutdown{query}", method="POST")
