@@ -25,7 +25,8 @@ def test_steps_and_one_call_simulate_the_same_studies(run):
     assert whole.repeats == repeats
     for name, values in whole.draws.items():
         assert len(values) == repeats
-        assert np.all(np.isfinite(values)) and np.all((values >= 0) & (values <= 1))
+        low = -1 if name in ("pooled", "within", "weights") else 0  # correlations and weights have a sign
+        assert np.all(np.isfinite(values)) and np.all((values >= low) & (values <= 1))
         np.testing.assert_array_equal(values, last.draws[name])
         np.testing.assert_array_equal(values, longer.draws[name][:repeats])
     assert any(not np.array_equal(whole.draws[name], other.draws[name]) for name in whole.draws)
@@ -54,6 +55,9 @@ BAD = {
                                 "feature_counts": (5, 3)},
     "learning_curve_of_lda": {"n_features": 17, "effect": 0, "rule": "forest", "sizes": (20, 15)},
     "publication_filter": {"effect": np.inf, "publish_from": 70, "n_features": 0, "ridge": 0, "sizes": (20, 25)},
+    "planted_defect": {"defect": "a typo", "n_scans": 150, "effect": np.nan},
+    "two_sites_paradox": {"n_per_site": 2, "distance": np.inf, "within": -1},
+    "scanner_mark": {"agreement": 0.4, "brightness": -1, "effect": np.inf, "n_scans": 30, "size": 12},
     "regional_mri": {"regions": "liver", "strength": 0, "ridge": 0, "sizes": (5, 40)},
 }
 

@@ -1382,3 +1382,327 @@ def region_mean(
     ratios = effect * sums - effect**2 * squared / 2
     ratio = ratios[:, 0] if place == PLACES[0] else np.logaddexp.reduce(ratios, axis=1) - np.log(n_voxels)
     return draws | {"ceiling": np.full(repeats, ((ratio > 0) == new_labels).mean())}
+
+
+# Looking before training: planted defects, Simpson's paradox, a mark of the scanner
+
+DEFECTS = (
+    "nothing", "the same subject twice", "left and right swapped", "one site with another gain",
+    "labels swapped in a block", "a unit error in one column", "the site goes with the diagnosis",
+    "the gaps go with the diagnosis", "a column that is the diagnosis", "wrong labels here and there",
+)  # fmt: skip
+
+
+def _first_look(defect: str, X: np.ndarray, gaps: np.ndarray, y: np.ndarray, side: np.ndarray,
+                site: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What a first look at the tables sees: one number per scan to draw (0 to 1), and whether it finds the defect."""
+    repeats, n = X.shape[:2]
+    sites = (site == np.arange(4)[:, None]).astype(float)
+    disease = X[..., 0] - 10
+    if defect in ("nothing", "wrong labels here and there"):
+        alarms = [_first_look(one, X, gaps, y, side, site)[1] for one in DEFECTS[1:-1]]
+        return 0.5 + disease / 10, np.any(alarms, axis=0)
+    if defect == "the same subject twice":  # the correlation of a scan with the one that resembles it most
+        Z = (X - X.mean(axis=1, keepdims=True)).astype(np.float32)
+        Z /= Z.std(axis=1, keepdims=True)
+        Z -= Z.mean(axis=2, keepdims=True)
+        Z /= np.linalg.norm(Z, axis=2, keepdims=True)
+        products = replicates.gram(Z, Z)
+        products[:, np.arange(n), np.arange(n)] = -1
+        nearest = products.max(axis=2)
+        return nearest, nearest.max(axis=1) > 0.95
+    if defect == "left and right swapped":  # the side differences of patients, turned to the side of the symptoms
+        turned = np.where(y == 1, X[..., 1] * side, X[..., 1])
+        patients = sites * y
+        return 0.5 + turned / 10, ((turned @ patients.T) / patients.sum(axis=1)).min(axis=1) < 0
+    if defect == "one site with another gain":
+        level = X.mean(axis=2)
+        apart = np.abs(level @ sites.T / sites.sum(axis=1) - level.mean(axis=1, keepdims=True)).max(axis=1)
+        return (level - 8.5) / 3, apart > 4 * level.std(axis=1) / np.sqrt(n / 4)
+    if defect == "labels swapped in a block":
+        width = n // 10
+        with_label = (disease - disease.mean(axis=1, keepdims=True)) * (1 - 2 * y)
+        sums = np.cumsum(with_label, axis=1)
+        runs = (sums[:, width:] - sums[:, :-width]) / width
+        return 0.5 + disease / 10, runs.min(axis=1) < -2.5 / np.sqrt(width)
+    if defect == "a unit error in one column":
+        column = X[..., 2]
+        distance = np.abs(column - np.median(column, axis=1, keepdims=True))
+        return column / 125, distance.max(axis=1) > 8 * 1.4826 * np.median(distance, axis=1)
+    if defect == "the site goes with the diagnosis":
+        table = np.stack([sites @ y, sites @ (1 - y)])
+        p = stats.chi2_contingency(table, correction=False).pvalue
+        return 0.5 + disease / 10, np.full(repeats, p < 0.001)
+    if defect == "the gaps go with the diagnosis":
+        cases, controls, share = (gaps[:, rows].mean(axis=1) for rows in (y == 1, y == 0, y >= 0))
+        error = np.sqrt(share * (1 - share) * (1 / (y == 1).sum() + 1 / (y == 0).sum()))
+        return np.where(gaps, 0.03, 0.5 + (X[..., 3] - 10) / 10), np.abs(cases - controls) > 3 * error
+    low, high = X[:, y == 0], X[:, y == 1]
+    apart = np.abs(high.mean(axis=1) - low.mean(axis=1)) / np.sqrt((high.var(axis=1) + low.var(axis=1)) / 2)
+    return 0.5 + (X[..., 4] - 10) / 8, apart.max(axis=1) > 2.8
+
+
+def _read_defect(draws, parameters):
+    defect, found = parameters["defect"], 100 * draws["found"].mean()
+    reported, honest, true = (draws[name].mean() for name in ("reported", "honest", "true"))
+    if defect == "nothing":
+        return (f"Nothing is planted: the study reports {reported:.2f}, and the truth is {true:.2f}. The first look "
+                f"raises a false alarm in {found:.0f} % of the studies.")
+    name = defect[0].upper() + defect[1:]
+    return (f"{name}: the study reports {reported:.2f}; without the defect it would report {honest:.2f}; on new "
+            f"subjects its model gets {true:.2f}. The first look raises an alarm in {found:.0f} % of the studies.")
+
+
+@experiment(_read_defect, block=10)
+def planted_defect(
+    *, defect: str = "labels swapped in a block", n_scans: int = 300, effect: float = 2.0,
+    rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """A table with one planted defect: what a first look sees, and what the cross-validated score says.
+
+    Four sites of equal size, half of the scans of patients, 20 independent normal columns with mean 10 and
+    standard deviation 1 (the second, the difference of the two sides, has mean 0). The first column
+    carries the disease (patients lie lower); in patients the second one leans by 1.5 to the side of the symptoms. The model is
+    a linear rule (ridge regression on the labels, penalty 1), cross-validated in five stratified folds.
+
+    The defects: a tenth of the scans are near copies of others; the sides are swapped at one site; all
+    columns of one site are multiplied by 1.1; a tenth of the labels, in neighbouring rows, are swapped; five
+    values of the third column are ten times too large; two sites have 80 % patients and two 20 %, and a
+    column tells them apart; the fourth column is missing, and filled with zeros, in 25 % of patients and 5 %
+    of controls; the fifth column is the diagnosis with an error of 0.3; a tenth of the labels are swapped in
+    scattered rows.
+
+    Parameters
+    ----------
+    defect : str
+        One of `DEFECTS`.
+    n_scans : int
+        A multiple of 100.
+    effect : float
+        Cohen's d of the disease in the first column.
+
+    Returns
+    -------
+    Outcome
+        Draws "reported" (cross-validated accuracy of the study with the defect), "honest" (of the same study
+        without it), "true" (the model with the defect on new, sound subjects from balanced sites, on whom
+        a column that is the diagnosis is not known yet; exact), "found" (1 where the first look raises its
+        finger): shape (repeats,). "evidence" (what is drawn of every scan, scaled to 0 to 1) and "label" (as
+        recorded): shape (repeats, n_scans).
+
+    Notes
+    -----
+    The checks were written for the defects that are planted, so that they find them is true by
+    construction. Where nothing is planted, or labels are wrong here and there, "found" says whether any
+    of the eight checks raises an alarm.
+    """
+    require(defect in DEFECTS, "defect", defect, "one of " + ", ".join(DEFECTS))
+    require(n_scans >= 100 and n_scans % 100 == 0, "n_scans", n_scans, "a multiple of 100")
+    require(np.isfinite(effect), "effect", effect, "a finite number")
+    n = n_scans
+    rows = np.arange(n)
+    site = rows // (n // 4)
+    y = rows % 2
+    if defect == "the site goes with the diagnosis":
+        # Fives of rows keep the fold, the row modulo 5, apart from the label.
+        y = np.where(site < 2, rows // 5 % 5 != 0, rows // 5 % 5 == 0).astype(int)
+    clean = rng.standard_normal((repeats, n, 20))
+    clean[..., 0] -= (y - 0.5) * effect
+    side = rng.choice([-1.0, 1.0], (repeats, n))
+    clean[..., 1] += 1.5 * side * y
+    X, label = clean.copy(), y
+    gaps = np.zeros((repeats, n), bool)
+    level = np.where(np.arange(20) == 1, 0.0, 10.0)
+    kept = np.ones(20)
+    means = np.zeros((4, 2, 20))  # of new subjects: symptoms left or right, site of one half or the other
+    means[:, :, 0] = effect / 2, -effect / 2
+    means[:, 1, 1] = np.repeat([-1.5, 1.5], 2)
+    if defect == "the same subject twice":
+        copies = rows[-(n // 10):]
+        away = n // 2 + 2 if (n // 2 + 2) % 5 else n // 2 + 4  # another fold, the same label
+        X[:, copies] = X[:, copies - away] + 0.05 * rng.standard_normal((repeats, len(copies), 20))
+        side[:, copies] = side[:, copies - away]
+    elif defect == "left and right swapped":
+        X[:, site == 2, 1] *= -1
+    elif defect == "one site with another gain":
+        X[:, site == 2] = 1.1 * (X[:, site == 2] + level) - level
+    elif defect == "labels swapped in a block":
+        label = np.where((rows >= n // 2) & (rows < n // 2 + n // 10), 1 - y, y)
+    elif defect == "a unit error in one column":
+        wrong = rng.permuted(np.tile(rows, (repeats, 1)), axis=1)[:, :5]
+        X[np.arange(repeats)[:, None], wrong, 2] = 10 * (X[np.arange(repeats)[:, None], wrong, 2] + 10) - 10
+    elif defect == "the site goes with the diagnosis":
+        X[..., 5] += 1.5 * np.where(site < 2, 1, -1)
+        means[:, :, 5] = np.tile([-1.5, 1.5], 2)[:, None]
+    elif defect == "the gaps go with the diagnosis":
+        gaps = rng.random((repeats, n)) < np.where(y == 1, 0.25, 0.05)
+        X[..., 3][gaps] = -10
+    elif defect == "a column that is the diagnosis":
+        X[..., 4] = y - 0.5 + 0.3 * X[..., 4]
+        kept[4] = 0
+    elif defect == "wrong labels here and there":
+        label = np.where(rows % 10 == rows // 10 * 3 % 10, 1 - y, y)
+    tests = rows.reshape(-1, 5).T
+
+    def score(X, label):
+        held_out = replicates.cross_validated_scores(X, 2.0 * label - 1, tests, ridge=1.0)
+        return ((held_out > 0) == (label[tests] == 1)).mean(axis=(1, 2))
+
+    weights, intercepts = replicates.linear_rule(X, 2.0 * label - 1, ridge=1.0)
+    true = np.mean([replicates.accuracy_on_new_subjects(weights * kept, intercepts, m) for m in means], axis=0)
+    evidence, found = _first_look(defect, X + level, gaps, label, side, site)
+    return {
+        "reported": score(X, label), "honest": score(clean, y), "true": true, "found": found.astype(float),
+        "evidence": np.clip(evidence, 0, 1).astype(np.float32),
+        "label": np.broadcast_to(label, (repeats, n)).astype(np.float32),
+    }
+
+
+def _read_paradox(draws, parameters):
+    pooled, within = draws["pooled"].mean(), draws["within"].mean()
+    return (f"Two sites, {parameters['n_per_site']} subjects each: over all subjects the correlation is {pooled:+.2f}; "
+            f"within a site it is {within:+.2f}.")
+
+
+@experiment(_read_paradox, block=50)
+def two_sites_paradox(
+    *, n_per_site: int = 60, distance: float = 3.0, within: float = -0.5, rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """Simpson's paradox: a correlation within two sites, and another one over all their subjects.
+
+    Two measurements with standard deviation 1 and correlation `within` at each of two sites. The second
+    site lies `distance` higher in both.
+
+    Parameters
+    ----------
+    n_per_site : int
+    distance : float
+        Between the sites, in standard deviations within a site.
+    within : float
+        Correlation within each site, above -1 and below 1.
+
+    Returns
+    -------
+    Outcome
+        Draws "pooled" and "within" (mean of the two sites): correlations, shape (repeats,). "x" and "y": the
+        measurements on a scale on which 0 to 1 is -6 to 6 standard deviations around the common mean,
+        site after site, shape (repeats, 2 * n_per_site).
+
+    Notes
+    -----
+    With b half the distance, the pooled correlation is (b^2 + within) / (b^2 + 1): .538 at a distance of 3
+    and a correlation of -.5.
+
+    References
+    ----------
+    Simpson (1951), Journal of the Royal Statistical Society B 13:238.
+    """
+    require(n_per_site >= 3, "n_per_site", n_per_site, "3 or more")
+    require(np.isfinite(distance), "distance", distance, "a finite number")
+    require(-1 < within < 1, "within", within, "above -1 and below 1")
+    x, other = rng.standard_normal((2, repeats, 2, n_per_site))
+    y = within * x + np.sqrt(1 - within**2) * other
+    shift = np.array([[-distance / 2], [distance / 2]])
+
+    def correlation(x, y):
+        x, y = x - x.mean(axis=-1, keepdims=True), y - y.mean(axis=-1, keepdims=True)
+        return (x * y).sum(axis=-1) / np.sqrt((x**2).sum(axis=-1) * (y**2).sum(axis=-1))
+
+    each = correlation(x, y).mean(axis=1)
+    x, y = ((values + shift).reshape(repeats, -1) for values in (x, y))
+    return {"pooled": correlation(x, y), "within": each,
+            "x": np.clip(0.5 + x / 12, 0, 1), "y": np.clip(0.5 + y / 12, 0, 1)}
+
+
+def _read_mark(draws, parameters):
+    agreement = 100 * parameters["agreement"]
+    return (f"The mark is on {agreement:.0f} % of the patients' scans and {100 - agreement:.0f} % of the controls': "
+            f"{_optimism(draws)}. Of the distance that the model sees between patients and controls, "
+            f"{100 * draws['share'].mean():.0f} % is the mark.")
+
+
+@functools.cache
+def _slice_parts(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A healthy slice, its two putamina alone, and a letter in the corner: size x size pixels each."""
+    background, caudate_left, caudate_right, left, right = cohort._templates(size, 0.03 * size)[:5]
+    letter = np.zeros((size, size))
+    for row, line in enumerate(cohort._GLYPH):
+        letter[1 + row, 1 : 1 + len(line)] = [dot == "#" for dot in line]
+    return background + 2 * (caudate_left + caudate_right) + 1.2 * (left + right), np.stack([left, right]), letter
+
+
+@experiment(_read_mark, block=10)
+def scanner_mark(
+    *, agreement: float = 0.9, brightness: float = 2.0, effect: float = 2.0, n_scans: int = 80, size: int = 24,
+    rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """A letter that a scanner burns into a corner of the picture, and a linear model of the pixels.
+
+    Small pictures like slices of a dopamine-transporter SPECT, half of them of patients, whose putamen is
+    darker on both sides. The mark is on a share of the patients' pictures and on the rest of the controls'.
+    The model is ridge regression on all pixels (penalty: 20), cross-validated in five folds.
+
+    Parameters
+    ----------
+    agreement : float
+        Share of the patients' pictures with the mark, and of the controls' without it; .5: no relation.
+    brightness : float
+        Of the mark, in units of the uptake of the background, 0 or more.
+    effect : float
+        Difference of the uptake of a putamen between patients and controls, in its standard deviation.
+    n_scans : int
+        A multiple of 20.
+    size : int
+        Pixels per side, 16 or more.
+
+    Returns
+    -------
+    Outcome
+        Draws "reported" (cross-validated accuracy), "true" (accuracy on new subjects, with a mark that has
+        nothing to do with the diagnosis; exact), "share" (of the distance that the model puts between the
+        mean patient and the mean control of the study, what comes from the mark; 0 to 1): shape (repeats,).
+        "weights" (of every pixel, divided by their largest size): shape (repeats, size, size). "patient"
+        and "control" (a picture of each, the patient's with the mark; 0 to 1): likewise.
+    """
+    require(0.5 <= agreement <= 1, "agreement", agreement, "from 0.5 to 1")
+    require(np.isfinite(brightness) and brightness >= 0, "brightness", brightness, "0 or more")
+    require(np.isfinite(effect), "effect", effect, "a finite number")
+    require(n_scans >= 20 and n_scans % 20 == 0, "n_scans", n_scans, "a multiple of 20")
+    require(size >= 16, "size", size, "16 or more")
+    sd, noise = 0.4, 0.4
+    base, putamen, letter = _slice_parts(size)
+    base, letter = base.ravel().astype(np.float32), (brightness * letter).ravel().astype(np.float32)
+    putamen = putamen.reshape(2, -1).astype(np.float32)
+    labels = np.arange(n_scans) % 2
+    # Sides correlate .85. The mark is dealt anew to every study.
+    common, own = rng.standard_normal((repeats, n_scans, 1)), rng.standard_normal((repeats, n_scans, 2))
+    uptake = sd * (np.sqrt(0.85) * common + np.sqrt(0.15) * own - effect * (labels[:, None] - 0.5))
+    marked = rng.random((repeats, n_scans)) < np.where(labels == 1, agreement, 1 - agreement)
+    X = noise * rng.standard_normal((repeats, n_scans, size * size), dtype=np.float32)
+    X += base + uptake.astype(np.float32) @ putamen + marked[..., None] * letter
+    tests = np.arange(n_scans).reshape(-1, 5).T
+    targets = 2.0 * labels - 1
+    held_out = replicates.held_out_scores(replicates.hat_matrix(X, 20.0), targets, tests)
+    weights, intercepts = replicates.linear_rule(X, targets, 20.0)
+    # New subjects: the score is normal for each class, with the mark and without it.
+    to_sides = weights @ putamen.T
+    spread = np.sqrt((noise * np.linalg.norm(weights, axis=1)) ** 2 + sd**2 * (
+        0.85 * to_sides.sum(axis=1) ** 2 + 0.15 * (to_sides**2).sum(axis=1)))
+    level = weights @ base + intercepts
+    right = []
+    for sign in (-1, 1):
+        for mark in (0, 1):
+            mean = level - sign * effect * sd / 2 * to_sides.sum(axis=1) + mark * (weights @ letter)
+            right.append(stats.norm.cdf(sign * mean / spread))
+    gap = (X[:, labels == 1].mean(axis=1) - X[:, labels == 0].mean(axis=1)).astype(float)
+    by_mark = marked[:, labels == 1].mean(axis=1) - marked[:, labels == 0].mean(axis=1)
+    share = by_mark * (weights @ letter) / np.einsum("rp,rp->r", weights, gap)
+    shape = (repeats, size, size)
+    # For the picture: the first patient with the mark, and the first control without it.
+    who = {"patient": np.argmax(marked & (labels == 1), axis=1), "control": np.argmax(~marked & (labels == 0), axis=1)}
+    pictures = {name: np.clip(X[np.arange(repeats), first] / 4, 0, 1).reshape(shape) for name, first in who.items()}
+    return {
+        "reported": ((held_out > 0) == (labels[tests] == 1)).mean(axis=(1, 2)), "true": np.mean(right, axis=0),
+        "share": np.clip(share, 0, 1), **pictures,
+        "weights": (weights / np.abs(weights).max(axis=1, keepdims=True)).reshape(shape).astype(np.float32),
+    }

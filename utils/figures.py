@@ -10,6 +10,7 @@ animated, so that a panel can keep the rest (axes, ticks, labels) as a picture a
 """
 
 import functools
+from collections.abc import Callable
 from textwrap import fill
 from types import SimpleNamespace
 
@@ -267,7 +268,7 @@ def lost_to_bias_and_variance(outcome, figure: Figure | None = None) -> Figure:
             axes.spines[["top", "right"]].set_visible(False)
             axes.tick_params(labelsize=TEXT - 2)
             axes.set_xscale("log")
-            axes.set(xlim=(n[0], n[-1]), ylim=(0.4, 1.02))
+            axes.set(xlim=(n[0], n[-1]), ylim=(0.33, 1.02))
             axes.set_xticks(n, [f"{size:.0f}" for size in n])
             axes.minorticks_off()
             axes.set_title(f"{model} model", size=TEXT + 1, fontweight="bold", pad=8)
@@ -282,7 +283,7 @@ def lost_to_bias_and_variance(outcome, figure: Figure | None = None) -> Figure:
             one.ceiling, = axes.plot(n[[0, -1]], [1, 1], color=_CEILING, linewidth=2, linestyle=(0, (1, 1)))
             one.train, = axes.plot(n, n * 0, color=COLOURS["reported"], linewidth=3, marker="o", markersize=5)
             one.true, = axes.plot(n, n * 0, color=COLOURS["true"], linewidth=3, marker="s", markersize=5)
-            one.lost = axes.text(115, 0.455, "", fontsize=TEXT - 2, ha="center", va="top", color=_CEILING)
+            one.lost = axes.text(113, 0.44, "", fontsize=TEXT - 2, ha="center", va="top", color=_CEILING)
             parts[model] = one
         figure.axes[0].set_ylabel("Accuracy", size=TEXT)
         names = [(COLOURS["reported"], "on its own training scans"), (COLOURS["true"], "on new subjects"),
@@ -551,4 +552,180 @@ def published_and_unpublished(outcome, figure: Figure | None = None, *, score: s
         text.set_y(height)
     for text, share in zip(parts.shares, published.mean(axis=0), strict=True):
         text.set_text(f"{100 * share:.0f}")
+    return figure
+
+
+# Looking before training: what the eye sees, beside what the score says
+
+# What is drawn of every scan, by defect. The values that a first look would print are scaled to 0 to 1.
+_LOOKS = {
+    "nothing": "uptake of the striatum",
+    "the same subject twice": "likeness with the most similar scan",
+    "left and right swapped": "weaker side against side of symptoms",
+    "one site with another gain": "mean of all columns of the scan",
+    "labels swapped in a block": "uptake of the striatum",
+    "a unit error in one column": "volume of the putamen",
+    "the site goes with the diagnosis": "uptake of the striatum",
+    "the gaps go with the diagnosis": "thickness (at the bottom: missing)",
+    "a column that is the diagnosis": "dose of the medication",
+    "wrong labels here and there": "uptake of the striatum",
+}
+
+
+def _beside(ratios: list[float], width: float = 8.6) -> tuple[Figure, list]:
+    """A figure with several axes side by side."""
+    figure = Figure(figsize=(width, 4.0), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.1)
+    axes = figure.subplots(1, len(ratios), width_ratios=ratios)
+    for one in axes:
+        one.spines[["top", "right"]].set_visible(False)
+        one.tick_params(labelsize=TEXT - 1)
+    return figure, list(axes)
+
+
+def _score_rows(axes, rows: dict[str, str], label: str, *, chance: float = 0.5, ticks=None) -> SimpleNamespace:
+    """Empty ridges for distributions of scores on a scale from 0 to 1, one above the other."""
+    axes.set(xlim=(0, 1), ylim=(-0.12, len(rows)))
+    axes.set_xlabel(label, size=TEXT)
+    axes.set_yticks(np.arange(len(rows))[::-1] + 0.3, list(rows.values()))
+    axes.tick_params(axis="y", length=0, labelsize=TEXT)
+    axes.spines["left"].set_visible(False)
+    if ticks:
+        axes.set_xticks(*ticks)
+    axes.axvline(chance, color=COLOURS["chance"], linestyle=(0, (4, 3)), linewidth=1.5, zorder=0)
+    parts = SimpleNamespace(ridges={}, means={}, texts={})
+    for row, name in enumerate(reversed(rows)):
+        colour = COLOURS[name]
+        parts.ridges[name], = axes.fill([0, 1, 1], [row] * 3, facecolor=colour, alpha=0.45, edgecolor=colour,
+                                        linewidth=1.5)
+        parts.means[name], = axes.plot([0.5, 0.5], [row, row + 0.75], color=colour, linewidth=3)
+        parts.texts[name] = axes.text(0.5, row + 0.78, "", color=colour, fontsize=TEXT + 1, fontweight="bold",
+                                      ha="center", va="bottom", bbox=_LABEL)
+    parts.moving = [*parts.ridges.values(), *parts.means.values(), *parts.texts.values()]
+    return parts
+
+
+def _move_rows(parts: SimpleNamespace, scores: dict[str, np.ndarray], said: Callable[[float], str]) -> None:
+    """Put distributions into the rows that `_score_rows` made."""
+    for row, name in enumerate(parts.ridges):  # made from the bottom up
+        mean = scores[name].mean()
+        parts.ridges[name].set_xy(_ridge(scores[name], row))
+        parts.means[name].set_xdata([mean, mean])
+        parts.texts[name].set_x(min(max(mean, 0.08), 0.92))
+        parts.texts[name].set_text(said(mean))
+
+
+@_in_house_style
+def defect_and_score(outcome, figure: Figure | None = None) -> Figure:
+    """One study as a first look sees it, one dot per scan, beside the scores of many such studies.
+
+    Parameters
+    ----------
+    outcome : utils.experiments.Outcome
+        With draws "evidence" and "label" of shape (repeats, scans), "reported", "honest" and "true", and
+        the parameter "defect".
+    figure : matplotlib.figure.Figure, optional
+        A figure that this function made before, to be changed in place.
+    """
+    if figure is None:
+        figure, (left, right) = _beside([1.3, 1])
+        left.set(xlim=(-0.01, 1.01), ylim=(-0.03, 1.03), yticks=[])
+        left.set_xticks(np.arange(4) / 4 + 0.125, [f"site {s}" for s in range(1, 5)])
+        left.tick_params(axis="x", length=0, labelsize=TEXT)
+        left.set_xlabel("Scans, in the order of the table", size=TEXT)
+        for edge in (0.25, 0.5, 0.75):
+            left.axvline(edge, color="#BFBFBF", linewidth=1, zorder=0)
+        # Above the axes, where no dot can be.
+        what = left.text(0, 1.085, "Uptake", transform=left.transAxes, fontsize=TEXT, fontweight="bold", va="bottom")
+        dot = {"linestyle": "none", "marker": "o", "markersize": 5}
+        controls, = left.plot([], [], **dot, markerfacecolor="white", markeredgecolor="#737373")
+        patients, = left.plot([], [], **dot, color="black")
+        left.text(0, 1.02, "● patient   ○ control   (one study)", transform=left.transAxes,
+                  fontsize=TEXT - 2, va="bottom")
+        rows = {"reported": "the study\nreports", "honest": "without\nthe defect", "true": "on new\nsubjects"}
+        scores = _score_rows(right, rows, "Accuracy, over many studies")
+        figure.parts = SimpleNamespace(what=what, dots=[controls, patients], scores=scores)
+        _hand_over(figure, [what, controls, patients, *scores.moving])
+    parts = figure.parts
+    evidence, label = outcome.draws["evidence"][0], outcome.draws["label"][0]
+    at = (np.arange(len(label)) + 0.5) / len(label)
+    for value, dots in enumerate(parts.dots):
+        dots.set_data(at[label == value], evidence[label == value])
+    look = _LOOKS[outcome.parameters["defect"]]
+    parts.what.set_text(look[0].upper() + look[1:])
+    _move_rows(parts.scores, outcome.draws, lambda mean: f"{mean:.2f}")
+    return figure
+
+
+@_in_house_style
+def correlation_by_site(outcome, figure: Figure | None = None) -> Figure:
+    """Subjects of two sites, with the line over all and the line of each site, and both correlations of many studies.
+
+    Parameters
+    ----------
+    outcome : utils.experiments.Outcome
+        With draws "x" and "y", shape (repeats, subjects), site after site, and "pooled" and "within".
+    figure : matplotlib.figure.Figure, optional
+        A figure that this function made before, to be changed in place.
+    """
+    if figure is None:
+        figure, (left, right) = _beside([1.15, 1])
+        left.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])
+        left.set_xlabel("Uptake of the striatum", size=TEXT)
+        left.set_ylabel("Score of a test", size=TEXT)
+        left.text(0, 1.02, "● site 1   ○ site 2   (one study)", transform=left.transAxes, fontsize=TEXT - 2, va="bottom")
+        dot = {"linestyle": "none", "marker": "o", "markersize": 6}
+        sites = [left.plot([], [], **dot, color="black", zorder=2)[0],
+                 left.plot([], [], **dot, markerfacecolor="white", markeredgecolor="#595959", zorder=2)[0]]
+        lines = [left.plot([], [], color=COLOURS["reported"], linewidth=4, linestyle=(0, (4, 1.5)), zorder=3)[0],
+                 *(left.plot([], [], color=COLOURS["honest"], linewidth=4, zorder=3)[0] for _ in range(2))]
+        scores = _score_rows(right, {"reported": "over all\nsubjects", "honest": "within\na site"},
+                             "Correlation, over many studies", ticks=([0, 0.25, 0.5, 0.75, 1], ["−1", "−0.5", "0", "0.5", "1"]))
+        figure.parts = SimpleNamespace(sites=sites, lines=lines, scores=scores)
+        _hand_over(figure, [*sites, *lines, *scores.moving])
+    parts = figure.parts
+    x, y = outcome.draws["x"][0], outcome.draws["y"][0]
+    halves = [slice(None), slice(len(x) // 2), slice(len(x) // 2, None)]
+    for dots, half in zip(parts.sites, halves[1:], strict=True):
+        dots.set_data(x[half], y[half])
+    for line, half in zip(parts.lines, halves, strict=True):
+        slope, height = np.polyfit(x[half], y[half], 1)
+        ends = np.array([x[half].min(), x[half].max()])
+        line.set_data(ends, slope * ends + height)
+    scores = {"reported": outcome.draws["pooled"], "honest": outcome.draws["within"]}
+    _move_rows(parts.scores, {name: (r + 1) / 2 for name, r in scores.items()}, lambda mean: f"{2 * mean - 1:+.2f}".replace("-", "−"))
+    return figure
+
+
+@_in_house_style
+def picture_and_weights(outcome, figure: Figure | None = None) -> Figure:
+    """A picture that a model was trained on, the weights of its pixels, and the scores of many such models.
+
+    Parameters
+    ----------
+    outcome : utils.experiments.Outcome
+        With draws "patient" (0 to 1) and "weights" (-1 to 1), shape (repeats, size, size), "reported" and "true".
+        The picture is of the first study; the weights are the mean of at most 200 studies.
+    figure : matplotlib.figure.Figure, optional
+        A figure that this function made before, to be changed in place.
+    """
+    if figure is None:
+        figure, (left, middle, right) = _beside([1, 1, 1.35])
+        size = outcome.draws["patient"].shape[1:]
+        pictures = [left.imshow(np.zeros(size), cmap="gray", vmin=0, vmax=0.7),
+                    middle.imshow(np.zeros(size), cmap="PuOr_r", vmin=-1, vmax=1)]
+        for axes, title in ((left, "a patient's scan"), (middle, "where the\nmodel looks")):
+            axes.axis("off")
+            axes.set_title(title, fontsize=TEXT, fontweight="bold")
+        middle.text(0.5, -0.03, "orange: “patient”\npurple: “control”", transform=middle.transAxes, fontsize=TEXT - 1,
+                    ha="center", va="top")
+        scores = _score_rows(right, {"reported": "the study\nreports", "true": "it would\nreally get"},
+                             "Accuracy, over many studies")
+        figure.parts = SimpleNamespace(pictures=pictures, scores=scores)
+        _hand_over(figure, [*pictures, *scores.moving])
+    parts = figure.parts
+    weights = outcome.draws["weights"][:200].mean(axis=0)
+    parts.pictures[0].set_data(outcome.draws["patient"][0])
+    parts.pictures[1].set_data(weights / np.abs(weights).max())
+    _move_rows(parts.scores, outcome.draws, lambda mean: f"{mean:.2f}")
     return figure

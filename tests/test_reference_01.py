@@ -1,0 +1,176 @@
+"""Looking before training: planted defects, Simpson's paradox, and what the real tables show at first sight.
+
+Ranges are about three Monte-Carlo standard errors, on top of the tolerance of the source. R40 and "EDA against
+CV" are entries of the course's table of reference results.
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from utils.data import load
+from utils.experiments import DEFECTS, planted_defect, scanner_mark, two_sites_paradox
+
+FIVE = ("the same subject twice", "a unit error in one column", "the site goes with the diagnosis",
+        "the gaps go with the diagnosis", "a column that is the diagnosis")  # fmt: skip
+
+
+def falls(outcome):
+    """Share of studies whose score lies two standard errors or more below that without the defect."""
+    clean = outcome.draws["honest"]
+    error = np.sqrt(clean * (1 - clean) / outcome.parameters["n_scans"])
+    return np.mean(outcome.draws["reported"] < clean - 2 * error)
+
+
+@pytest.mark.parametrize("defect", FIVE)
+def test_a_first_look_finds_what_was_planted_and_the_score_does_not_fall(defect):
+    """EDA against CV, n = 300, 20 features, d = .8: found in 99 to 100 %, flagged by CV in 0 to 3 %."""
+    outcome = planted_defect(defect=defect, effect=0.8, repeats=600)
+    assert outcome.draws["found"].mean() >= 0.99 - 3 * np.sqrt(0.01 * 0.99 / 600)
+    assert falls(outcome) <= 0.03
+
+
+def test_the_score_rises_where_the_defect_gives_the_answer_away():
+    for defect, low in (("a column that is the diagnosis", 0.25), ("the site goes with the diagnosis", 0.1)):
+        draws = planted_defect(defect=defect, effect=0.8, repeats=300).draws
+        assert draws["reported"].mean() - draws["honest"].mean() > low
+        assert draws["true"].mean() < draws["honest"].mean()
+
+
+def test_a_first_look_is_calm_where_nothing_is_planted_and_blind_for_scattered_label_errors():
+    assert planted_defect(defect="nothing", repeats=600).draws["found"].mean() < 0.01
+    assert planted_defect(defect="wrong labels here and there", repeats=600).draws["found"].mean() < 0.01
+    assert planted_defect(defect="labels swapped in a block", repeats=600).draws["found"].mean() > 0.98
+
+
+def test_what_the_lesson_says_of_its_panel_of_defects():
+    found = {d: planted_defect(defect=d, repeats=400) for d in DEFECTS}
+    reported = {d: o.draws["reported"].mean() for d, o in found.items()}
+    honest = {d: o.draws["honest"].mean() for d, o in found.items()}
+    for d in ("the same subject twice", "left and right swapped", "one site with another gain",
+              "a unit error in one column", "the gaps go with the diagnosis"):
+        assert abs(reported[d] - honest[d]) < 0.015
+    for d in ("labels swapped in a block", "wrong labels here and there"):
+        assert 0.06 < honest[d] - reported[d] < 0.1
+    assert abs(reported["labels swapped in a block"] - reported["wrong labels here and there"]) < 0.01
+    # A block of swapped labels is found less often in small studies and with a weak effect.
+    block = [planted_defect(defect="labels swapped in a block", repeats=400, **at).draws["found"].mean()
+             for at in ({"n_scans": 100}, {"effect": 1.0}, {"effect": 0.0})]
+    assert block[0] < 0.9 and block[1] < 0.9 and block[2] < 0.6
+
+
+def test_the_truth_of_the_sound_study_is_that_of_a_linear_rule():
+    """Nothing planted: the exact score is just below the best possible one, Phi(d / 2), for 300 scans, 20 columns."""
+    for effect in (0.8, 2.0):
+        true = planted_defect(defect="nothing", effect=effect, repeats=300).draws["true"].mean()
+        assert stats.norm.cdf(effect / 2) - 0.04 < true < stats.norm.cdf(effect / 2)
+
+
+@pytest.mark.parametrize("distance", [0.0, 1.0, 3.0, 5.0])
+def test_r40_simpson(distance):
+    """The pooled correlation is (b^2 + r) / (b^2 + 1): .538 at b = 1.5 and r = -.5 within each site."""
+    b = distance / 2
+    expected = (b**2 - 0.5) / (b**2 + 1)
+    if distance == 3:
+        assert expected == pytest.approx(0.538, abs=0.0005)
+    draws = two_sites_paradox(distance=distance, n_per_site=2000, repeats=200).draws
+    assert draws["pooled"].mean() == pytest.approx(expected, abs=0.005)
+    assert draws["within"].mean() == pytest.approx(-0.5, abs=0.005)
+    assert 2 * np.sqrt(0.5) == pytest.approx(1.41, abs=0.005)  # the distance at which the pooled one is 0
+
+
+def test_r40_anscombe():
+    """Four sets with one mean, one correlation and one line: Anscombe 1973, as the lesson types them."""
+    first = np.array([10, 8, 13, 9, 11, 14, 6, 4, 12, 7, 5])
+    sets = [
+        (first, [8.04, 6.95, 7.58, 8.81, 8.33, 9.96, 7.24, 4.26, 10.84, 4.82, 5.68]),
+        (first, [9.14, 8.14, 8.74, 8.77, 9.26, 8.10, 6.13, 3.10, 9.13, 7.26, 4.74]),
+        (first, [7.46, 6.77, 12.74, 7.11, 7.81, 8.84, 6.08, 5.39, 8.15, 6.42, 5.73]),
+        ([8] * 7 + [19] + [8] * 3, [6.58, 5.76, 7.71, 8.84, 8.47, 7.04, 5.25, 12.50, 5.56, 7.91, 6.89]),
+    ]
+    for x, y in sets:
+        assert np.mean(x) == 9
+        assert np.mean(y) == pytest.approx(7.50, abs=0.005)
+        assert np.corrcoef(x, y)[0, 1] == pytest.approx(0.816, abs=0.001)
+        assert np.polyfit(x, y, 1) == pytest.approx([0.5, 3.0], abs=0.005)
+
+
+def test_a_mark_of_the_scanner():
+    marked = scanner_mark(repeats=300).draws
+    assert marked["reported"].mean() == pytest.approx(0.90, abs=0.02)  # what the mark alone would give
+    assert marked["true"].mean() < 0.56
+    absent = scanner_mark(brightness=0.0, repeats=300).draws
+    assert absent["reported"].mean() == pytest.approx(absent["true"].mean(), abs=0.02)
+    unrelated = scanner_mark(agreement=0.5, repeats=300).draws
+    assert unrelated["reported"].mean() == pytest.approx(unrelated["true"].mean(), abs=0.02)
+    assert unrelated["true"].mean() > 0.75
+    faint = scanner_mark(brightness=0.5, repeats=300).draws
+    assert marked["true"].mean() < faint["true"].mean() < absent["true"].mean()
+
+
+def test_the_truth_of_the_mark_is_that_of_new_pictures():
+    """The closed form against new subjects drawn from the same experiment, scored by scikit-learn's ridge rule."""
+    from sklearn.linear_model import RidgeClassifier
+
+    from utils import experiments
+
+    settings = {"agreement": 0.8, "brightness": 0.5, "effect": 2.0, "size": 20}
+    seen = []
+    original = experiments.replicates.linear_rule
+
+    def keep(X, targets, ridge):
+        seen.append((X, targets))
+        return original(X, targets, ridge)
+
+    experiments.replicates.linear_rule = keep
+    try:
+        exact = scanner_mark(repeats=10, **settings).draws["true"]
+        scanner_mark(repeats=10, seed=1, **settings | {"agreement": 0.5, "n_scans": 400})
+    finally:
+        experiments.replicates.linear_rule = original
+    (X, targets), (new, new_targets) = seen
+    drawn = [RidgeClassifier(alpha=20).fit(X[i], targets).score(new.reshape(-1, new.shape[2]), np.tile(new_targets, 10))
+             for i in range(10)]
+    assert np.mean(drawn) == pytest.approx(exact.mean(), abs=0.02)
+    np.testing.assert_allclose(drawn, exact, rtol=0, atol=0.04)
+
+
+# The real tables
+
+
+def test_mriqc_at_first_sight():
+    scans = load("mriqc_abide")
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    site = scans.table["site"]
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    assert cross_val_score(model, scans.X, site, cv=folds).mean() > 0.985
+    assert site.value_counts(normalize=True).max() == pytest.approx(0.167, abs=0.001)
+    only_site = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression())
+    auc = cross_val_score(only_site, site.to_frame(), scans.y, cv=folds, scoring="roc_auc").mean()
+    assert auc == pytest.approx(0.79, abs=0.01)
+    prevalence = scans.y.groupby(site).mean()
+    assert prevalence.min() == 0 and prevalence.max() == pytest.approx(0.68, abs=0.01)
+    twice = scans.table.loc[scans.X.duplicated(keep=False), ["subject_id", "site"]]
+    assert twice.to_numpy().tolist() == [[50279, "UM"], [50286, "UM"]]
+    black = scans.X["summary_bg_median"] == 0
+    assert black.sum() == 102 and set(site[black]) == {"UM"} and (site == "UM").sum() > 102
+
+
+def test_oasis_at_first_sight():
+    visits = load("oasis2").table
+    gap = visits["SES"].isna()
+    assert gap.sum() == 19 and set(visits.loc[gap, "Group"]) == {"Demented"}
+    people = visits.groupby("Subject.ID").agg(gap=("SES", lambda s: s.isna().any()), group=("Group", "first"))
+    assert people["gap"].sum() == 8
+    table = pd.crosstab(people["gap"], people["group"] != "Nondemented")
+    assert table.to_numpy().tolist() == [[72, 70], [0, 8]]
+    p = stats.fisher_exact(table).pvalue
+    assert 0.005 < p < 0.01
+    converted = visits[visits["Group"] == "Converted"]
+    assert len(converted) == 37 and (converted["CDR"] == 0).sum() == 18
+    assert ((visits["Group"] == "Nondemented") & (visits["CDR"] > 0)).sum() == 2
