@@ -281,12 +281,12 @@ def lost_to_bias_and_variance(outcome, figure: Figure | None = None) -> Figure:
             one.variance, = axes.fill([n[0], n[-1], n[-1]], [0.5] * 3, facecolor=COLOURS["true"], alpha=0.3,
                                       linewidth=0)
             one.ceiling, = axes.plot(n[[0, -1]], [1, 1], color=_CEILING, linewidth=2, linestyle=(0, (1, 1)))
-            one.train, = axes.plot(n, n * 0, color=COLOURS["reported"], linewidth=3, marker="o", markersize=5)
+            one.train, = axes.plot(n, n * 0, color=COLOURS["training"], linewidth=3, marker="o", markersize=5)
             one.true, = axes.plot(n, n * 0, color=COLOURS["true"], linewidth=3, marker="s", markersize=5)
             one.lost = axes.text(113, 0.44, "", fontsize=TEXT - 2, ha="center", va="top", color=_CEILING)
             parts[model] = one
         figure.axes[0].set_ylabel("Accuracy", size=TEXT)
-        names = [(COLOURS["reported"], "on its own training scans"), (COLOURS["true"], "on new subjects"),
+        names = [(COLOURS["training"], "on its own training scans"), (COLOURS["true"], "on new subjects"),
                  (_CEILING, "ceiling (dotted)")]
         for place, (colour, name) in zip((0.12, 0.47, 0.73), names, strict=True):
             figure.text(place, 0.985, name, color=colour, fontsize=TEXT - 1, fontweight="bold", va="top")
@@ -319,7 +319,7 @@ def too_little_to_too_much(outcome, figure: Figure | None = None) -> Figure:
     figure : matplotlib.figure.Figure, optional
         A figure that this function made before, to be changed in place.
     """
-    lines = {"train": ("reported", "on its own training scans", "o"),
+    lines = {"train": ("training", "on its own training scans", "o"),
              "honest": ("honest", "cross-validated", "^"), "true": ("true", "on new subjects", "s")}
     thresholds = outcome.parameters["thresholds"]
     if figure is None:

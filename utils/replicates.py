@@ -261,3 +261,33 @@ def accuracy_on_new_subjects(weights: np.ndarray, intercepts: np.ndarray, means:
     length = np.where(length > 0, length, 1)
     against, towards = (ndtr((weights @ mean + intercepts) / length) for mean in means)
     return (towards + 1 - against) / 2
+
+
+# Shrunken centroids -----------------------------------------------------------------------------------
+
+
+def shrunken_centroids(X: np.ndarray, labels: np.ndarray, thresholds) -> tuple[np.ndarray, np.ndarray]:
+    """Nearest shrunken centroids for several thresholds, as scikit-learn's ``NearestCentroid`` makes them.
+
+    Parameters
+    ----------
+    X : numpy.ndarray, shape (repeats, n, p)
+    labels : numpy.ndarray, shape (n,)
+        Labels 0 and 1, as many of the one as of the other.
+    thresholds : sequence of float
+        Values of ``shrink_threshold``.
+
+    Returns
+    -------
+    weights : numpy.ndarray, shape (repeats, thresholds, p)
+    intercepts : numpy.ndarray, shape (repeats, thresholds)
+        A score above 0 means label 1. Where every feature has dropped out, all are 0.
+    """
+    n = X.shape[1]
+    low, high = (X[:, labels == label].mean(axis=1) for label in (0, 1))
+    squares = np.einsum("rij,rij->rj", X, X) - n / 2 * (low**2 + high**2)
+    spread = np.sqrt(np.maximum(squares, 0) / (n - 2))
+    unit = (spread + np.median(spread, axis=1, keepdims=True))[:, None] / np.sqrt(n)
+    half = ((high - low) / 2)[:, None]
+    weights = np.sign(half) * np.maximum(np.abs(half) - unit * np.asarray(thresholds, float)[:, None], 0)
+    return weights, -np.einsum("rtp,rp->rt", weights, (low + high) / 2)
