@@ -267,7 +267,8 @@ def test_a_saved_panel_is_seen_when_the_learner_comes_back(lab):
         panel.content.activeCellIndex = cell;
         return panel.content.scrollToItem(cell, 'center');
     }""", cell)
-    image = notebook.page.locator(".explorable .stage img").first
+    # The panel as it was left; in a notebook not yet trusted, the picture that it holds.
+    image = notebook.page.locator(".jp-mod-active .jp-OutputArea-output img").first
     image.scroll_into_view_if_needed()
     assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
     assert notebook.page.get_by_text("model not found").count() == 0
