@@ -153,7 +153,8 @@ def selection_outside_folds(
     n_folds : int
         Folds, stratified.
     n_new : int
-        New subjects on whom each study's true score is measured.
+        New subjects on whom each study's true score is measured. The measured score varies around the
+        study's own true score by binomial noise (standard deviation .035 with 200).
 
     Returns
     -------
@@ -328,7 +329,7 @@ def best_of_many(
         scans. "coin tosses": every analysis guesses.
     n_tried : int
     n_scans : int
-        Scans, one per subject, half of them patients; a multiple of 2 * n_folds and of 8.
+        Scans, one per subject, half of them patients; a multiple of 2 * n_folds.
     effect : float
         Cohen's d between the classes in one of each analysis's features (not used by "coin tosses").
     likeness : float
@@ -602,8 +603,8 @@ def two_equal_learners(
 
     References
     ----------
-    Nadeau and Bengio (2003), Machine Learning 52:239: the variance of the mean difference over J splits
-    is multiplied by 1/J + n_test/n_train instead of 1/J.
+    Nadeau and Bengio (2003), Machine Learning 52:239: the variance of the mean over J splits is the
+    variance of the differences times 1/J + n_test/n_train, instead of times 1/J.
     """
     require(n_scans >= 10 and n_scans % 2 == 0, "n_scans", n_scans, "an even number, 10 or more")
     require(n_splits >= 2, "n_splits", n_splits, "2 or more")
