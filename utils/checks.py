@@ -6,7 +6,8 @@ learner's function and gives a `Verdict`: passed or not yet, with one reason in 
 what the function does and never at how it is written, so every right answer passes.
 
 A score on noise counts as too high when it lies above chance by a one-sided t-test over the canaries at
-1 in 20,000. The scatter is the learner's own, so a small test set or a single split is no reason to fail.
+1 in 20,000, and by a margin that only a leak gives. The scatter in the test is the learner's own, so a
+small test set or a single split is no reason to fail. A check rather misses a leak than accuses wrongly.
 """
 
 import functools
@@ -23,7 +24,10 @@ import numpy as np
 from scipy import stats
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
+
+from utils import experiments
 
 PATIENCE = 180  # seconds, after which no further canary is run
 DOTS = "Your code goes where the three dots stand."
@@ -183,16 +187,16 @@ def _told(error: Exception, function: Callable) -> str:
     return f"The function stops{where} with {type(error).__name__}: {message}".rstrip(".: ") + "."
 
 
-def _check(*arguments: str, answer: str = "score") -> Callable[[Callable], Callable]:
+def _check(*arguments: str, answer: str = "score", kind: type = _Learner) -> Callable[[Callable], Callable]:
     """Turn ``check(learner, draw) -> text`` into ``check(function, *, seed=0) -> Verdict``.
 
-    `draw(i)` is the generator of canary i; the text says what a right function did.
+    `draw(i)` is the generator of canary i; the text says what a right function did. `kind` reads the answer.
     """
 
     def decorate(check):
         def run(function: Callable, *, seed: int = 0) -> Verdict:
             try:
-                learner = _Learner(function, arguments, answer)
+                learner = kind(function, arguments, answer)
                 # The canaries are small: threads would cost more than they give.
                 with threadpool_limits(1):
                     text = check(learner, lambda i: np.random.default_rng([seed, i]))
@@ -258,10 +262,10 @@ def _alone(X, y):
 # What the checks of scores have in common
 
 
-def _too_high(scores: np.ndarray, at_least: float = 0.54) -> bool:
-    """Whether scores on noise lie above chance, by a margin that luck gives once in 20,000."""
+def _too_high(scores: np.ndarray, at_least: float) -> bool:
+    """Whether the mean of scores on noise is at least so high, and further above chance than luck explains."""
     error = scores.std(ddof=1) / np.sqrt(len(scores))
-    return scores.mean() > max(at_least, 0.5 + stats.t.isf(5e-5, len(scores) - 1) * error)
+    return scores.mean() >= max(at_least, 0.5 + stats.t.isf(5e-5, len(scores) - 1) * error)
 
 
 def _scores(learner: _Learner, data: list[tuple]) -> np.ndarray:
@@ -276,10 +280,10 @@ def _on(learner: _Learner, data: list[tuple]) -> float:
         return np.nan
 
 
-def _honest(learner, noise, signal, leak) -> tuple[float, float]:
+def _honest(learner, noise, signal, leak, at_least=0.54) -> tuple[float, float]:
     """Run the function on noise and on signal; give both mean scores, or raise what is wrong.
 
-    `leak(mean)` is called when the score on noise is too high, and says why.
+    `leak(mean)` is called when the score on noise is too high, `at_least` or more, and says why.
     """
     found = np.array([learner.twice(*signal[0]), *_scores(learner, signal[1:])])
     reported = _scores(learner, noise)
@@ -293,7 +297,7 @@ def _honest(learner, noise, signal, leak) -> tuple[float, float]:
             f"Where there is strong real signal, the function returns {found.mean():.2f}, less than a coin "
             "would get. Is it the share of errors? Return the score, that is 1 minus the errors."
         )
-    if _too_high(reported):
+    if _too_high(reported, at_least):
         raise _NotYet(leak(reported.mean()))
     if found.mean() < 0.65:
         raise _NotYet(
@@ -336,7 +340,7 @@ def selection(learner, draw):
     signal = [_scans(draw(i), effect=3) for i in range(10, 12)]
     for X, _ in signal:  # 100 features carry the signal
         X[:, 100:] = draw(12).standard_normal((len(X), X.shape[1] - 100))
-    return _passed(*_honest(learner, noise, signal, leak))
+    return _passed(*_honest(learner, noise, signal, leak, 0.65))
 
 
 @_check("X", "y", "subjects")
@@ -362,7 +366,7 @@ def repeated_scans(learner, draw):
 
     noise = [_repeated(draw(i)) for i in range(10)]
     signal = [_repeated(draw(i), effect=3) for i in range(10, 12)]
-    return _passed(*_honest(learner, noise, signal, leak), "subjects whose label was drawn by lot")
+    return _passed(*_honest(learner, noise, signal, leak, 0.65), "subjects whose label was drawn by lot")
 
 
 class _Guess(ClassifierMixin, BaseEstimator):
@@ -401,9 +405,9 @@ def tuning(learner, draw):
             "the setting also gave the score. Tune within the training scans, then score on scans that chose nothing."
         )
 
-    noise = [(*_GUESS, *_scans(draw(i), n=30, p=20)) for i in range(12)]
+    noise = [(*_GUESS, *_scans(draw(i), n=30, p=20)) for i in range(18)]
     signal = [(*_NEIGHBOURS, *_scans(draw(i), n=80, p=20, effect=3)) for i in range(40, 42)]
-    return _passed(*_honest(learner, noise, signal, leak))
+    return _passed(*_honest(learner, noise, signal, leak, 0.58))
 
 
 @_check("X", "y", answer="balanced accuracy")
@@ -438,7 +442,7 @@ def oversampling(learner, draw):
         raise _NotYet(plain)
     noise = [_scans(draw(i), n=120, p=60, rare=0.2) for i in range(10)]
     signal = [_scans(draw(i), n=120, p=60, rare=0.2, effect=3) for i in range(10, 12)]
-    return _passed(*_honest(learner, noise, signal, leak), "pure noise with a rare class")
+    return _passed(*_honest(learner, noise, signal, leak, 0.62), "pure noise with a rare class")
 
 
 @_check("model", "grid", "X", "y", "subjects")
@@ -456,7 +460,7 @@ def nested_grouped(learner, draw):
 
     noise = [(*_NEIGHBOURS, *_repeated(draw(i), 20, 10, 20)) for i in range(60, 66)]
     signal = [(*_NEIGHBOURS, *_repeated(draw(i), 20, 10, 20, effect=3)) for i in range(10, 12)]
-    reported, found = _honest(learner, noise, signal, leak)
+    reported, found = _honest(learner, noise, signal, leak, 0.7)
 
     lookalikes = [_families(draw(i)) for i in range(20, 22)]
     free = _scores(learner, [(*_NEIGHBOURS, *data) for data in lookalikes]).mean()
@@ -476,8 +480,8 @@ def nested_grouped(learner, draw):
             "too, with the subjects of the training rows."
         )
 
-    guesses = _scores(learner, [(*_GUESS, *_alone(*_scans(draw(i), n=30, p=20))) for i in range(40, 52)])
-    if _too_high(guesses):
+    guesses = _scores(learner, [(*_GUESS, *_alone(*_scans(draw(i), n=30, p=20))) for i in range(40, 58)])
+    if _too_high(guesses, 0.58):
         raise _NotYet(
             f"The folds are grouped, but on pure noise with {len(_GUESS[1]['rule'])} settings to choose "
             f"from the function reports {guesses.mean():.2f}. The subjects that chose the setting also gave the "
@@ -602,4 +606,298 @@ def permutation(learner, draw):
         "0.05 "
         f"or less in {alarms} of {len(null)} data sets; about one is expected. Subjects keep one label, and p is "
         "never 0."
+    )
+
+
+# Overfitting: reading a learning curve, choosing a depth, testing it once, an interval
+
+
+class _Other(_Learner):
+    """A learner's function whose answer is no score: `_read` makes sense of it or says what is wrong."""
+
+    def _number(self, value):
+        if value is ... or (value is None and _is_empty(self.function)):
+            raise _NotYet(f"The function is still empty. {DOTS}")
+        if value is None:
+            raise _NotYet("The function returns nothing. Did you forget `return`?")
+        return self._read(value)
+
+
+class _YesNo(_Other):
+    def _read(self, value) -> bool:
+        if not isinstance(value, bool | np.bool_ | int | float | np.number) or value not in (0, 1):
+            raise _NotYet(f"The function returns {value!r}, but the question is answered by True or False.")
+        return bool(value)
+
+
+class _Depth(_Other):
+    def _read(self, value) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or value % 1 != 0:
+            raise _NotYet(
+                f"The function returns {value!r}. Return the chosen depth, a whole number, not its score."
+            )
+        if not 1 <= value <= 10:
+            raise _NotYet(
+                f"The function returns the depth {int(value)}, but the depths to choose from are 1 to 10."
+            )
+        return int(value)
+
+
+class _Interval(_Other):
+    def _read(self, value) -> tuple[float, float]:
+        try:
+            low, high = np.asarray(value, float)
+            low, high = float(low), float(high)
+        except (TypeError, ValueError):
+            raise _NotYet(
+                f"The function returns {value!r}. Return two numbers: the lower and the upper end."
+            ) from None
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise _NotYet(f"The function returns ({low}, {high}). Both ends must be numbers.")
+        return low, high
+
+
+def _remembered(draw, sizes, pattern):
+    """Mean accuracy of the nearest neighbour on new scans, for each size; its training accuracy is 1."""
+    unseen = np.zeros(len(sizes))
+    for i in range(60):
+        rng = draw(i)
+        X, new = pattern(rng, sizes[-1]), pattern(rng, 500)
+        for k, n in enumerate(sizes):
+            unseen[k] += KNeighborsClassifier(1).fit(X[0][:n], X[1][:n]).score(*new) / 60
+    return unseen
+
+
+def _board(rng, n):
+    X = 4 * rng.random((n, 2))
+    return X, X.astype(int).sum(axis=1) % 2
+
+
+def _two_groups(rng, n):
+    y = np.arange(n) % 2
+    return rng.standard_normal((n, 1)) + 1.5 * y[:, None], y
+
+
+@functools.cache
+def _curves(seed):
+    """(name, sizes, training, unseen, unseen with four times as many scans, whether more scans are worth it)."""
+
+    def lda(sizes, **settings):
+        sizes = (*sizes, 4 * sizes[-1])
+        draws = experiments.learning_curve_of_lda(sizes=sizes, repeats=200, seed=seed, **settings).draws
+        return sizes, draws["training"].mean(axis=0), draws["true"].mean(axis=0)
+
+    def neighbour(sizes, pattern, stream):
+        sizes = (*sizes, 4 * sizes[-1])
+        unseen = _remembered(lambda i: np.random.default_rng([seed, stream, i]), sizes, pattern)
+        return sizes, np.ones(len(sizes)), unseen
+
+    few, many = (20, 30, 40, 60), (100, 200, 400, 800)
+    found = {
+        "rising": (lda(few, n_features=15), True),
+        "flat": (lda(many, n_features=2, effect=2.0), False),
+        "noise": (lda(few, n_features=15, effect=0.001), False),
+        "memory, rising": (neighbour((50, 100, 200, 400), _board, 1), True),
+        "memory, flat": (neighbour((100, 200, 300, 400), _two_groups, 2), False),
+        "simple, rising": (lda(few, n_features=15, rule="nearest centroid", effect=1.0), True),
+    }
+    return [
+        (name, np.array(sizes[:-1]), training[:-1], unseen[:-1], unseen[-1], worth)
+        for name, ((sizes, training, unseen), worth) in found.items()
+    ]
+
+
+@_check("sizes", "training", "unseen", answer="True or False", kind=_YesNo)
+def learning_curves(learner, draw):
+    """``worth_more_scans(sizes, training, unseen)``: would four times as many scans help?"""
+    curves = _curves(int(draw(0).integers(3)))
+    answers = [learner(*curve[1:4]) for curve in curves]
+    truths = [curve[-1] for curve in curves]
+    if len(set(answers)) == 1:
+        raise _NotYet(
+            f"The function says {answers[0]} to every learning curve, but three of the six are worth more "
+            "scans and three are not."
+        )
+    if all(a != t for a, t in zip(answers, truths, strict=True)):
+        raise _NotYet("Every answer is the wrong way round. Return True where more scans would help.")
+    for (name, sizes, training, unseen, later, worth), answer in zip(curves, answers, strict=True):
+        if answer == worth:
+            continue
+        data = (
+            f"training {training[0]:.2f} to {training[-1]:.2f}, unseen {unseen[0]:.2f} to {unseen[-1]:.2f}, from "
+            f"{sizes[0]} to {sizes[-1]} scans. With {4 * sizes[-1]} scans, unseen is {later:.2f}"
+        )
+        why = {
+            "rising": "The unseen score is still climbing at the right end of the curve, so more scans help",
+            "simple, rising": "The model is simple, and its unseen score is climbing all the same: more scans help",
+            "flat": "Both curves have met and are flat, so more scans change nothing",
+            "noise": "There is nothing to learn here. The gap between training and unseen is large, and it closes from "
+            "above: training falls, unseen stays. A gap alone promises nothing; ask whether unseen rises",
+            "memory, rising": "Training is 1.00 because the model remembers every scan. That says nothing against more "
+            "scans: unseen rises clearly",
+            "memory, flat": "Training is 1.00 because the model remembers every scan, so there is always a gap. Unseen is "
+            "flat all the same",
+        }[name]
+        raise _NotYet(f"The function says {answer} to a curve where {worth} is right: {data}. {why}.")
+    return (
+        "All six curves are read rightly: three still rise and three do not, among them pure noise with a large gap "
+        "and a model with 1.00 in training at every size."
+    )
+
+
+def _stump(rng, n):
+    """One question decides; a quarter of the labels are wrong."""
+    X = rng.standard_normal((n, 10))
+    return X, ((X[:, 0] > 0) ^ (rng.random(n) < 0.25)).astype(int)
+
+
+def _bands(rng, n):
+    """Four bands with labels in turn: several questions are needed; all labels are right."""
+    X = rng.standard_normal((n, 10))
+    return X, np.digitize(X[:, 0], [-0.67, 0, 0.67]) % 2
+
+
+@_check("X", "y", answer="depth", kind=_Depth)
+def depth_of_a_tree(learner, draw):
+    """``choose_depth(X, y)``: the depth, 1 to 10, of a tree that does well on new subjects."""
+    results = {}
+    for name, make, seeds in (("stump", _stump, range(5)), ("bands", _bands, range(10, 13))):
+        depths, lost, got, best = [], [], [], []
+        for i in seeds:
+            X, y = make(draw(i), 200)
+            new = make(draw(i + 100), 3000)
+            truth = [
+                DecisionTreeClassifier(max_depth=d, random_state=0).fit(X, y).score(*new)
+                for d in range(1, 11)
+            ]
+            depths.append(learner(X, y))
+            got.append(truth[depths[-1] - 1])
+            best.append(max(truth))
+        lost = np.mean(best) - np.mean(got)
+        results[name] = depths, np.mean(got), np.mean(best), lost
+    depths, got, best, lost = results["stump"]
+    listed = ", ".join(map(str, depths))
+    if lost > 0.075 and min(depths) == 10:
+        raise _NotYet(
+            f"Where one question is enough and a quarter of the labels are wrong, the function takes the deepest "
+            f"tree every time. It gets {got:.2f} on new subjects, where {best:.2f} is possible. The deepest tree "
+            "always fits the training scans best: choose by scans that the tree has not seen."
+        )
+    if lost > 0.075:
+        raise _NotYet(
+            f"Where one question is enough and a quarter of the labels are wrong, the function takes the depths "
+            f"{listed}. Such trees get {got:.2f} on new subjects, where {best:.2f} is possible. They are too "
+            "deep: they have learnt wrong labels."
+        )
+    bands, seen, possible, missed = results["bands"]
+    if missed > 0.1:
+        raise _NotYet(
+            f"Where several questions are needed, the function takes the depths {', '.join(map(str, bands))}. "
+            f"Such trees get {seen:.2f} on new subjects, where {possible:.2f} is possible. They are too shallow: "
+            "let the data say when to go deeper."
+        )
+    return (
+        f"With wrong labels and one question to ask it takes the depths {listed} and gets {got:.2f} on new subjects "
+        f"({best:.2f} is possible). Where several questions are needed it goes to "
+        f"{', '.join(map(str, bands))} and gets {seen:.2f} ({possible:.2f})."
+    )
+
+
+@_check("X", "y", "X_test", "y_test")
+def tested_once(learner, draw):
+    """``honest_score(X, y, X_test, y_test)``: the test scans choose nothing, and give the accuracy."""
+
+    def halves(i, n, n_test, effect=0.0):
+        X, y = _scans(draw(i), n=n + n_test, p=20, effect=effect)
+        return X[:n], y[:n], X[n:], y[n:]
+
+    first = halves(40, 60, 60, 3)
+    right, turned = learner(*first), learner(*first[:3], 1 - first[3])
+    empty = learner(np.zeros_like(first[0]), first[1], np.zeros_like(first[2]), first[3])
+    if abs(right - turned) < 1e-9 and not right == turned == empty:
+        raise _NotYet(
+            f"The score is {right:.2f}, and it stays so when all labels of the test scans are turned round: it "
+            "is not measured on the test scans. A training score or the best score of a search is no test."
+        )
+
+    def leak(mean):
+        # A tree that never saw the test scans: what is right with these labels is wrong with those turned round.
+        both = [learner(*one) + learner(*one[:3], 1 - one[3]) for one in noise[:8]]
+        if np.mean(both) > 1.45:
+            return (
+                f"On pure noise the function reports {mean:.2f}, and chance is 0.50: scans that the tree was fitted to "
+                "are among those that it is scored on. Fit it to X and y alone, and score X_test and y_test alone."
+            )
+        return (
+                f"On pure noise the function reports {mean:.2f}, and chance is 0.50: the tree was fitted to the test "
+                "scans. Fit it to X and y alone."
+            )
+        return (
+            f"On pure noise the function reports {mean:.2f}, and chance is 0.50: the test labels had a say in the "
+            "choice, as when every depth is scored on the test scans and the best is kept. Choose within X and y, "
+            "then use the test scans once."
+        )
+
+    noise = [halves(i, 40, 20) for i in range(24)]
+    signal = [first, halves(41, 60, 60, 3)]
+    return _passed(*_honest(learner, noise, signal, leak))
+
+
+@_check("n_right", "n", answer="interval", kind=_Interval)
+def interval_of_an_accuracy(learner, draw):
+    """``interval(n_right, n)``: a 95 % interval for the accuracy of a finished model, tested on n subjects."""
+    truths, coverage, widths = np.array([0.5, 0.61, 0.75, 0.9, 0.95]), {}, []
+    for n in (20, 50, 150):
+        ends = np.array([learner(k, n) for k in range(n + 1)])
+        low, high = ends.T
+        share = np.arange(n + 1) / n
+        if np.max(ends) > 2:
+            raise _NotYet(
+                f"With {n} of {n} right the function gives {low[-1]:.4g} to {high[-1]:.4g}. Give shares from 0 "
+                "to 1: divide by n, and percentages by 100."
+            )
+        bad = np.flatnonzero(low > high)
+        if len(bad):
+            raise _NotYet(
+                f"With {bad[0]} of {n} right the lower end is {low[bad[0]]:.2f} and the upper end "
+                f"{high[bad[0]]:.2f}. The lower one comes first."
+            )
+        bad = np.flatnonzero((low < -1e-9) | (high > 1 + 1e-9))
+        if len(bad):
+            k = bad[-1]
+            raise _NotYet(
+                f"With {k} of {n} right the interval is {low[k]:.2f} to {high[k]:.2f}, and no accuracy lies "
+                "below 0 or above 1. The simple formula with ± does so near the ends. Wilson's does not."
+            )
+        if high[-1] - low[-1] < 1e-6:
+            raise _NotYet(
+                f"With {n} of {n} right the interval is {low[-1]:.2f} to {high[-1]:.2f}, as if nothing could go "
+                "wrong any more. The scatter of what was seen is 0 there; Wilson's formula does not rest on it."
+            )
+        outside = np.flatnonzero((share < low - 1e-9) | (share > high + 1e-9))
+        if len(outside):
+            k = outside[-1]
+            raise _NotYet(
+                f"With {k} of {n} right the interval, {low[k]:.2f} to {high[k]:.2f}, does not contain the "
+                f"accuracy that was seen, {share[k]:.2f}."
+            )
+        chance = stats.binom.pmf(np.arange(n + 1)[:, None], n, truths)
+        coverage[n] = np.sum(chance * ((low[:, None] <= truths) & (truths <= high[:, None])), axis=0).mean()
+        k = np.arange(1, n)
+        exact = stats.beta.ppf(0.975, k + 1, n - k) - stats.beta.ppf(0.025, k, n - k + 1)
+        widths.append(np.mean((high - low)[1:-1]) / exact.mean())
+    n, worst = min(coverage.items(), key=lambda item: item[1])
+    if worst < 0.925:
+        raise _NotYet(
+            f"With {n} subjects, the interval holds the true accuracy in {100 * worst:.0f} % of the studies, and "
+            "95 % was asked for. It is too narrow."
+        )
+    if max(widths) > 1.13:
+        raise _NotYet(
+            f"The interval holds the truth often enough, but it is up to {max(widths):.2f} times as wide as a "
+            "careful 95 % interval needs to be. Such an interval hides what a study did find."
+        )
+    return (
+        f"It holds the true accuracy in {100 * min(coverage.values()):.0f} to {100 * max(coverage.values()):.0f} % of "
+        "the studies, never leaves 0 to 1, and has a width even when every answer is right."
     )
