@@ -829,10 +829,6 @@ def tested_once(learner, draw):
                 "are among those that it is scored on. Fit it to X and y alone, and score X_test and y_test alone."
             )
         return (
-                f"On pure noise the function reports {mean:.2f}, and chance is 0.50: the tree was fitted to the test "
-                "scans. Fit it to X and y alone."
-            )
-        return (
             f"On pure noise the function reports {mean:.2f}, and chance is 0.50: the test labels had a say in the "
             "choice, as when every depth is scored on the test scans and the best is kept. Choose within X and y, "
             "then use the test scans once."
