@@ -1264,7 +1264,7 @@ def shrinkage_sweep(
     effect : float
         Mahalanobis distance between the classes, all features together.
     thresholds : tuple of float
-        Values of ``shrink_threshold``.
+        Values of ``shrink_threshold``; 0 for no shrinking (None in scikit-learn).
     n_folds : int
 
     Returns
