@@ -58,6 +58,10 @@ BAD = {
     "planted_defect": {"defect": "a typo", "n_scans": 150, "effect": np.nan},
     "two_sites_paradox": {"n_per_site": 2, "distance": np.inf, "within": -1},
     "scanner_mark": {"agreement": 0.4, "brightness": -1, "effect": np.inf, "n_scans": 30, "size": 12},
+    "tests_of_hidden_signal": {"shape": "a typo", "n_scans": 3, "strength": np.nan},
+    "bias_and_variance": {"straight": np.nan, "hidden": np.inf, "n_noise": -1},
+    "shrinkage_sweep": {"n_scans": 3, "n_features": 0, "effect": np.nan, "n_folds": 1},
+    "region_mean": {"n_scans": 3, "n_affected": 0, "effect": np.nan, "place": "nowhere"},
     "regional_mri": {"regions": "liver", "strength": 0, "ridge": 0, "sizes": (5, 40)},
 }
 
