@@ -1,0 +1,197 @@
+"""The experiments on underfitting reproduce closed forms and the course's table of reference results.
+
+Ranges are about three Monte-Carlo standard errors. Names R32 and so on are rows of that table.
+"""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.model_selection import cross_val_score
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+from sklearn.preprocessing import PolynomialFeatures
+
+from utils import replicates
+from utils.experiments import (
+    PLACES,
+    SHAPES,
+    THRESHOLDS,
+    bias_and_variance,
+    region_mean,
+    shrinkage_sweep,
+    straight_and_hidden_limits,
+)
+from utils.experiments import (
+    tests_of_hidden_signal as hidden_signal_tests,
+)
+
+LINE, BOTH, WIDE = "straight line, one measure", "straight lines, both measures", "squares and product added"
+
+
+def found(test, **settings):
+    return np.mean(hidden_signal_tests(**settings).draws[test] <= 0.05)
+
+
+def exclusive_or(rng, n, extra=0, a=1.5):
+    y = np.arange(n) % 2
+    side = rng.choice([-a, a], n)
+    X = rng.normal(size=(n, 2 + extra))
+    X[:, :2] += np.column_stack([side, side * np.where(y, 1, -1)])
+    return X, y
+
+
+def test_r32_ceiling_of_the_exclusive_or():
+    right = stats.norm.cdf(1.5)
+    assert right**2 + (1 - right) ** 2 == pytest.approx(0.875, abs=0.0006)
+    limits = straight_and_hidden_limits(0.0, 1.5)
+    for name in ("ceiling", "flexible"):
+        assert limits[name] == pytest.approx(right**2 + (1 - right) ** 2, abs=0.003)
+    assert limits["linear"] == 0.5
+
+
+def test_r32_linear_model_at_chance_and_the_product_term():
+    linear, product = [], []
+    for seed in range(20):
+        X, y = exclusive_or(np.random.default_rng(seed), 400)
+        linear.append(cross_val_score(LogisticRegression(), X, y, cv=5).mean())
+        wide = np.column_stack([X, X[:, 0] * X[:, 1]])
+        product.append(cross_val_score(LogisticRegression(), wide, y, cv=5).mean())
+    assert np.mean(linear) == pytest.approx(0.50, abs=0.025)
+    assert np.mean(product) == pytest.approx(0.866, abs=0.015)
+
+
+def test_r32_power_of_a_linear_test_is_its_error_rate():
+    for n in (40, 200, 400):
+        rate = found(LINE, shape="exclusive or", strength=1.5, n_scans=n, repeats=4000)
+        assert rate == pytest.approx(0.05, abs=0.012)
+    assert found(WIDE, shape="exclusive or", strength=1.5, n_scans=200) > 0.99
+
+
+def test_r33_u_shape_is_called_linear_far_more_often_than_five_per_cent():
+    rate = found(LINE, shape="U-shape", strength=1.0, n_scans=200, repeats=10_000)
+    assert rate == pytest.approx(0.247, abs=0.015)
+    assert found(WIDE, shape="U-shape", strength=1.0, n_scans=200) > 0.99
+
+
+def test_r33_spread_only():
+    rate = found(LINE, shape="spread only", strength=1.0, n_scans=200, repeats=5000)
+    assert rate == pytest.approx(0.046, abs=0.012)
+    rng = np.random.default_rng(0)
+    p = [stats.levene(rng.normal(0, 1, 100), rng.normal(0, 2, 100)).pvalue for _ in range(300)]
+    assert np.mean(np.array(p) <= 0.05) > 0.98
+    # The Bayes rule says "patient" beyond the point where the two densities cross.
+    cut = np.sqrt(2 * np.log(2) / (1 - 1 / 4))
+    accuracy = (stats.norm.cdf(cut) - stats.norm.cdf(-cut) + 2 * stats.norm.sf(cut / 2)) / 2
+    assert accuracy == pytest.approx(0.661, abs=0.001)
+
+
+def test_tests_without_signal_keep_their_promise_and_agree_with_scipy():
+    for shape in SHAPES:
+        for test in (LINE, BOTH, WIDE):
+            assert found(test, shape=shape, strength=0.0, n_scans=100, repeats=3000) == pytest.approx(0.05, abs=0.015)
+    rng = np.random.default_rng(1)
+    X, y = exclusive_or(rng, 50)
+    from utils.experiments import _p_of_regression
+
+    assert _p_of_regression(X[None, :, :1], y[None])[0] == pytest.approx(
+        stats.ttest_ind(X[y == 1, 0], X[y == 0, 0]).pvalue)
+
+
+def test_the_wider_test_pays_where_the_signal_is_a_weak_line():
+    settings = {"shape": "straight line", "strength": 0.5, "n_scans": 60}
+    assert found(LINE, **settings) > found(WIDE, **settings) + 0.15
+    for shape in SHAPES:
+        assert found(WIDE, shape=shape, strength=2.0, n_scans=200) > 0.95
+
+
+def test_misconception_22_significant_is_not_predictive():
+    def power(d, n1, n2):
+        df, centre = n1 + n2 - 2, d * np.sqrt(n1 * n2 / (n1 + n2))
+        cut = stats.t.isf(0.025, df)
+        return stats.nct.sf(cut, df, centre) + stats.nct.cdf(-cut, df, centre)
+
+    assert power(0.14, 2357, 1182) == pytest.approx(0.975, abs=0.001)
+    assert power(0.14, 50, 50) == pytest.approx(0.11, abs=0.005)
+    assert stats.norm.cdf(0.07) == pytest.approx(0.528, abs=0.0005)
+
+
+def test_bias_stays_and_variance_goes():
+    draws = bias_and_variance(repeats=300).draws
+    for model in ("linear", "flexible"):
+        lost = draws[f"{model} limit"].mean() - draws[f"{model} true"].mean(axis=0)
+        assert lost[0] > 0.04 and abs(lost[-1]) < 0.015 and lost[0] > lost[2] > lost[-1]
+    ceiling = draws["ceiling"].mean()
+    assert ceiling - draws["linear limit"].mean() > 0.19
+    assert ceiling - draws["flexible limit"].mean() < 0.02
+    # The trap: training and test agree, far below the ceiling.
+    assert draws["linear train"][:, -1].mean() == pytest.approx(draws["linear true"][:, -1].mean(), abs=0.015)
+    assert draws["linear true"][:, -1].mean() < ceiling - 0.18
+
+
+def test_the_limits_are_those_of_endless_scans():
+    limits = straight_and_hidden_limits(1.0, 1.5)
+    rng = np.random.default_rng(2)
+    X, y = exclusive_or(rng, 200_000, extra=1)
+    X[:, 2] += y
+    wide = PolynomialFeatures(2, include_bias=False).fit_transform(X)
+    for name, terms in (("linear", X), ("flexible", wide)):
+        model = RidgeClassifier().fit(terms[:100_000], y[:100_000])
+        assert model.score(terms[100_000:], y[100_000:]) == pytest.approx(limits[name], abs=0.006)
+    assert limits["ceiling"] > limits["flexible"] > limits["linear"]
+
+
+def test_a_weak_hidden_signal_is_not_worth_its_variance_with_few_scans():
+    draws = bias_and_variance(hidden=0.5, repeats=300).draws
+    gain = (draws["flexible true"] - draws["linear true"]).mean(axis=0)
+    assert gain[1] < -0.03 and gain[-1] > 0
+    draws = bias_and_variance(hidden=0.0, repeats=50).draws
+    assert draws["ceiling"].mean() == pytest.approx(draws["linear limit"].mean(), abs=1e-6)
+
+
+def test_useless_measures_blind_the_nearest_neighbours():
+    few, many = [], []
+    for seed in range(5):
+        X, y = exclusive_or(np.random.default_rng(seed), 400, extra=300)
+        few.append(cross_val_score(KNeighborsClassifier(15), X[:, :2], y, cv=5).mean())
+        many.append(cross_val_score(KNeighborsClassifier(15), X, y, cv=5).mean())
+    assert np.mean(few) > 0.83 and np.mean(many) < 0.62
+
+
+def test_shrunken_centroids_are_scikit_learns():
+    rng = np.random.default_rng(3)
+    y = np.arange(40) % 2
+    X = rng.normal(size=(3, 40, 30)) + 0.8 * y[:, None] * (np.arange(30) < 5)
+    new = rng.normal(size=(200, 30)) + 0.4
+    weights, intercepts = replicates.shrunken_centroids(X, y, THRESHOLDS)
+    for study in range(3):
+        for t, threshold in enumerate(THRESHOLDS):
+            model = NearestCentroid(shrink_threshold=threshold or None).fit(X[study], y)
+            ours = new @ weights[study, t] + intercepts[study, t] > 0
+            if np.any(weights[study, t]):
+                np.testing.assert_array_equal(ours, model.predict(new) == 1)
+
+
+def test_too_much_shrinking_hides_the_signal_and_how_much_depends_on_its_spread():
+    few = shrinkage_sweep(n_informative=5, repeats=200).draws
+    assert few["true"].mean(axis=0).argmax() >= 3
+    for n in (60, 200):
+        all_of_them = shrinkage_sweep(n_informative=200, n_scans=n, repeats=200).draws["true"].mean(axis=0)
+        assert all_of_them.argmax() == 0 and np.all(np.diff(all_of_them) < 0.002)
+        assert all_of_them[-1] == pytest.approx(0.5, abs=0.01)
+    draws = shrinkage_sweep(repeats=300).draws
+    assert draws["train"].mean(axis=0).argmax() == 0
+    gap = (draws["true"] - draws["honest"]).mean(axis=0)
+    assert np.all(gap > -0.01) and np.all(gap < 0.05)
+
+
+def test_which_summary_sees_the_effect_depends_on_its_extent_and_place():
+    focal = region_mean(repeats=200).draws
+    assert focal["all voxels"].mean() > 0.9 and focal["region mean"].mean() < 0.6
+    diffuse = region_mean(n_affected=64, repeats=200).draws
+    assert diffuse["region mean"].mean() > max(diffuse["all voxels"].mean(), diffuse["highest voxel"].mean()) + 0.01
+    assert diffuse["region mean"].mean() == pytest.approx(diffuse["ceiling"].mean(), abs=0.02)
+    moving = region_mean(place=PLACES[1], repeats=200).draws
+    assert moving["all voxels"].mean() < 0.55 and moving["highest voxel"].mean() > 0.7
+    # Closed form of the region mean: d * k / V over sqrt(rho + (1 - rho) / V).
+    d = 2 / np.sqrt(0.3 + 0.7 / 64)
+    assert diffuse["region mean"].mean() == pytest.approx(stats.norm.cdf(d / 2), abs=0.015)
