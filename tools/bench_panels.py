@@ -10,7 +10,9 @@ refinement. The fast moves come 20 at a time, 30 ms apart, as a held key sends t
 import argparse
 import itertools
 import platform
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +112,9 @@ def main():
         notebook = next(iter(sorted((ROOT / "lessons").glob("05_*.ipynb"))), None)
     if notebook is None or not notebook.exists():
         sys.exit("There is no lesson 05 yet; name another notebook.")
-    with serve(notebook.parent) as address, Browser() as browser:
+    # A copy is served, because JupyterLab saves what it shows.
+    with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as address, Browser() as browser:
+        shutil.copy(notebook, folder)
         opened = browser.open(address, notebook.name)
         opened.run_all(300)
         panels = opened.page.locator(".explorable").all()
