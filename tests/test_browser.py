@@ -88,7 +88,10 @@ def lesson(request, lab, course):
         "widths": notebook.page.locator(".jp-OutputArea-output img").evaluate_all(
             "images => images.map(image => image.complete ? image.naturalWidth : 0)"),
     }
-    notebook.run_all(200)
+    # The panels alone: that every cell runs is nbval's work. A panel's cell needs no other but those with panels.
+    for number, cell in enumerate(notebook.cells()):
+        if cell["type"] == "code" and re.search(r"^panel\(", cell["source"], re.MULTILINE):
+            notebook.run(number)
     notebook.page.wait_for_timeout(500)
     yield notebook
     notebook.close()
@@ -130,7 +133,7 @@ def test_pictures_are_there_before_anything_is_run(lesson):
     assert all(width > 100 for width in lesson.before["widths"])
 
 
-def test_cells_run_without_errors(lesson):
+def test_panels_are_made_without_errors(lesson):
     assert lesson.errors() == []
 
 
