@@ -602,10 +602,9 @@ def permutation(learner, draw):
             "Compare the score with the labels as recorded to the scores with permuted labels."
         )
     return (
-        f"On strong real signal p is {found:.2f}, the smallest that {rounds} permutations allow. Without signal p is "
-        "0.05 "
-        f"or less in {alarms} of {len(null)} data sets; about one is expected. Subjects keep one label, and p is "
-        "never 0."
+        f"On strong real signal p is {found:.2f}; with {rounds} permutations it cannot be below 0.05. Without signal "
+        f"p is 0.05 or less in {alarms} of {len(null)} data sets; about one is expected. Subjects keep one label, and "
+        "p is never 0."
     )
 
 
