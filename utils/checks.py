@@ -896,3 +896,168 @@ def interval_of_an_accuracy(learner, draw):
         f"It holds the true accuracy in {100 * min(coverage.values()):.0f} to {100 * max(coverage.values()):.0f} % of "
         "the studies, never leaves 0 to 1, and has a width even when every answer is right."
     )
+
+
+# Underfitting: a test that sees more than lines, a model that does, and the word for what is there
+
+
+def _hidden(rng, shape, n=200, p=4, strength=2.0):
+    """X, y: `shape` is "noise", "straight line", "exclusive or", "spread" or "line and exclusive or"."""
+    y = rng.permutation(np.arange(n) % 2)
+    X = rng.standard_normal((n, p))
+    if "exclusive or" in shape:
+        side = rng.choice([-1, 1], n)
+        X[:, :2] += strength * np.column_stack([side, side * np.where(y, 1, -1)])
+    if shape == "spread":
+        X[:, : max(p - 1, 1)] *= 1 + (strength * y)[:, None]
+    if "line" in shape:
+        X[:, -1] += (1.0 if "exclusive" in shape else strength) * y
+    return X, y
+
+
+@_check("X", "y", answer="p-value")
+def hidden_signal(learner, draw):
+    """``p_value(X, y)``: two measures; finds a line, an exclusive or, a spread; 5 % false alarms."""
+    signals = {"straight line": "a plain difference of the means", "exclusive or": "an exclusive or",
+               "spread": "a difference of the spread alone"}
+    found, values = {}, []
+    for number, shape in enumerate(signals):
+        strength = {"straight line": 1.0, "exclusive or": 1.5, "spread": 1.0}[shape]
+        data = [_hidden(draw(10 * number + i), shape, p=2, strength=strength) for i in range(5)]
+        p = np.array([learner.twice(*data[0]), *_scores(learner, data[1:])])
+        found[shape] = int((p <= 0.05 + 1e-9).sum())
+        values.extend(p)
+    started = time.monotonic()
+    null = list(_scores(learner, [_hidden(draw(100 + i), "noise", n=100, p=2) for i in range(20)]))
+    more = 180 if time.monotonic() - started < 0.4 else 20  # a permutation test takes its time
+    null += list(_scores(learner, [_hidden(draw(200 + i), "noise", n=100, p=2) for i in range(more)]))
+    null = np.array(null)
+    if np.ptp([*values, *null]) < 1e-12:
+        raise _NotYet(f"The function returns {null[0]:.2f} whatever the data are. The p-value must come from X and y.")
+    if np.mean(values) > 0.9:
+        raise _NotYet(
+            f"Where there is strong signal, p is {np.mean(values):.2f} on average: the p-value seems turned round. "
+            "Small p means signal."
+        )
+    alarms = int((null <= 0.05 + 1e-9).sum())
+    if alarms > stats.binom.isf(1e-5, len(null), 0.05):
+        raise _NotYet(
+            f"In {alarms} of {len(null)} data sets of pure noise p is 0.05 or less; about {0.05 * len(null):.0f} would "
+            "be right. Several tests need a correction (multiply the smallest p by their number), and a score needs "
+            "scans that the model was not trained on."
+        )
+    missed = [shape for shape in signals if found[shape] < 3]
+    if len(missed) == len(signals):
+        raise _NotYet("It finds none of the three signals, not even a plain difference of the means.")
+    if missed == ["exclusive or", "spread"]:
+        raise _NotYet(
+            "It finds a plain difference of the means and misses both the exclusive or and the difference of the "
+            "spread: to these, a test of means or lines is blind."
+        )
+    if missed:
+        raise _NotYet(
+            f"It misses {' and '.join(signals[shape] for shape in missed)}, and finds "
+            f"{' and '.join(signals[shape] for shape in signals if shape not in missed)}. "
+            "Let the test see the measures, their squares and their product."
+        )
+    return (
+        f"It finds the line, the exclusive or and the spread ({found['straight line']}, {found['exclusive or']} and "
+        f"{found['spread']} of 5 each), with {alarms} false alarms in {len(null)} data sets of noise."
+    )
+
+
+@_check("X", "y")
+def flexible_score(learner, draw):
+    """``evaluate(X, y)``: accuracy on unseen scans of a model that is not bound to lines."""
+
+    def leak(mean):
+        return _trained_on_test(mean, "On pure noise")
+
+    noise = [_hidden(draw(i), "noise", n=100) for i in range(8)]
+    line = [_hidden(draw(i), "straight line", strength=3.0) for i in range(10, 12)]
+    reported, found = _honest(learner, noise, line, leak, at_least=0.56)
+    got = {shape: _scores(learner, [_hidden(draw(i), shape) for i in range(20, 22)]).mean()
+           for shape in ("exclusive or", "spread")}
+    low = [shape for shape in got if got[shape] < 0.7]
+    if len(low) == 2:
+        raise _NotYet(
+            f"The function is honest on noise ({reported:.2f}) and finds a straight line ({found:.2f}), but gets "
+            f"{got['exclusive or']:.2f} for an exclusive or and {got['spread']:.2f} for a difference of the spread, "
+            "where a flexible model gets more than 0.80. The model underfits: choose one that is not bound to lines."
+        )
+    if low == ["spread"]:
+        raise _NotYet(
+            f"It solves the exclusive or ({got['exclusive or']:.2f}), but a difference of the spread gets "
+            f"{got['spread']:.2f}. Products alone are not enough; squares, neighbours or trees see the spread too."
+        )
+    if low:
+        raise _NotYet(
+            f"It sees a difference of the spread ({got['spread']:.2f}), but an exclusive or gets "
+            f"{got['exclusive or']:.2f}. Each measure by itself is not enough; the model must combine two."
+        )
+    return (
+        f"{_passed(reported, found)} For an exclusive or it reports {got['exclusive or']:.2f}, for a difference of the "
+        f"spread {got['spread']:.2f}."
+    )
+
+
+class _Word(_Other):
+    words = ("no signal", "linear is enough", "underfitted")
+
+    def _read(self, value) -> str:
+        if value not in self.words:
+            raise _NotYet(
+                f"The function returns {value!r}, but the answer is one of: {', '.join(map(repr, self.words))}."
+            )
+        return value
+
+
+@_check("X", "y", answer="word", kind=_Word)
+def diagnosis(learner, draw):
+    """``diagnose(X, y)``: "no signal", "linear is enough" or "underfitted" (of a linear model)."""
+    none, enough, under = _Word.words
+    right = {"noise": none, "straight line": enough, "exclusive or": under, "line and exclusive or": under}
+    said = {shape: [learner(*_hidden(draw(10 * k + i), shape, n=400)) for i in range(3)]
+            for k, shape in enumerate(right)}
+
+    def count(shape, word):
+        return said[shape].count(word)
+
+    everything = {word for words in said.values() for word in words}
+    blank = _blank(_hidden(draw(0), "noise", n=400))
+    if len(everything) == 1 and learner(*blank) in everything:
+        raise _NotYet(f"The function says {everything.pop()!r} of all data, noise and signal alike.")
+    if count("noise", under) >= 2:
+        raise _NotYet(
+            f"Of pure noise the function says {under!r} in {count('noise', under)} of 3 data sets. Compare scores on "
+            "scans that the models were not trained on: in training, a flexible model is better even on noise."
+        )
+    if count("noise", enough) >= 2:
+        raise _NotYet(
+            f"Of pure noise the function says {enough!r} in {count('noise', enough)} of 3 data sets. First ask whether "
+            "any model is clearly above chance on unseen scans."
+        )
+    if count("exclusive or", none) >= 2:
+        raise _NotYet(
+            f"Of an exclusive or the function says {none!r} in {count('exclusive or', none)} of 3 data sets. A linear "
+            "model at chance is no proof: ask a flexible one as well."
+        )
+    if count("line and exclusive or", enough) >= 2:
+        raise _NotYet(
+            "One measure holds a straight line, two others a strong exclusive or, and the function says "
+            f"{enough!r} in {count('line and exclusive or', enough)} of 3 data sets. The linear model is above chance "
+            "there, but a flexible one gets much more: compare the two."
+        )
+    if count("straight line", under) >= 2:
+        raise _NotYet(
+            f"Where the signal is a straight line the function says {under!r} in {count('straight line', under)} of 3 "
+            "data sets. No model can do better than a linear one there; a gain must exceed what luck gives."
+        )
+    hits = {shape: count(shape, word) for shape, word in right.items()}
+    worst = min(hits, key=hits.get)
+    if hits[worst] < 2:
+        raise _NotYet(
+            f"The right word for data of the kind “{worst}” is {right[worst]!r}. The function says it in {hits[worst]} "
+            "of 3 data sets."
+        )
+    return "Right words: " + ", ".join(f"{shape} {n} of 3" for shape, n in hits.items()) + "."
