@@ -21,6 +21,19 @@ LESSONS = sorted(path.name for path in (ROOT / "lessons").glob("*.ipynb"))
 # For each exercise, a check of utils.checks, and two answers: the code and a part of the message that it gets.
 # {name} is the function that the notebook hands to the check.
 ANSWERS = {
+    "03_underfitting.ipynb": (
+        "flexible_score",
+        ("""\
+def {name}(X, y):
+    return cross_val_score(LogisticRegression(), X, y, cv=folds).mean()
+""", "The model underfits"),
+        ("""\
+from sklearn.svm import SVC
+
+def {name}(X, y):
+    return cross_val_score(SVC(), X, y, cv=folds).mean()
+""", "Passed."),
+    ),
     "05_cross_validation_pitfalls.ipynb": (
         "selection",
         ("""\
