@@ -1059,7 +1059,7 @@ SHAPES = ("straight line", "exclusive or", "U-shape", "spread only")
 
 def _read_hidden(draws, parameters):
     found = ", ".join(f"{name} {100 * np.mean(p <= 0.05):.0f} %" for name, p in draws.items())
-    return (f"Signal of the shape “{parameters['shape']}”, strength {parameters['strength']:.2g}, "
+    return (f"Signal of the shape “{parameters['shape']}”, strength {parameters['strength']:g}, "
             f"{parameters['n_scans']} scans. Share of studies with p ≤ .05: {found}.")
 
 
