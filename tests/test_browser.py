@@ -4,6 +4,7 @@ With SHOTS=folder in the environment, pictures of the panels are left in that fo
 """
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -319,3 +320,41 @@ def test_exercise_tells_wrong_from_right(lab, course, name):
     exercise.close()
     assert browser.outside == []
     assert browser.complaints == []
+
+
+def test_a_stand_is_taken_by_the_keyboard_kept_and_shown_again(lab, course):
+    address, browser = lab
+    file = course / "lessons" / "my_stand.json"
+    notebook = browser.open(address, "lessons/00_start_here.ipynb")
+    asked = next(i for i, cell in enumerate(notebook.cells()) if cell["source"].endswith("\nStand()"))
+    notebook.run(asked)
+    form = notebook.page.locator(".welcome form")
+    status = notebook.page.locator(".welcome").get_by_role("status")
+    form.get_by_role("button", name="Keep my stand").press("Enter")
+    status.get_by_text("one statement at least").wait_for()
+    first = form.locator("fieldset").first
+    first.get_by_label("agree", exact=True).press("Space")
+    for key in ("ArrowRight", "ArrowRight", "d", "d"):  # keys in the form do not reach the notebook
+        notebook.page.keyboard.press(key)
+    first.get_by_role("slider").press("End")
+    form.get_by_role("button", name="Keep my stand").press("Enter")
+    status.get_by_text("Kept in my_stand.json").wait_for()
+    assert json.loads(file.read_text()) == {"first": {"S1": ["it depends", 100]}}
+    results = Axe().run(notebook.page, context=".jp-OutputArea-output:has(.welcome)")
+    assert results.violations_count == 0, results.generate_report()
+    notebook.run(asked)
+    notebook.page.wait_for_function(
+        "document.querySelector('.welcome input[type=radio]:checked')?.value === 'it depends'")
+    installation = next(i for i, cell in enumerate(notebook.cells()) if cell["source"].endswith("\nInstallation()"))
+    notebook.run(installation)
+    lines = notebook.page.locator(".welcome li")
+    lines.first.wait_for()
+    assert len(lines.all()) == 4 and all(line.startswith("Fine.") for line in lines.all_inner_texts())
+    if os.environ.get("SHOTS"):
+        for number, box in enumerate(notebook.page.locator(".welcome").all()):
+            box.screenshot(path=Path(os.environ["SHOTS"]) / f"welcome{number}.png")
+    form.get_by_role("button", name="Delete what was kept").press("Enter")
+    status.get_by_text("Deleted").wait_for()
+    assert not file.exists()
+    assert notebook.errors() == []
+    notebook.close()

@@ -1,0 +1,134 @@
+"""The stand of lessons 00 and 07, and the look at the installation. (The form in a browser: test_browser.)"""
+
+import json
+from importlib import metadata
+
+import pytest
+
+from utils import welcome
+
+ANSWERS = {"S1": ("agree", 80), "S3": ("it depends", 50), "S5": ("disagree", 100)}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def asked(form, **content):
+    form._asked(form, content, [])
+    return form.message["text"]
+
+
+def test_a_stand_is_kept_beside_the_notebook_and_deleted(folder):
+    assert welcome.kept() == {}
+    welcome.keep(ANSWERS)
+    assert [path.name for path in folder.iterdir()] == ["my_stand.json"]
+    assert welcome.kept() == {"first": ANSWERS}
+    welcome.keep({"S1": ("disagree", 60)}, "again")
+    assert welcome.kept() == {"first": ANSWERS, "again": {"S1": ("disagree", 60)}}
+    welcome.delete()
+    welcome.delete()  # nothing left to delete is no error
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ({}, "one statement at least"),
+        (["S1"], "one statement at least"),
+        ({"S9": ("agree", 80)}, "no statement 'S9'; there are S1, S2, S3, S4, S5"),
+        ({"S1": "agree"}, "an opinion and how sure"),
+        ({"S1": ("perhaps", 80)}, "S1: the opinion is 'perhaps', but it must be one of agree, disagree, it depends"),
+        ({"S1": ("agree", 40)}, "S1: how sure you are is 40, but it must be a whole number from 50 to 100"),
+        ({"S1": ("agree", True)}, "is True"),
+        ({"S1": ("agree", "80")}, "is '80'"),
+    ],
+)
+def test_an_answer_without_sense_is_told_and_nothing_is_lost(answers, message):
+    welcome.keep(ANSWERS)
+    with pytest.raises(welcome.StandError, match=message):
+        welcome.keep(answers)
+    assert welcome.kept() == {"first": ANSWERS}
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{\"x\": {}}", '{"first": 3}', '{"first": {"S1": ["agree", 400]}}', "\udcff"])
+def test_a_damaged_file_is_told_and_kept(folder, content):
+    (folder / "my_stand.json").write_text(content, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(welcome.StandError, match="cannot be read as a stand"):
+        welcome.kept()
+    form = welcome.Stand()
+    assert "Delete it" in form.message["text"]
+    assert "Delete it" in asked(form, do="keep", answers={"S1": ["agree", 80]})
+    assert (folder / "my_stand.json").read_text(encoding="utf-8", errors="surrogateescape") == content
+    assert "Deleted" in asked(form, do="delete")
+    assert "Kept in my_stand.json" in asked(form, do="keep", answers={"S1": ["agree", 80]})
+
+
+def test_a_folder_that_cannot_be_written_is_told(folder, monkeypatch):
+    monkeypatch.setattr(welcome, "FILE", folder / "nowhere" / "my_stand.json")
+    message = asked(welcome.Stand(), do="keep", answers={"S1": ["agree", 80]})
+    assert "cannot be written here (No such file or directory)" in message and "paper" in message
+
+
+def test_the_form_keeps_what_its_front_end_sends_and_shows_what_was_kept():
+    form = welcome.Stand()
+    assert form.time == "first" and form.stands == {}
+    assert "one statement at least" in asked(form, do="keep", answers={})
+    number = form.message["number"]
+    assert "Kept" in asked(form, do="keep", answers={"S2": ["it depends", 65]})
+    assert form.message["number"] == number + 1
+    assert welcome.kept() == {"first": {"S2": ("it depends", 65)}} == form.stands
+    again = welcome.Stand(found={"S2": "True."})
+    assert again.time == "again" and again.stands == form.stands
+    asked(again, do="keep", answers={"S2": ["agree", 95]})
+    assert welcome.kept()["again"] == {"S2": ("agree", 95)} and welcome.kept()["first"] == form.stands["first"]
+
+
+def test_what_stands_in_a_notebook_does_not_depend_on_the_learner():
+    before = welcome.Stand()._repr_mimebundle_()[0]["text/plain"]
+    welcome.keep(ANSWERS)
+    assert welcome.Stand()._repr_mimebundle_()[0]["text/plain"] == before
+
+
+def test_a_sound_installation():
+    lines = welcome.installation()
+    assert len(lines) == 3 and all(fine for fine, _ in lines)
+    box = welcome.Installation()
+    assert box.lines == [list(line) for line in lines]
+    assert box._repr_mimebundle_()[0]["text/plain"].startswith("The packages, the font and the data are")
+
+
+def test_another_version_and_a_missing_package_are_named(monkeypatch):
+    found = metadata.version
+
+    def version(name):
+        if name == "seaborn":
+            raise metadata.PackageNotFoundError(name)
+        return "0.1" if name == "numpy" else found(name)
+
+    monkeypatch.setattr(welcome.metadata, "version", version)
+    problems = [text for fine, text in welcome.installation() if not fine]
+    assert len(problems) == 1
+    assert f"numpy 0.1 (tested: {found('numpy')}), " in problems[0] and "seaborn missing (tested: " in problems[0]
+    assert "first command of the README" in problems[0]
+    assert problems[0] in welcome.Installation().fallback
+
+
+def test_a_course_without_its_data_or_its_font_is_told(folder, monkeypatch):
+    monkeypatch.setattr(welcome, "__file__", str(folder / "utils" / "welcome.py"))
+
+    def findfont(name, **settings):
+        raise ValueError(name)
+
+    monkeypatch.setattr(welcome.font_manager, "findfont", findfont)
+    problems = " ".join(text for fine, text in welcome.installation() if not fine)
+    for part in ("requirements.txt, is not beside the course", "font of the figures, DejaVu Sans, is missing",
+                 "folder datasets is empty or missing"):
+        assert part in problems
+
+
+def test_the_file_is_plain_text_that_a_learner_can_read(folder):
+    welcome.keep(ANSWERS)
+    assert json.loads((folder / "my_stand.json").read_text()) == {"first": {k: list(v) for k, v in ANSWERS.items()}}

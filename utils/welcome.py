@@ -1,0 +1,234 @@
+"""What the first and the last lesson need: the learner's stand on the statements, and a look at the installation.
+
+The stand is kept in a file beside the notebook and nowhere else. Nothing is sent anywhere.
+"""
+
+import json
+import re
+from importlib import metadata
+from pathlib import Path
+
+import anywidget
+import traitlets
+from matplotlib import font_manager
+
+FILE = Path("my_stand.json")  # in the folder of the notebook, where JupyterLab's list of files shows it
+OPINIONS = ("agree", "disagree", "it depends")
+TIMES = ("first", "again")
+STATEMENTS = {
+    "S1": "Model performance is driven more by label quality than by model architecture.",
+    "S2": "Cross-validation alone is not enough to assess generalisability in imaging studies.",
+    "S3": "Exploratory data analysis often reveals more than model training does.",
+    "S4": "High variance (overfitting) is more common than reported in small imaging data sets.",
+    "S5": "Underfitting is just as damaging as overfitting: it hides real biology.",
+}
+
+
+class StandError(ValueError):
+    """A stand that cannot be kept or read; the message says what to do."""
+
+
+def kept() -> dict[str, dict[str, tuple[str, int]]]:
+    """The stands in the file.
+
+    Returns
+    -------
+    dict
+        For "first" and "again", as far as they are there: opinion and certainty (per cent) by statement.
+
+    Raises
+    ------
+    StandError
+        When the file is there and cannot be read.
+    """
+    try:
+        content = json.loads(FILE.read_text(encoding="utf-8"))
+        return {time: _sound(answers) for time, answers in content.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, AttributeError):  # StandError is a ValueError
+        raise StandError(f"{FILE} is there, but it cannot be read as a stand. Delete it in the list of files and "
+                         "take your stand again.") from None
+
+
+def keep(answers: dict[str, tuple[str, int]], time: str = "first") -> None:
+    """Keep a stand in the file, in place of an earlier one of the same time.
+
+    Parameters
+    ----------
+    answers : dict
+        For one or more statements: "agree", "disagree" or "it depends", and how sure, from 50 to 100 per cent.
+    time : {"first", "again"}
+        Before the course or after it.
+
+    Raises
+    ------
+    StandError
+        When an answer makes no sense, or when the file cannot be written.
+
+    Examples
+    --------
+    >>> keep({"S1": ("agree", 80), "S3": ("it depends", 60)})  # doctest: +SKIP
+    """
+    if time not in TIMES:
+        raise StandError(f"time is {time!r}, but it must be 'first' or 'again'.")
+    content = kept() | {time: _sound(answers)}
+    try:
+        FILE.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise StandError(f"{FILE} cannot be written here ({error.strerror}). Write your stand on paper, or open the "
+                         "course from a folder in which you may save files.") from None
+
+
+def delete() -> None:
+    """Delete the file, both stands with it."""
+    try:
+        FILE.unlink(missing_ok=True)
+    except OSError as error:
+        raise StandError(f"{FILE} cannot be deleted ({error.strerror}).") from None
+
+
+def _sound(answers) -> dict[str, tuple[str, int]]:
+    if not isinstance(answers, dict) or not answers:
+        raise StandError("Take a stand on one statement at least.")
+    sound = {}
+    for name, answer in answers.items():
+        try:
+            opinion, sure = answer
+        except (TypeError, ValueError):
+            raise StandError(f"{name}: give an opinion and how sure you are, such as ('agree', 80).") from None
+        if name not in STATEMENTS:
+            raise StandError(f"There is no statement {name!r}; there are {', '.join(STATEMENTS)}.")
+        if opinion not in OPINIONS:
+            raise StandError(f"{name}: the opinion is {opinion!r}, but it must be one of {', '.join(OPINIONS)}.")
+        if not isinstance(sure, int) or isinstance(sure, bool) or not 50 <= sure <= 100:
+            raise StandError(f"{name}: how sure you are is {sure!r}, but it must be a whole number from 50 to 100.")
+        sound[name] = opinion, sure
+    return {name: sound[name] for name in STATEMENTS if name in sound}
+
+
+class _Box(anywidget.AnyWidget):
+    """A widget with a sentence in its place where no Python runs."""
+
+    _esm = Path(__file__).with_name("welcome.js")
+    _css = Path(__file__).with_name("welcome.css")
+    kind = traitlets.Unicode().tag(sync=True)
+    fallback = ""
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:
+            return None
+        data, more = bundle
+        data["text/plain"] = self.fallback
+        return data, more
+
+
+class Stand(_Box):
+    """A form that asks for a stand and keeps it; asked again, it sets the first stand beside the second.
+
+    Parameters
+    ----------
+    found : dict of str to str, optional
+        What the course found for each statement. Given, the form asks for the second stand.
+    """
+
+    statements = traitlets.Dict(STATEMENTS).tag(sync=True)
+    opinions = traitlets.List(list(OPINIONS)).tag(sync=True)
+    time = traitlets.Unicode().tag(sync=True)
+    found = traitlets.Dict().tag(sync=True)
+    stands = traitlets.Dict().tag(sync=True)
+    message = traitlets.Dict().tag(sync=True)  # "text" and a running "number", so that a repeated text is told anew
+    fallback = ("Here stands a form with five statements. It needs Python: open this notebook in JupyterLab and run "
+                "the cell. Until then, write your stand on paper.")
+
+    def __init__(self, found: dict[str, str] | None = None):
+        super().__init__(kind="stand", time="again" if found else "first", found=found or {})
+        self._read()
+        self.on_msg(self._asked)
+
+    def _read(self):
+        try:
+            self.stands = kept()
+        except StandError as error:
+            self._say(str(error))
+
+    def _asked(self, _, content, __):
+        try:
+            if content["do"] == "delete":
+                delete()
+                self._say(f"Deleted. {FILE} is gone.")
+            else:
+                keep({name: tuple(answer) for name, answer in content["answers"].items()}, self.time)
+                self._say(f"Kept in {FILE}, beside this notebook, on this machine. Nothing was sent anywhere.")
+            self._read()
+        except StandError as error:
+            self._say(str(error))
+
+    def _say(self, text):
+        self.message = {"text": text, "number": self.message.get("number", 0) + 1}
+
+
+class Installation(_Box):
+    """A look at the installation: one line for each thing, and one by the browser that shows it."""
+
+    lines = traitlets.List().tag(sync=True)
+
+    def __init__(self):
+        super().__init__(kind="installation", lines=[list(line) for line in installation()])
+
+    @property
+    def fallback(self):
+        problems = [text for fine, text in self.lines if not fine]
+        return " ".join(problems or ["The packages, the font and the data are as they should be."]) + (
+            " (If you read this in JupyterLab, in place of a list, the panels will not work. Save, stop JupyterLab, "
+            "and start it again with the first command of the README.)")
+
+
+def installation() -> list[tuple[bool, str]]:
+    """Whether what the course needs is there.
+
+    Returns
+    -------
+    list of tuple (bool, str)
+        Fine or not, and a sentence that says what was found and, if it is not fine, what to do.
+    """
+    root = Path(__file__).parent.parent
+    again = "Stop JupyterLab and start it with the first command of the README, which installs what is missing."
+    # What is fine names no version, because these lines stand in stored outputs, which are the same everywhere.
+    lines, other = [], []
+    try:
+        pins = dict(re.findall(r"^([\w.-]+)==([\w.]+)", (root / "requirements.txt").read_text(), re.MULTILINE))
+    except OSError:
+        pins = {}
+    wanted = [name for name in pins if name in _NEEDED]
+    for name in wanted:
+        try:
+            found = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found = "missing"
+        if found != pins[name]:
+            other.append(f"{name} {found} (tested: {pins[name]})")
+    if not pins:
+        lines.append((False, "The list of tested versions, requirements.txt, is not beside the course. Download the "
+                             "course whole."))
+    elif other:
+        lines.append((False, "Not the versions that the course was tested with: " + ", ".join(other)
+                      + f". Some numbers may differ. {again}"))
+    else:
+        lines.append((True, "The packages have the versions that the course was tested with."))
+    try:
+        font_manager.findfont("DejaVu Sans", fallback_to_default=False)
+        lines.append((True, "The font of the figures is there."))
+    except ValueError:
+        lines.append((False, f"The font of the figures, DejaVu Sans, is missing. {again}"))
+    if list((root / "datasets").glob("*.csv*")):
+        lines.append((True, "The data sets are there."))
+    else:
+        lines.append((False, "The folder datasets is empty or missing. Download the course whole."))
+    return lines
+
+
+# What a lesson imports; a difference deeper down is no reason to worry a learner.
+_NEEDED = ("anywidget", "ipywidgets", "jupyterlab", "matplotlib", "numpy", "pandas", "scikit-learn", "scipy",
+           "seaborn")
