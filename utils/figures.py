@@ -598,8 +598,8 @@ def _score_rows(axes, rows: dict[str, str], label: str, *, chance: float = 0.5, 
         colour = COLOURS[name]
         parts.ridges[name], = axes.fill([0, 1, 1], [row] * 3, facecolor=colour, alpha=0.45, edgecolor=colour,
                                         linewidth=1.5)
-        parts.means[name], = axes.plot([0.5, 0.5], [row, row + 0.75], color=colour, linewidth=3)
-        parts.texts[name] = axes.text(0.5, row + 0.78, "", color=colour, fontsize=TEXT + 1, fontweight="bold",
+        parts.means[name], = axes.plot([0.5, 0.5], [row, row + 0.66], color=colour, linewidth=3)
+        parts.texts[name] = axes.text(0.5, row + 0.68, "", color=colour, fontsize=TEXT + 1, fontweight="bold",
                                       ha="center", va="bottom", bbox=_LABEL)
     parts.moving = [*parts.ridges.values(), *parts.means.values(), *parts.texts.values()]
     return parts
@@ -609,7 +609,9 @@ def _move_rows(parts: SimpleNamespace, scores: dict[str, np.ndarray], said: Call
     """Put distributions into the rows that `_score_rows` made."""
     for row, name in enumerate(parts.ridges):  # made from the bottom up
         mean = scores[name].mean()
-        parts.ridges[name].set_xy(_ridge(scores[name], row))
+        outline = _ridge(scores[name], row)
+        outline[:, 1] = row + 0.85 * (outline[:, 1] - row)  # leave room for the number below the next row
+        parts.ridges[name].set_xy(outline)
         parts.means[name].set_xdata([mean, mean])
         parts.texts[name].set_x(min(max(mean, 0.08), 0.92))
         parts.texts[name].set_text(said(mean))
@@ -714,7 +716,7 @@ def picture_and_weights(outcome, figure: Figure | None = None) -> Figure:
         size = outcome.draws["patient"].shape[1:]
         pictures = [left.imshow(np.zeros(size), cmap="gray", vmin=0, vmax=0.7),
                     middle.imshow(np.zeros(size), cmap="PuOr_r", vmin=-1, vmax=1)]
-        for axes, title in ((left, "a patient's scan"), (middle, "where the\nmodel looks")):
+        for axes, title in ((left, "a patient's scan"), (middle, "weights, mean of\nmany models")):
             axes.axis("off")
             axes.set_title(title, fontsize=TEXT, fontweight="bold")
         middle.text(0.5, -0.03, "orange: “patient”\npurple: “control”", transform=middle.transAxes, fontsize=TEXT - 1,
