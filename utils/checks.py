@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.neighbors import KNeighborsClassifier
@@ -137,8 +138,8 @@ class _Learner:
         number = float(numbers.ravel()[0])
         if not np.isfinite(number):
             raise _NotYet(
-                f"The function returns {number}. Often the cause is a fold that holds one class only, or "
-                "a mean over no folds."
+                f"The function returns {number}. Often the cause is a fold that holds one class only, a "
+                "category that the training folds lack, or a mean over no folds."
             )
         if number > 1 + 1e-9:
             raise _NotYet(
@@ -161,6 +162,17 @@ class _Learner:
                 "random_state for all that is drawn, others can repeat your number."
             )
         return first
+
+
+class _Other(_Learner):
+    """A learner's function whose answer is no score: `_read` makes sense of it or says what is wrong."""
+
+    def _number(self, value):
+        if value is ... or (value is None and _is_empty(self.function)):
+            raise _NotYet(f"The function is still empty. {DOTS}")
+        if value is None:
+            raise _NotYet("The function returns nothing. Did you forget `return`?")
+        return self._read(value)
 
 
 def _is_empty(function: Callable) -> bool:
@@ -608,18 +620,307 @@ def permutation(learner, draw):
     )
 
 
+# A first look at a cohort: doubles, the site alone, gaps, the site in the features, columns that are too good
+
+
+class _Looker(_Other):
+    """A learner's function that gets tables: they must come back unchanged."""
+
+    def __call__(self, *data):
+        given = [value.copy() if isinstance(value, pd.DataFrame) else value for value in data]
+        answer = super().__call__(*given)
+        for name, before, after in zip(self.arguments, data, given, strict=True):
+            if isinstance(before, pd.DataFrame) and not before.equals(after):
+                raise _NotYet(
+                    f"The function changes the {name} that it is given: the next step of the first look would see "
+                    f"another one. Work on a copy: {name}.copy()."
+                )
+        return answer
+
+
+class _Pairs(_Looker):
+    def _read(self, value) -> set[tuple[int, int]]:
+        try:
+            pairs = {tuple(sorted(int(row) for row in pair)) for pair in list(value)}
+            if any(len(pair) != 2 for pair in pairs):
+                raise ValueError
+        except (TypeError, ValueError):
+            raise _NotYet(
+                "Return a list of pairs of row numbers, such as [(0, 7), (3, 12)], and an empty list if there are "
+                f"none. The function returns a value of type {type(value).__name__} that is no such list."
+            ) from None
+        if any(first == second for first, second in pairs):
+            raise _NotYet("The function pairs a row with itself. Every scan is like itself; leave these pairs out.")
+        return pairs
+
+
+class _PerColumn(_Looker):
+    def _read(self, value) -> dict[str, float]:
+        try:
+            return {str(name): float(number) for name, number in dict(value).items()}
+        except (TypeError, ValueError):
+            raise _NotYet(
+                "Return one number for each column: a pandas Series with the columns' names as its index, or a dict. "
+                f"The function returns a value of type {type(value).__name__} that is neither."
+            ) from None
+
+
+class _Columns(_Looker):
+    def _read(self, value) -> set[str]:
+        if isinstance(value, str | int | float | dict | pd.DataFrame) or not hasattr(value, "__iter__"):
+            raise _NotYet(f"Return a list of column names. The function returns a value of type {type(value).__name__}.")
+        names = list(value)
+        if any(not isinstance(name, str) for name in names):
+            raise _NotYet(f"Return the names of the columns. The list holds {names[0]!r}, which is no name.")
+        return set(names)
+
+
+def _copied(rng, kind, n=60, p=20):
+    """A table whose columns have very different scales, and its pairs of the same scan (or of lookalikes)."""
+    scale = np.append(np.logspace(-3, 4, p - 1), 1e9)
+    Z = rng.standard_normal((n, p))
+    rows = [int(row) for row in rng.permutation(n)[:6]]
+    if kind == "lookalike":  # two people who agree in the column with the largest numbers, and in nothing else
+        Z[rows[1], -1] = Z[rows[0], -1]
+    elif kind != "none":
+        for first, second in zip(rows[::2], rows[1::2], strict=True):
+            Z[second] = Z[first] + (1e-4 * rng.standard_normal(p) if kind == "nearly" else 0)
+    pairs = {tuple(sorted(rows[i : i + 2])) for i in (0, 2, 4)[: {"none": 0, "lookalike": 1}.get(kind, 3)]}
+    return scale * (Z + 5), pairs
+
+
+@_check("X", answer="list of pairs", kind=_Pairs)
+def same_scan_twice(learner, draw):
+    """``find_twice(X)``: pairs of rows that are the same scan, exactly or up to the fourth digit."""
+    X, pairs = _copied(draw(0), "exactly")
+    missed = len(pairs - learner(X))
+    if missed:
+        raise _NotYet(
+            f"Three pairs of rows are exact copies, and the function misses {missed}. Compare every row with every "
+            "other one."
+        )
+    for i in (1, 2):
+        X, pairs = _copied(draw(i), "nearly")
+        missed = len(pairs - learner(X))
+        if missed:
+            raise _NotYet(
+                f"Exact copies are found. But {missed} of three pairs are missed that agree only up to about a "
+                "ten-thousandth of a column's spread, as after another version of the software. Ask for a small "
+                "distance, not for equal numbers."
+            )
+    for kind, i in (("lookalike", 3), ("none", 4), ("none", 5)):
+        X, pair = _copied(draw(i), kind)
+        found = learner(X)
+        if found >= pair and 0 < len(pair) <= len(found) <= 3:
+            raise _NotYet(
+                "Two people agree in the column with the largest numbers and in no other, and the function calls them "
+                "the same scan. Bring all columns to one scale first."
+            )
+        if len(found):
+            raise _NotYet(
+                f"In a table of {len(X)} different people the function finds {len(found)} pairs. If it compares raw "
+                "rows, the columns with large numbers decide alone; bring all columns to one scale. If it does that "
+                "already, its limit is too generous."
+            )
+    return "It finds exact copies and copies that differ in the fourth digit, and no pair where all people differ."
+
+
+_PREVALENCE = np.array([0.02, 0.4, 0.05, 0.0, 0.3, 0.05])  # in the order of the names, so that codes 0, 1, 2 … say nothing
+
+
+def _sites_with_label(rng, prevalence, size):
+    """site, y: a site with each share of patients, in random order."""
+    names = np.sort(rng.permutation([f"site_{i}" for i in range(100, 200)])[: len(prevalence)])
+    order = rng.permutation(len(prevalence) * size)
+    labels = np.concatenate([np.arange(size) < round(p * size) for p in prevalence]).astype(int)
+    return np.repeat(names, size)[order], labels[order]
+
+
+@_check("site", "y", answer="AUC")
+def site_alone(learner, draw):
+    """``site_alone(site, y)``: cross-validated AUC of a model that sees the name of the site only."""
+    signal = [_sites_with_label(draw(i), _PREVALENCE, 100) for i in range(4)]
+    more = _PREVALENCE[:, None] > _PREVALENCE
+    equal = _PREVALENCE[:, None] == _PREVALENCE
+    pairs = _PREVALENCE[:, None] * (1 - _PREVALENCE)
+    right = float((pairs * (more + 0.5 * equal)).sum() / pairs.sum())
+    chance = []
+    for i in range(10, 20):
+        site, y = _sites_with_label(draw(i), np.full(20, 0.5), 6)
+        chance.append((site, draw(i + 10).permutation(y)))
+    found = np.array([learner.twice(*signal[0]), *_scores(learner, signal[1:])])
+    lot, y = _sites_with_label(draw(4), np.full(5, 0.5), 40)
+    if np.ptp([*found, learner(lot, draw(5).permutation(y))]) < 1e-12:
+        raise _NotYet(f"The function returns {found[0]:.2f} whatever the sites and labels are.")
+    if found.mean() < 0.42:
+        start = f"Where the site says much about the label, the function returns {found.mean():.2f}, less than chance."
+        if _on(learner, chance[:5]) < 0.42:
+            raise _NotYet(
+                f"{start} So it does where labels are by lot: every site was tested by a model that had never seen it. "
+                "Split the people, not the sites."
+            )
+        raise _NotYet(f"{start} Is it made from the probability of class 0? Use that of class 1.")
+    if abs(found.mean() - (1 - _PREVALENCE.mean())) < 0.02:
+        raise _NotYet(
+            f"The function returns {found.mean():.2f}, which is what always saying “control” gets as accuracy. Return "
+            "the AUC."
+        )
+    if found.mean() < right - 0.12:
+        raise _NotYet(
+            f"Where a model that knows each site's share of patients gets an AUC of {right:.2f}, the function returns "
+            f"{found.mean():.2f}. Names of sites have no order, so they need a column each; and every site must occur "
+            "in the training folds too."
+        )
+    if found.mean() > right + 0.1:
+        raise _NotYet(
+            f"The function returns {found.mean():.2f}, where knowing each site's share of patients gives an AUC of "
+            f"{right:.2f}. Is it another score than the AUC?"
+        )
+    noise = _scores(learner, chance)
+    if _too_high(noise, 0.62):
+        raise _NotYet(
+            f"With 20 sites of 6 people and labels by lot the function returns {noise.mean():.2f}; chance is 0.50. The "
+            "share of patients at a site was learnt from the same people that it is tested on. Cross-validate."
+        )
+    return f"Where the site says much it returns {found.mean():.2f} (possible: {right:.2f}), with labels by lot {noise.mean():.2f}."
+
+
+@_check("table", "y", answer="Series", kind=_PerColumn)
+def gaps_by_label(learner, draw):
+    """``gaps_by_label(table, y)``: share of missing values in class 1 minus that in class 0, for every column."""
+    rng = draw(0)
+    n = 200
+    y = rng.permutation(np.arange(n) < 80).astype(int)
+    table = pd.DataFrame(
+        {"age": rng.normal(62, 10, n), "volume": rng.normal(5400, 700, n), "score": rng.poisson(2, n).astype(float),
+         "handedness": rng.choice(["left", "right"], n), "dose": rng.normal(300, 50, n)},
+        index=rng.permutation(n) + 1000,
+    )  # fmt: skip
+    shares = {"volume": (0.25, 0.05), "handedness": (0.1, 0.1), "dose": (0.05, 0.55)}
+    for column, (cases, controls) in shares.items():
+        for label, share in ((1, cases), (0, controls)):
+            rows = rng.permutation(np.flatnonzero(y == label))[: round(share * (y == label).sum())]
+            table.loc[table.index[rows], column] = None
+    right = {column: shares.get(column, (0, 0))[0] - shares.get(column, (0, 0))[1] for column in table}
+    found = learner(table, y)
+    missing = [column for column in table if column not in found]
+    if missing:
+        raise _NotYet(
+            f"The answer has nothing on the column {missing[0]!r}. Give a number for every column, 0 if nothing is missing."
+        )
+    got = np.array([found[column] for column in table])
+    want = np.array([right[column] for column in table])
+    if np.isnan(got).any():
+        raise _NotYet(
+            "Some numbers are NaN. The table's index is not 0, 1, 2, …, and pandas matches a Series of labels by index. "
+            "Use the array y itself, as in table[y == 1]."
+        )
+    if np.allclose(got, want, atol=1e-6):
+        return "For every column, text included, the share missing in class 1 minus that in class 0 is right."
+    counts = np.array([table.loc[y == 1, c].isna().sum() - table.loc[y == 0, c].isna().sum() for c in table])
+    zeros = np.array([(table.loc[y == 1, c] == 0).mean() - (table.loc[y == 0, c] == 0).mean() for c in table])
+    for wrong, why in (
+        (-want, "The sign is the wrong way round: class 1 minus class 0, so that more gaps in patients are positive."),
+        (100 * want, "The numbers are per cent. Return shares between -1 and 1."),
+        (np.abs(want), "The direction is lost: return the difference itself, not its absolute value."),
+        (counts, "These are differences of counts. The classes differ in size, so compare shares."),
+        (table.isna().mean().to_numpy(), "This is the share missing in all people. Compare the two classes."),
+        (want + zeros, "Zeros were counted as missing. A zero is a value here."),
+    ):
+        if np.allclose(got, wrong, atol=1e-6):
+            raise _NotYet(why)
+    off = list(table)[int(np.abs(got - want).argmax())]
+    raise _NotYet(
+        f"For {off!r} the function gives {found[off]:.2f}. {shares.get(off, (0, 0))[0]:.0%} are missing in class 1 and "
+        f"{shares.get(off, (0, 0))[1]:.0%} in class 0, so {right[off]:+.2f} is right."
+    )
+
+
+@_check("X", "site", answer="balanced accuracy")
+def site_from_features(learner, draw):
+    """``site_from_features(X, site)``: cross-validated balanced accuracy of predicting the site."""
+    names = np.repeat(["north", "east", "south"], [120, 30, 30])
+    scale = np.logspace(-1, 3, 10)
+    offset = np.array([[2, 0, -2], [-2, 2, 0], [0, -2, 2]])[np.unique(names, return_inverse=True)[1]]
+
+    def canary(i, strength):
+        rng = draw(i)
+        Z = rng.standard_normal((len(names), 10))
+        Z[:, :3] += strength * offset
+        order = rng.permutation(len(names))
+        return (scale * Z)[order], names[order]
+
+    signal = [canary(i, 1) for i in (0, 1)]
+    found = np.array([learner.twice(*signal[0]), *_scores(learner, signal[1:])])
+    noise = _scores(learner, [canary(i, 0) for i in range(10, 16)])
+    blind = _on(learner, [_blank(signal[0])])
+    if np.ptp([*found, *noise]) < 1e-12 and found[0] < 1:
+        raise _NotYet(f"The function returns {found[0]:.2f} whatever the features are.")
+    if found.mean() < 0.25:
+        raise _NotYet(
+            f"Where the features tell the site, the function returns {found.mean():.2f}, less than guessing. Is it the "
+            "share of errors?"
+        )
+    if 0.6 < blind < 0.75:
+        raise _NotYet(
+            f"With features that are all alike the function returns {blind:.2f}: two thirds of the scans are from one "
+            "site, and naming it always gets that accuracy. Return the balanced accuracy; then guessing gets 0.33."
+        )
+    error = noise.std(ddof=1) / np.sqrt(len(noise))
+    if noise.mean() > max(0.45, 1 / 3 + stats.t.isf(5e-5, len(noise) - 1) * error):
+        raise _NotYet(
+            f"On features that know nothing of the site the function returns {noise.mean():.2f}, and guessing gets 0.33. "
+            "The model is scored on scans that it was fitted to. Cross-validate."
+        )
+    if found.mean() < 0.7:
+        raise _NotYet(
+            f"Three features together tell the site almost surely, and the function returns {found.mean():.2f}. They "
+            "have the smallest numbers of all; scale the features, inside the folds."
+        )
+    return f"Where features tell the site it returns {found.mean():.2f}, where none does {noise.mean():.2f} (guessing: 0.33)."
+
+
+@_check("table", "y", answer="list of names", kind=_Columns)
+def too_good(learner, draw):
+    """``too_good(table, y)``: columns that alone separate the classes with an AUC of .95 or more, in any direction."""
+    rng = draw(0)
+    n = 300
+    y = rng.permutation(np.arange(n) % 2)
+    almost = [y + 0.25 * rng.standard_normal(n) for _ in range(4)]
+    gappy = np.where(rng.random(n) < 0.4, np.nan, almost[2])
+    table = pd.DataFrame(
+        {"thickness": rng.standard_normal(n), "dose": almost[0], "memory": 30 - 5 * almost[1], "volume": y + 0.8 * rng.standard_normal(n),
+         "rating": gappy, "titre": np.exp(9 * almost[3]), "scanner": np.ones(n), "age": 60 + 10 * rng.standard_normal(n)},
+        index=rng.permutation(n) + 1000,
+    )  # fmt: skip
+    right = {
+        "dose": "Its AUC is above 0.95: patients have the higher values",
+        "memory": "Its AUC is below 0.05, because patients have the lower values. That gives the label away just as well",
+        "rating": "Four in ten values are missing. On the others its AUC is above 0.95: leave the gaps out, do not fill them",
+        "titre": "Its AUC is above 0.95. A few huge values spoil a correlation or a mean, but not the AUC, which uses ranks",
+    }
+    found = learner(table, y)
+    unknown = [name for name in found if name not in table]
+    if unknown:
+        raise _NotYet(f"There is no column {unknown[0]!r} in the table. Return names of columns.")
+    if found == set(table):
+        raise _NotYet("The function names every column, also the one that is the same in all people.")
+    for name, why in right.items():
+        if name not in found:
+            raise _NotYet(f"The column {name!r} is missing from the answer. {why}.")
+    for name in sorted(found - set(right)):
+        if name == "volume":
+            raise _NotYet(
+                "The answer has the column 'volume'. Its AUC is about 0.8: an honest, useful feature. The limit is 0.95."
+            )
+        raise _NotYet(f"The answer has the column {name!r}, which has nothing to do with the label.")
+    calm = pd.DataFrame(draw(1).standard_normal((n, 30)), columns=[f"noise_{i}" for i in range(30)])
+    if learner(calm, y):
+        raise _NotYet("In a table of pure noise the function names columns. Compare the AUC with the limit of 0.95.")
+    return "It names the four columns that give the label away (high, low, with gaps, with huge values) and no other."
+
+
 # Overfitting: reading a learning curve, choosing a depth, testing it once, an interval
-
-
-class _Other(_Learner):
-    """A learner's function whose answer is no score: `_read` makes sense of it or says what is wrong."""
-
-    def _number(self, value):
-        if value is ... or (value is None and _is_empty(self.function)):
-            raise _NotYet(f"The function is still empty. {DOTS}")
-        if value is None:
-            raise _NotYet("The function returns nothing. Did you forget `return`?")
-        return self._read(value)
 
 
 class _YesNo(_Other):

@@ -1,17 +1,19 @@
 """The exercise on a first look: right answers, however written, pass; each wrong one gets its own reason."""
 
+import functools
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import mannwhitneyu, rankdata
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, recall_score, roc_auc_score
 from sklearn.model_selection import (
     LeaveOneGroupOut,
-    LeaveOneOut,
     StratifiedKFold,
     cross_val_predict,
     cross_val_score,
@@ -67,7 +69,8 @@ def correlation_of_standardised_rows(X):
 def nearest_neighbour_both_ways(X):
     Z = StandardScaler().fit_transform(X)
     distance, index = NearestNeighbors(n_neighbors=2).fit(Z).kneighbors(Z)
-    return {(i, int(index[i, 1])) for i in range(len(X)) if distance[i, 1] < 0.05}
+    # Of two rows that are equal, either may come first.
+    return {(i, int(index[i][index[i] != i][0])) for i in range(len(X)) if distance[i, 1] < 0.05}
 
 
 @right("same_scan_twice")
@@ -89,7 +92,7 @@ def correlation_of_raw_rows(X):
 @wrong("same_scan_twice", "agree in the column with the largest numbers")
 def raw_distance(X):
     distance = squareform(pdist(X))
-    return [(i, j) for i in range(len(X)) for j in range(i) if distance[i, j] < 0.001 * X.std(axis=0).max()]
+    return [(i, j) for i in range(len(X)) for j in range(i) if distance[i, j] < 0.0005 * X.std(axis=0).max()]
 
 
 @wrong("same_scan_twice", "exact copies, and the function misses 3")
@@ -175,12 +178,12 @@ def sites_as_numbers(site, y):
     return cross_val_score(model, as_column(site), y, cv=FOLDS, scoring="roc_auc").mean()
 
 
-@wrong("site_alone", "less than chance")
+@wrong("site_alone", "less than chance", "probability of class 0")
 def probability_of_controls(site, y):
     return 1 - one_column_for_each_site(site, y)
 
 
-@wrong("site_alone", "tested without being in the training folds")
+@wrong("site_alone", "Split the people, not the sites")
 def one_site_left_out(site, y):
     predicted = cross_val_predict(
         BY_NAME, as_column(site), y, groups=site, cv=LeaveOneGroupOut(), method="predict_proba"
@@ -286,7 +289,7 @@ def scaled_logistic(X, site):
 
 @right("site_from_features")
 def forest(X, site):
-    model = RandomForestClassifier(40, class_weight="balanced", random_state=0)
+    model = RandomForestClassifier(15, class_weight="balanced", random_state=0)
     return balanced_accuracy_score(site, cross_val_predict(model, X, site, cv=FOLDS))
 
 
@@ -297,13 +300,15 @@ def mean_recall_of_naive_bayes(X, site):
 
 
 @right("site_from_features")
-def scaled_neighbours_leave_one_out(X, site):
-    model = make_pipeline(StandardScaler(), KNeighborsClassifier(1))
-    # Ten columns, one of which knows: neighbours are a weak choice, so the column is picked inside the folds.
-    from sklearn.feature_selection import SelectKBest
+def scaled_neighbours(X, site):
+    model = make_pipeline(StandardScaler(), KNeighborsClassifier(5))
+    return balanced_accuracy_score(site, cross_val_predict(model, X, site, cv=10))
 
-    model = make_pipeline(StandardScaler(), SelectKBest(k=1), KNeighborsClassifier(3))
-    return balanced_accuracy_score(site, cross_val_predict(model, X, site, cv=LeaveOneOut()))
+
+@right("site_from_features")
+def one_split(X, site):
+    X_train, X_test, site_train, site_test = train_test_split(X, site, test_size=0.3, stratify=site, random_state=0)
+    return balanced_accuracy_score(site_test, LinearDiscriminantAnalysis().fit(X_train, site_train).predict(X_test))
 
 
 @wrong("site_from_features", "Return the balanced accuracy")
@@ -418,27 +423,32 @@ def best_four(table, y):
     return sorted(aucs, key=lambda name: -abs(aucs[name] - 0.5))[:4]
 
 
+@functools.cache
+def verdict_on(task, name, seed):
+    function = RIGHT[task, name] if (task, name) in RIGHT else WRONG[task, name][0]
+    return getattr(checks, task)(function, seed=seed)
+
+
 @pytest.mark.parametrize(("task", "name"), RIGHT)
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_right_answer_passes(task, name, seed):
-    verdict = getattr(checks, task)(RIGHT[task, name], seed=seed)
+    verdict = verdict_on(task, name, seed)
     assert verdict.passed, verdict.reason
     assert "nan" not in verdict.reason
 
 
 @pytest.mark.parametrize(("task", "name"), WRONG)
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_a_wrong_answer_is_told_why(task, name, seed):
-    function, words = WRONG[task, name]
-    verdict = getattr(checks, task)(function, seed=seed)
+    verdict = verdict_on(task, name, seed)
     assert not verdict.passed
-    for word in words:
+    for word in WRONG[task, name][1]:
         assert word in verdict.reason, verdict.reason
 
 
 @pytest.mark.parametrize("task", sorted({task for task, _ in WRONG}))
 def test_reasons_are_distinct(task):
-    reasons = [getattr(checks, task)(function).reason for (t, _), (function, _) in WRONG.items() if t == task]
+    reasons = [verdict_on(t, name, 0).reason for t, name in WRONG if t == task]
     assert len(set(reasons)) == len(reasons) >= 5
     assert sum(t == task for t, _ in RIGHT) >= 3
 
