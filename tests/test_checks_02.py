@@ -143,6 +143,11 @@ def one_question(X, y):
     return 1
 
 
+@wrong("depth_of_a_tree", "whatever the data are")
+def three_questions(X, y):
+    return 3
+
+
 @wrong("depth_of_a_tree", "not its score")
 def best_score(X, y):
     return max(cross_val_score(tree(d), X, y, cv=5).mean() for d in DEPTHS)
@@ -254,6 +259,16 @@ def agresti_coull(n_right, n):
     share = (n_right + 2) / (n + 4)
     half = 1.96 * (share * (1 - share) / (n + 4)) ** 0.5
     return [max(0, share - half), min(1, share + half)]
+
+
+@right("interval_of_an_accuracy")
+def equal_tails_of_a_posterior(n_right, n):
+    return stats.beta.ppf([0.025, 0.975], n_right + 1, n - n_right + 1)
+
+
+@right("interval_of_an_accuracy")
+def jeffreys(n_right, n):
+    return tuple(stats.beta(n_right + 0.5, n - n_right + 0.5).interval(0.95))
 
 
 @wrong("interval_of_an_accuracy", "below 0 or above 1")

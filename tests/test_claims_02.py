@@ -1,0 +1,126 @@
+"""What lesson 02 says about its panels ("what you will have found") holds at the positions of their sliders."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from utils.experiments import (
+    REGIONS,
+    complexity_of_the_model,
+    learning_curve_of_lda,
+    publication_filter,
+    regional_mri,
+)
+
+PENALTIES = (1e-4, 10.0, 100.0)
+
+
+def means(outcome):
+    return {name: values.mean(axis=0) for name, values in outcome.draws.items()}
+
+
+@pytest.mark.parametrize("n_scans", [20, 40, 60])
+@pytest.mark.parametrize("effect", [0, 1.5, 3])
+def test_training_only_rises_and_ends_at_one(n_scans, effect):
+    for ridge in PENALTIES:
+        outcome = complexity_of_the_model(n_scans=n_scans, effect=effect, ridge=ridge, repeats=100)
+        training = means(outcome)["training"]
+        counts = np.array(outcome.parameters["feature_counts"])
+        assert np.all(np.diff(training) > -0.002) and training[-1] > 0.99
+        if ridge == PENALTIES[0]:
+            assert np.all(outcome.draws["training"][:, counts >= n_scans] == 1)
+        elif ridge == PENALTIES[2]:
+            assert training[np.flatnonzero(counts >= n_scans)[0]] < 0.999
+
+
+def test_truth_is_best_with_the_true_features_and_a_penalty_fills_the_dip():
+    fallen = []
+    for ridge in PENALTIES:
+        outcome = complexity_of_the_model(ridge=ridge, repeats=300)
+        true = means(outcome)["true"]
+        assert outcome.parameters["feature_counts"][true.argmax()] == 5
+        fallen.append(true.max() - true.min())
+        at_40 = true[outcome.parameters["feature_counts"].index(40)]
+        assert (at_40 < true[-1] - 0.03) == (ridge == PENALTIES[0])
+    assert fallen[0] > fallen[1] > fallen[2]
+
+
+def test_cross_validation_follows_except_about_the_dip_and_its_band_is_wide():
+    outcome = complexity_of_the_model(repeats=1000)
+    counts, found = list(outcome.parameters["feature_counts"]), means(outcome)
+    off = dict(zip(counts, found["reported"] - found["true"], strict=True))
+    assert all(abs(off[count]) < 0.03 for count in counts if not 20 <= count <= 60)
+    assert off[30] < -0.03 and off[40] > 0.03  # its own dip comes earlier
+    low, high = np.quantile(outcome.draws["reported"][:, counts.index(5)], [0.05, 0.95])
+    assert found["true"][counts.index(5)] == pytest.approx(0.74, abs=0.01)
+    assert low == pytest.approx(0.60, abs=0.026) and high == pytest.approx(0.85, abs=0.026)  # in steps of 1/40
+
+
+@pytest.mark.parametrize("n_features", [2, 5, 10, 15])
+@pytest.mark.parametrize("rule", ["LDA", "nearest centroid"])
+def test_circles_lie_on_the_line(n_features, rule):
+    for effect in (0.5, 1.5, 3):
+        found = means(learning_curve_of_lda(n_features=n_features, effect=effect, rule=rule, repeats=200))
+        np.testing.assert_allclose(found["true"], found["theory"], atol=0.013)
+        assert np.all(np.diff(found["training"]) < 0.005) and np.all(np.diff(found["true"]) > -0.002)
+
+
+def test_the_simpler_rule_wins_with_few_scans_only():
+    lda, simple = (means(learning_curve_of_lda(n_features=15, rule=rule, repeats=200))
+                   for rule in ("LDA", "nearest centroid"))
+    assert lda["training"][0] > 0.97 and lda["true"][0] < 0.62
+    ahead = simple["true"] - lda["true"]
+    assert ahead[0] > 0.07 and abs(ahead[-1]) < 0.004
+
+
+def published_by_size(outcome):
+    published = outcome.draws["reported"] >= outcome.parameters["publish_from"] - 1e-9
+    some = published.sum(axis=0) >= 3
+
+    def of(name):
+        return np.array([outcome.draws[name][published[:, i], i].mean() for i in np.flatnonzero(some)])
+
+    return published.mean(axis=0), of("reported"), of("true")
+
+
+def test_the_smaller_a_published_study_the_better_its_score_if_the_effect_is_weak():
+    for effect, n_features in ((0.56, 10), (0.28, 10), (0.56, 2)):
+        _, reported, true = published_by_size(publication_filter(effect=effect, n_features=n_features, repeats=1000))
+        assert np.all(np.diff(reported) < 0.006) and reported[0] > reported[-1] + 0.015
+        assert np.all(np.diff(true) > -0.005)
+    share, reported, _ = published_by_size(publication_filter(effect=2, repeats=1000))
+    assert share[-3] > 0.98 and reported[-1] > reported[0] + 0.03
+
+
+def test_a_strict_filter_passes_small_studies_with_ordinary_models():
+    outcome = publication_filter(publish_from=0.8, repeats=1000)
+    share, reported, true = published_by_size(outcome)
+    assert share[0] > 0.02 and np.all(share[3:] < 0.003)
+    assert np.all(reported > 0.8) and true[0] == pytest.approx(outcome.draws["true"][:, 0].mean(), abs=0.015)
+    share, reported, true = published_by_size(publication_filter(publish_from=0.8, effect=0, repeats=1000))
+    assert share[0] > 0.01 and reported[0] > 0.8 and true[0] == pytest.approx(0.5, abs=1e-9)
+
+
+def test_regional_mri_what_each_control_does():
+    cortex, penalty, putamen = (means(regional_mri(repeats=100, **settings)) for settings in (
+        {}, {"ridge": 300.0}, {"regions": REGIONS[2]}))
+    assert cortex["true"][0] == pytest.approx(0.51, abs=0.01) and penalty["true"][0] == pytest.approx(0.53, abs=0.01)
+    assert cortex["ceiling"][0] - cortex["true"][2] > 0.03 > 0.02 > cortex["ceiling"][0] - cortex["true"][3]
+    assert cortex["reported"][3] == pytest.approx(cortex["ceiling"][0], abs=0.02)
+    for size in range(3):
+        short = [found["ceiling"][0] - found["true"][size] for found in (putamen, cortex)]
+        assert putamen["ceiling"][0] < cortex["ceiling"][0] and short[0] < short[1] / 2
+    low, high = np.quantile(regional_mri(repeats=200).draws["reported"][:, 0], [0.05, 0.95])
+    assert low < 0.4 and high > 0.69
+    strong = [means(regional_mri(strength=3, ridge=ridge, repeats=60)) for ridge in (1e-3, 300.0)]
+    assert strong[0]["ceiling"][0] == pytest.approx(0.79, abs=0.006)
+    assert strong[0]["true"][1] == pytest.approx(0.69, abs=0.012)
+    assert strong[1]["true"][1] == pytest.approx(0.73, abs=0.012)
+
+
+def test_numbers_that_stand_in_the_text_alone():
+    d = np.sqrt(2) * stats.norm.ppf(0.61)
+    assert d**2 / (d**2 + 4) == pytest.approx(0.04, abs=0.005)  # R2 of an AUC of .61, groups of equal size
+    assert 1.96 * np.sqrt(0.84 * 0.16 / 400) == pytest.approx(0.04, abs=0.005)  # question 1
+    t = stats.t.isf(0.025, 23)
+    assert t / np.sqrt(23 + t**2) == pytest.approx(0.40, abs=0.005)  # significant with 25 subjects
