@@ -34,6 +34,20 @@ def {name}(X):
     return [(i, j) for i in range(len(Z)) for j in range(i) if np.abs(Z[i] - Z[j]).max() < 0.01]
 """, "Passed."),
     ),
+    "02_overfitting.ipynb": (
+        "interval_of_an_accuracy",
+        ("""\
+def {name}(n_right, n):
+    half = 1.96 * np.sqrt(n_right / n * (1 - n_right / n) / n)
+    return n_right / n - half, n_right / n + half
+""", "below 0 or above 1"),
+        ("""\
+from scipy.stats import binomtest
+
+def {name}(n_right, n):
+    return tuple(binomtest(n_right, n).proportion_ci(method="wilson"))
+""", "Passed."),
+    ),
     "03_underfitting.ipynb": (
         "flexible_score",
         ("""\
