@@ -731,3 +731,81 @@ def picture_and_weights(outcome, figure: Figure | None = None) -> Figure:
     parts.pictures[1].set_data(weights / np.abs(weights).max())
     _move_rows(parts.scores, outcome.draws, lambda mean: f"{mean:.2f}")
     return figure
+
+
+def _swarm(values: np.ndarray, width: float) -> np.ndarray:
+    """Sideways places of dots, so that dots of nearly the same height stand beside each other."""
+    bins = np.digitize(values, np.linspace(values.min(), values.max() + 1e-9, 41))
+    aside = np.zeros(len(values))
+    for one in np.unique(bins):
+        here = np.flatnonzero(bins == one)
+        aside[here] = np.arange(len(here)) - (len(here) - 1) / 2
+    return aside * min(0.06, width / max(np.abs(aside).max(), 1e-9))
+
+
+@_in_house_style
+def published_study(study) -> Figure:
+    """The figure of a simulated publication: outputs of its classifier, and its score with the error bar.
+
+    Parameters
+    ----------
+    study : utils.review.Study
+    """
+    figure, (left, right) = _beside([1.7, 1], width=7.6)
+    result = study.result
+    for group in (0, 1):
+        outputs = result.output[result.y == group]
+        left.plot(group + _swarm(outputs, 0.42), outputs, linestyle="none", marker="o" if group else "D",
+                  markersize=4, color="black", markerfacecolor="black" if group else "white")
+    left.axhline(result.cut, color="#737373", linewidth=1.5)
+    left.set_xticks([0, 1], ["controls", "patients"])
+    left.set(xlim=(-0.5, 1.5))
+    left.tick_params(axis="x", length=0, labelsize=TEXT)
+    left.set_ylabel("Output of the classifier", size=TEXT)
+    low, high = study.bar
+    right.bar([0], [result.reported], width=0.5, color="#BFBFBF")
+    right.errorbar([0], [result.reported], [[result.reported - low], [high - result.reported]], color="black",
+                   capsize=8, linewidth=2, capthick=2)
+    right.set(xlim=(-0.6, 0.6), ylim=(0, 1), xticks=[])
+    right.set_ylabel(study.facts["metric"].capitalize(), size=TEXT)
+    return figure
+
+
+@_in_house_style
+def what_was_wrong(review) -> Figure:
+    """The reported score of a reviewed study, what each flaw adds to it, and the truth.
+
+    Parameters
+    ----------
+    review : utils.review.Review
+    """
+    study = review.study
+    reported = study.result.reported
+    rows = [("the study reports", reported, "reported", "o")]
+    for name, share in study.shares.items():
+        rows.append((f"without: {review.title(name)}", reported - share, None, "s"))
+    rows += [("all of it done right, it reports", study.done_right.reported, "honest", "^"),
+             ("it would really get", study.result.true, "true", "D")]
+    if review.score is not None:
+        rows.append(("you said", review.score, "chance", "X"))
+    figure = Figure(figsize=(8.6, 1.0 + 0.52 * len(rows)), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.12)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    low = min(0.4, min(score for _, score, _, _ in rows) - 0.09)
+    axes.set(xlim=(low, 1.03), ylim=(len(rows) - 0.5, -0.9))
+    axes.set_yticks(np.arange(len(rows)), [fill(row[0], 38) for row in rows])
+    axes.tick_params(labelsize=TEXT - 1)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("Score (dashed: tossing a coin)", size=TEXT)
+    axes.axvline(0.5, color=COLOURS["chance"], linestyle=(0, (4, 3)), linewidth=1.5, zorder=0)
+    axes.axvline(reported, color=COLOURS["reported"], linewidth=1.5, zorder=0)
+    for at, (_, score, name, marker) in enumerate(rows):
+        colour = COLOURS.get(name, "black")
+        axes.plot([reported, score], [at, at], color=colour, linewidth=3, alpha=0.5, zorder=1)
+        axes.plot([score], [at], marker=marker, markersize=10, color=colour, zorder=2)
+        right_of = score >= reported
+        axes.annotate(f"{score:.2f}", (score, at), (9 if right_of else -9, 0), textcoords="offset points",
+                      ha="left" if right_of else "right", va="center", fontsize=TEXT, fontweight="bold",
+                      color=colour, bbox=_LABEL, zorder=1.5)
+    return figure

@@ -1,0 +1,95 @@
+"""The form of a reviewer: what is wrong with a published study, and what its score is in truth.
+
+Native HTML controls (form.js) with labels of their own, so that it works with the keyboard and a screen
+reader. The kernel compares the review with the truth and sends back a picture, a sentence and a table.
+Without a kernel the same can be had by code: `utils.review.Study.review`.
+"""
+
+import html
+import io
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import anywidget
+import traitlets
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from utils.review import FLAWS, Review, Study
+
+log = logging.getLogger(__name__)
+log.addHandler(logging.NullHandler())
+
+DPI = 150
+
+
+class ReviewForm(anywidget.AnyWidget):
+    """The widget: one box to tick for every flaw of `utils.review.FLAWS`, a score, and the truth on demand.
+
+    Parameters
+    ----------
+    study : utils.review.Study
+    draw : callable
+        Makes a figure of a `utils.review.Review`.
+
+    Attributes
+    ----------
+    answer : dict
+        What the reviewer handed in: the running number "turn", the names of the "flaws", and the "score".
+        The front end writes it.
+    verdict : dict
+        The "turn" that it answers, the "sentence", the "table" in HTML.
+    picture : bytes
+        A PNG, empty before the first answer.
+    """
+
+    _esm = Path(__file__).with_name("form.js")
+    _css = Path(__file__).with_name("form.css")
+
+    flaws = traitlets.List().tag(sync=True)
+    answer = traitlets.Dict().tag(sync=True, echo_update=False)
+    verdict = traitlets.Dict().tag(sync=True)
+    picture = traitlets.Bytes().tag(sync=True)
+
+    def __init__(self, study: Study, draw: Callable[[Review], Figure]):
+        self._study, self._draw = study, draw
+        super().__init__(flaws=[[name, flaw.title] for name, flaw in FLAWS.items()],
+                         answer={"turn": 0, "flaws": [], "score": None}, verdict={"turn": 0})
+        self.observe(self._compare, "answer")
+
+    def _compare(self, change) -> None:
+        answer = change["new"]
+        try:
+            review = self._study.review(answer["flaws"], answer["score"])
+            figure = self._draw(review)
+            figure.set_dpi(DPI)
+            buffer = io.BytesIO()
+            FigureCanvasAgg(figure).print_png(buffer)
+            picture, verdict = buffer.getvalue(), {"sentence": review.sentence, "table": _table(review)}
+        except Exception as error:  # said where the learner looks, not in a log that nobody sees
+            log.exception("the review %s cannot be shown", answer)
+            picture, verdict = b"", {"sentence": f"This cannot be shown ({type(error).__name__}: {error}).", "table": ""}
+        with self.hold_sync():
+            self.picture = picture
+            self.verdict = verdict | {"turn": answer["turn"]}
+
+    def _repr_mimebundle_(self, **kwargs):
+        """The widget; and for front ends without a kernel, what stands on it."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:
+            return None
+        data, metadata = bundle
+        lines = [f"[ ] {title}   ({name})" for name, title in self.flaws]
+        data["text/plain"] = "\n".join(["What is wrong with this study?", *lines, "And what is its true score?"])
+        return data, metadata
+
+
+def _table(review: Review) -> str:
+    """The rows of a review as an HTML table."""
+    heads = "".join(f'<th scope="col">{head}</th>' for head in ("Flaw", "In the study?", "Your review", "What it does"))
+    body = ""
+    for title, *cells in review.rows:
+        body += f'<tr><th scope="row">{html.escape(title)}</th>'
+        body += "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>" if body else ""
