@@ -473,7 +473,7 @@ class Review:
         return rows
 
     def _repr_markdown_(self) -> str:
-        lines = [" | ".join(row) for row in [("", "in the study", "your review", "what it does"), ("---",) * 4, *self.rows]]
+        lines = [" | ".join(row) for row in [("flaw", "in the study", "your review", "what it does"), ("---",) * 4, *self.rows]]
         return f"{self.sentence}\n\n" + "\n".join(f"| {line} |" for line in lines)
 
 
