@@ -10,12 +10,14 @@ animated, so that a panel can keep the rest (axes, ticks, labels) as a picture a
 """
 
 import functools
+import io
 from collections.abc import Callable
 from textwrap import fill
 from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, PercentFormatter
 from scipy.ndimage import gaussian_filter1d
@@ -572,9 +574,9 @@ _LOOKS = {
 }
 
 
-def _beside(ratios: list[float], width: float = 8.6) -> tuple[Figure, list]:
+def _beside(ratios: list[float], width: float = 8.6, kind: type[Figure] = Figure) -> tuple[Figure, list]:
     """A figure with several axes side by side."""
-    figure = Figure(figsize=(width, 4.0), layout="constrained")
+    figure = kind(figsize=(width, 4.0), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.1)
     axes = figure.subplots(1, len(ratios), width_ratios=ratios)
     for one in axes:
@@ -743,6 +745,15 @@ def _swarm(values: np.ndarray, width: float) -> np.ndarray:
     return aside * min(0.06, width / max(np.abs(aside).max(), 1e-9))
 
 
+class Picture(Figure):
+    """A figure outside pyplot that a notebook shows when it is the last value of a cell."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        FigureCanvasAgg(self).print_png(buffer)
+        return buffer.getvalue()
+
+
 @_in_house_style
 def published_study(study) -> Figure:
     """The figure of a simulated publication: outputs of its classifier, and its score with the error bar.
@@ -751,7 +762,7 @@ def published_study(study) -> Figure:
     ----------
     study : utils.review.Study
     """
-    figure, (left, right) = _beside([1.7, 1], width=7.6)
+    figure, (left, right) = _beside([1.7, 1], width=7.6, kind=Picture)
     result = study.result
     for group in (0, 1):
         outputs = result.output[result.y == group]
@@ -788,7 +799,7 @@ def what_was_wrong(review) -> Figure:
              ("it would really get", study.result.true, "true", "D")]
     if review.score is not None:
         rows.append(("you said", review.score, "chance", "X"))
-    figure = Figure(figsize=(8.6, 1.0 + 0.52 * len(rows)), layout="constrained")
+    figure = Picture(figsize=(8.6, 1.0 + 0.52 * len(rows)), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.12)
     axes = figure.add_subplot()
     axes.spines[["top", "right", "left"]].set_visible(False)

@@ -1,4 +1,5 @@
-// The front end of utils/form.py: boxes to tick, a slider, a button; below them the truth.
+// The front end of utils/form.py: boxes to tick, a slider, a button; below them the truth. All texts are set
+// as text, never as markup.
 
 const SILENT = 8000; // ms after which the learner is told that Python does not answer
 
@@ -62,8 +63,12 @@ function render({ model, el }) {
     if (!verdict.turn) return;
     clearTimeout(timer);
     status.textContent = verdict.sentence;
-    table.innerHTML = verdict.table; // made by Python from the flaws' own titles, escaped there
-    table.hidden = !verdict.table;
+    const head = ["Flaw", "In the study?", "Your review", "What it does"].map((text) => make("th", { scope: "col" }, text));
+    const body = verdict.rows.map(([title, ...cells]) =>
+      make("tr", {}, make("th", { scope: "row" }, title), ...cells.map((text) => make("td", {}, text))),
+    );
+    table.replaceChildren(make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...body)));
+    table.hidden = !body.length;
     const picture = model.get("picture");
     image.hidden = !picture?.byteLength;
     image.alt = verdict.sentence;

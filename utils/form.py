@@ -5,7 +5,6 @@ reader. The kernel compares the review with the truth and sends back a picture, 
 Without a kernel the same can be had by code: `utils.review.Study.review`.
 """
 
-import html
 import io
 import logging
 from collections.abc import Callable
@@ -39,7 +38,7 @@ class ReviewForm(anywidget.AnyWidget):
         What the reviewer handed in: the running number "turn", the names of the "flaws", and the "score".
         The front end writes it.
     verdict : dict
-        The "turn" that it answers, the "sentence", the "table" in HTML.
+        The "turn" that it answers, the "sentence", and the "rows" of the table.
     picture : bytes
         A PNG, empty before the first answer.
     """
@@ -66,10 +65,10 @@ class ReviewForm(anywidget.AnyWidget):
             figure.set_dpi(DPI)
             buffer = io.BytesIO()
             FigureCanvasAgg(figure).print_png(buffer)
-            picture, verdict = buffer.getvalue(), {"sentence": review.sentence, "table": _table(review)}
+            picture, verdict = buffer.getvalue(), {"sentence": review.sentence, "rows": [list(row) for row in review.rows]}
         except Exception as error:  # said where the learner looks, not in a log that nobody sees
             log.exception("the review %s cannot be shown", answer)
-            picture, verdict = b"", {"sentence": f"This cannot be shown ({type(error).__name__}: {error}).", "table": ""}
+            picture, verdict = b"", {"sentence": f"This cannot be shown ({type(error).__name__}: {error}).", "rows": []}
         with self.hold_sync():
             self.picture = picture
             self.verdict = verdict | {"turn": answer["turn"]}
@@ -83,13 +82,3 @@ class ReviewForm(anywidget.AnyWidget):
         lines = [f"[ ] {title}   ({name})" for name, title in self.flaws]
         data["text/plain"] = "\n".join(["What is wrong with this study?", *lines, "And what is its true score?"])
         return data, metadata
-
-
-def _table(review: Review) -> str:
-    """The rows of a review as an HTML table."""
-    heads = "".join(f'<th scope="col">{head}</th>' for head in ("Flaw", "In the study?", "Your review", "What it does"))
-    body = ""
-    for title, *cells in review.rows:
-        body += f'<tr><th scope="row">{html.escape(title)}</th>'
-        body += "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>" if body else ""

@@ -330,8 +330,8 @@ class Study:
         """The publication, in Markdown."""
         facts, planted, say = self.facts, set(self.planted), self.says
         rng = stream(self.seed, "words")
-        title = rng.choice(["Machine learning on structural MRI detects Parkinson's disease",
-                            "Regional brain morphometry separates Parkinson's disease from healthy ageing",
+        title = rng.choice(["Can regional brain morphometry tell Parkinson's disease? A study at four sites",
+                            "Classification of Parkinson's disease and controls from structural MRI",
                             "A multi-centre classifier of Parkinson's disease from structural MRI"])
         aim = rng.choice(["We asked whether regional thickness and volume can tell patients from controls.",
                           "Structural MRI is part of the clinical work-up. We examined what a classifier can read in it."])
@@ -473,6 +473,8 @@ class Review:
         return rows
 
     def _repr_markdown_(self) -> str:
+        if not self.rows:
+            return self.sentence
         lines = [" | ".join(row) for row in [("flaw", "in the study", "your review", "what it does"), ("---",) * 4, *self.rows]]
         return f"{self.sentence}\n\n" + "\n".join(f"| {line} |" for line in lines)
 

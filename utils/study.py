@@ -170,7 +170,9 @@ class _Model:
 def _site_means(X: np.ndarray, site: np.ndarray, regional: int) -> np.ndarray:
     """What is subtracted at each site: the means of the regional measures, and 0 from any other column."""
     means = np.zeros((len(SITES), X.shape[1]))
-    means[:, :regional] = [X[site == k, :regional].mean(0) for k in range(len(SITES))]
+    if regional:
+        here = (site == np.arange(len(SITES))[:, None]).astype(float)
+        means[:, :regional] = here @ X[:, :regional] / here.sum(1, keepdims=True)
     return means
 
 
@@ -181,7 +183,8 @@ def _fit(X, y, site, *, columns, kept, penalty, means, weighted) -> _Model:
     X, means = X[:, best], means[:, best]
     weights = np.where(y == 1, 0.5 / np.mean(y == 1), 0.5 / np.mean(y == 0)) if weighted else np.ones(len(y))
     target = 2.0 * y - 1
-    centre, middle = np.average(X, axis=0, weights=weights), np.average(target, weights=weights)
+    share = weights / weights.sum()
+    centre, middle = share @ X, share @ target
     scale = X.std(0)
     root = np.sqrt(weights)[:, None]
     A, t = root * (X - centre) / scale, root[:, 0] * (target - middle)
