@@ -734,6 +734,600 @@ def permutation_tests(
     return p
 
 
+# Wrong labels: in training and in test, of several kinds, shared with the model, against architecture, a budget
+
+
+def _flipped(rng, labels: np.ndarray, rate) -> np.ndarray:
+    """Copies of the labels, each wrong with probability `rate` (a number, or an array as in broadcasting)."""
+    return np.where(rng.random(np.broadcast_shapes(labels.shape, np.shape(rate))) < rate, 1 - labels, labels)
+
+
+def _centroids(X: np.ndarray, recorded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (..., p) and intercepts (...) of the nearest-centroid rule for recorded labels (..., n)."""
+    groups = []
+    for label in (0, 1):
+        members = (recorded == label).astype(X.dtype)
+        members /= np.maximum(members.sum(axis=-1, keepdims=True), 1)
+        groups.append((members[..., None, :] @ X)[..., 0, :])
+    low, high = groups
+    return high - low, -np.sum((high - low) * (low + high), axis=-1) / 2
+
+
+def _nearest(X: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Index of the nearest row of X (..., n, p) for every row of new (..., m, p)."""
+    products = replicates.gram(new, X)
+    products -= np.einsum("...ij,...ij->...i", X, X)[..., None, :] / 2
+    return products.argmax(axis=-1)
+
+
+WRONG_AMONG = ("training and test", "training only", "test only")
+
+
+def _read_wrong(draws, parameters):
+    rates = np.array(parameters["rates"])
+    i = int(np.abs(rates - 0.2).argmin())
+    reported, true = draws["reported"].mean(axis=0), draws["true"].mean(axis=0)
+    return (f"{parameters['n_scans']} scans, {parameters['rule']}, wrong labels in {parameters['where']}. With right "
+            f"labels the truth is {true[0]:.2f}. With {100 * rates[i]:.0f} % wrong labels the study reports "
+            f"{reported[i]:.2f} and the truth is {true[i]:.2f}; a perfect model would report "
+            f"{draws['ceiling'][0, i]:.2f}.")
+
+
+@experiment(_read_wrong, block=20)
+def wrong_labels(
+    *, where: str = "training and test", n_scans: int = 200, n_features: int = 20, effect: float = 1.5,
+    rule: str = "nearest centroid", rates: tuple = (0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4), n_test: int = 200,
+    rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """More and more wrong labels, each as likely as any other, among the training scans, the test scans or both.
+
+    Two normal classes of equal size and unit variance; one feature carries the effect. The same scans for
+    every share of wrong labels.
+
+    Parameters
+    ----------
+    where : str
+        One of `WRONG_AMONG`.
+    n_scans : int
+        Training scans, even.
+    n_features : int
+    effect : float
+        Mahalanobis distance of the classes, above 0.
+    rule : {"nearest centroid", "nearest neighbour"}
+    rates : tuple of float
+        Shares of wrong labels, from 0 to .5.
+    n_test : int
+        Test scans, even.
+
+    Returns
+    -------
+    Outcome
+        Draws, shape (repeats, len(rates)): "true", accuracy on new subjects with right labels (exact for the
+        nearest centroid, on the test scans for the nearest neighbour); "reported", accuracy on the test scans
+        with their labels as recorded; "theory" of "true"; "ceiling", what a perfect model would report.
+
+    Notes
+    -----
+    Theory. The nearest centroid of n scans with a share r of wrong labels is as good as that of n (1 - 2r)^2
+    scans with right ones: Phi(d/2 / sqrt(1 + 4p / (d^2 n (1 - 2r)^2))), an approximation. The nearest
+    neighbour copies one label, so its accuracy a becomes a (1 - 2r) + r, exactly.
+    """
+    require(where in WRONG_AMONG, "where", where, "one of " + ", ".join(WRONG_AMONG))
+    require(n_scans >= 4 and n_scans % 2 == 0, "n_scans", n_scans, "an even number, 4 or more")
+    require(n_features >= 1, "n_features", n_features, "1 or more")
+    require(np.isfinite(effect) and effect > 0, "effect", effect, "a number above 0")
+    require(rule in ("nearest centroid", "nearest neighbour"), "rule", rule,
+            "'nearest centroid' or 'nearest neighbour'")
+    require(len(rates) > 0 and all(0 <= r <= 0.5 for r in rates), "rates", rates, "numbers from 0 to 0.5")
+    require(n_test >= 2 and n_test % 2 == 0, "n_test", n_test, "an even number, 2 or more")
+    labels, test_labels = np.arange(n_scans) % 2, np.arange(n_test) % 2
+    means = np.zeros((2, n_features))
+    means[:, 0] = -effect / 2, effect / 2
+    X = rng.standard_normal((repeats, n_scans, n_features)) + means[labels]
+    new = rng.standard_normal((repeats, n_test, n_features)) + means[test_labels]
+    # One random number per label: who is wrong at a small share is wrong at a larger one too.
+    luck, test_luck = rng.random((repeats, n_scans)), rng.random((repeats, n_test))
+    nearest = _nearest(X, new) if rule == "nearest neighbour" else None
+    scores = {"reported": [], "true": [], "theory": []}
+    for rate in rates:
+        recorded = np.where(luck < rate * (where != "test only"), 1 - labels, labels)
+        test_recorded = np.where(test_luck < rate * (where != "training only"), 1 - test_labels, test_labels)
+        kept = 1 - 2 * rate * (where != "test only")
+        if rule == "nearest centroid":
+            weights, intercepts = _centroids(X, recorded)
+            predicted = (new @ weights[..., None])[..., 0] + intercepts[:, None] > 0
+            scores["true"].append(replicates.accuracy_on_new_subjects(weights, intercepts, means))
+            spread = np.inf if kept == 0 else 1 + 4 * n_features / (effect**2 * n_scans * kept**2)
+            scores["theory"].append(np.full(repeats, ndtr(effect / 2 / np.sqrt(spread))))
+        else:
+            predicted = np.take_along_axis(recorded, nearest, axis=1)
+            scores["true"].append((predicted == test_labels).mean(axis=1))
+            right = (labels[nearest] == test_labels).mean(axis=1)
+            scores["theory"].append(right * kept + (1 - kept) / 2)
+        scores["reported"].append((predicted == test_recorded).mean(axis=1))
+    scores = {name: np.stack(values, axis=1) for name, values in scores.items()}
+    ceiling = 1 - np.array(rates, float) * (where != "training only")
+    return scores | {"ceiling": np.broadcast_to(ceiling, scores["true"].shape).copy()}
+
+
+KINDS = ("anyone, by chance", "patients missed", "controls called patients", "mild patients missed",
+         "borderline scans, either way")
+
+
+def _chance_of_error(kind: str, rate: float, x: np.ndarray, groups: np.ndarray, effect: float) -> np.ndarray:
+    """Chance of a wrong label for true controls and true patients at every point x: shape (2, len(x)).
+
+    `groups`, shape (2, len(x)), is how many of each there are. The mean chance, over those whom the kind
+    concerns, is `rate`.
+    """
+    chance = np.zeros((2, len(x)))
+    if kind == "patients missed":
+        chance[1] = rate
+    elif kind == "controls called patients":
+        chance[0] = rate
+    elif kind == "anyone, by chance" or rate == 0:
+        chance[:] = rate
+    else:
+        if kind == "mild patients missed":
+            who, fall = groups[1], lambda level: 1 / (1 + np.exp(np.clip(effect * x - level, -500, 500)))
+        else:
+            # Around the best cut, where a scan speaks for neither group; at most a coin toss.
+            cut = np.log(groups[0].sum() / groups[1].sum()) / effect
+            who, fall = groups.sum(axis=0), lambda level: np.minimum(0.5, np.exp(np.minimum(level - 2 * np.abs(x - cut), 0)))
+        low, high = -100.0, 100.0
+        for _ in range(60):  # the level at which the mean chance is as asked for
+            middle = (low + high) / 2
+            low, high = (middle, high) if np.sum(fall(middle) * who) < rate * who.sum() else (low, middle)
+        chance[1] = fall(low)
+        if kind == "borderline scans, either way":
+            chance[0] = chance[1]
+    return chance
+
+
+def _logistic_cuts(x: np.ndarray, recorded: np.ndarray) -> np.ndarray:
+    """Where logistic regression of one feature says one half: x (..., n), labels (..., n); a penalty of nearly 0."""
+    slope, level = np.zeros(x.shape[:-1]), np.zeros(x.shape[:-1])
+    for _ in range(12):
+        p = 1 / (1 + np.exp(-np.clip(slope[..., None] * x + level[..., None], -30, 30)))
+        w = np.maximum(p * (1 - p), 1e-9)
+        left = recorded - p
+        a, b, c = w.sum(axis=-1), (w * x).sum(axis=-1), (w * x * x).sum(axis=-1) + 1e-3
+        up, tilt = left.sum(axis=-1), (left * x).sum(axis=-1) - 1e-3 * slope
+        scale = a * c - b * b
+        level, slope = level + (c * up - b * tilt) / scale, slope + (a * tilt - b * up) / scale
+    return -level / np.where(np.abs(slope) < 1e-6, 1e-6, slope)
+
+
+def _read_kinds(draws, parameters):
+    mean = {name: draws[name].mean() for name in ("sensitivity", "reported sensitivity", "specificity",
+                                                   "reported specificity", "reported", "true")}
+    moved = draws["threshold"].mean() - draws["threshold, right labels"].mean()
+    side = "towards the patients" if moved > 0 else "towards the controls"
+    cut = f"moves {side}" if abs(moved) > 0.006 else "stays"
+    return (f"{parameters['kind'][0].upper()}{parameters['kind'][1:]}, {100 * parameters['rate']:.0f} %; "
+            f"{100 * parameters['prevalence']:.0f} % are patients. The threshold {cut}. The study reports sensitivity "
+            f"{mean['reported sensitivity']:.2f}, specificity {mean['reported specificity']:.2f}, accuracy "
+            f"{mean['reported']:.2f}; the truth is {mean['sensitivity']:.2f}, {mean['specificity']:.2f} and {mean['true']:.2f}.")
+
+
+@experiment(_read_kinds, block=25)
+def kinds_of_wrong_labels(
+    *, kind: str = "patients missed", rate: float = 0.2, prevalence: float = 0.5, n_scans: int = 400,
+    effect: float = 2.0, rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """Who is labelled wrongly decides where the threshold goes.
+
+    One measure of the scan, normal with unit variance in controls and in patients, who lie higher. Logistic
+    regression is fitted to the recorded labels and cuts at one half. Its sensitivity and specificity are
+    those on endless new subjects: with their true labels, and as measured with labels of the same kind.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`. By class: every patient, or every control, is as likely to be labelled wrongly. By
+        feature: the milder a patient, the more likely; or the nearer to the best threshold, up to a coin toss.
+    rate : float
+        Share of wrong labels, from 0 to .4: of all scans, of the patients, or of the controls, as the kind says.
+    prevalence : float
+        Share of true patients, from .05 to .95.
+    n_scans : int
+        Training scans, 20 or more.
+    effect : float
+        Cohen's d, above 0.
+
+    Returns
+    -------
+    Outcome
+        Draws, shape (repeats,): "threshold" and "threshold, right labels", as positions on a scale from 0 to
+        1 that reaches 2.5 standard deviations beyond the means of both groups (thresholds beyond stand at its
+        end); "sensitivity", "specificity" and "true" (accuracy), with "reported sensitivity" and so on, and
+        "best sensitivity" and "best specificity" of the model trained on right labels. Shape (repeats, 121):
+        "controls", "patients" and, of these, "wrong controls" and "wrong patients": how many there are along
+        that scale, the highest 1.
+    """
+    require(kind in KINDS, "kind", kind, "one of " + ", ".join(KINDS))
+    require(0 <= rate <= 0.4, "rate", rate, "from 0 to 0.4")
+    require(0.05 <= prevalence <= 0.95, "prevalence", prevalence, "from 0.05 to 0.95")
+    require(n_scans >= 20, "n_scans", n_scans, "20 or more")
+    require(np.isfinite(effect) and effect > 0, "effect", effect, "a number above 0")
+    end = effect / 2 + 2.5
+    grid = np.linspace(-end - 3, end + 3, 2001)
+    groups = np.array([(1 - prevalence) * stats.norm.pdf(grid, -effect / 2), prevalence * stats.norm.pdf(grid, effect / 2)])
+    groups /= groups.sum()
+    chance = _chance_of_error(kind, rate, grid, groups, effect)
+    # A fixed number of patients, or a small study of a rare disease could have none.
+    labels = (np.arange(n_scans) < round(n_scans * prevalence)).astype(int)
+    x = rng.standard_normal((repeats, n_scans)) + effect * (labels - 0.5)
+    wrong = np.where(labels == 1, np.interp(x, grid, chance[1]), np.interp(x, grid, chance[0]))
+    recorded = np.where(rng.random(x.shape) < wrong, 1 - labels, labels)
+    cuts = {"": _logistic_cuts(x, recorded), "best ": _logistic_cuts(x, np.broadcast_to(labels, x.shape))}
+    # How many of each true group lie below a cut, by what is recorded of them.
+    below = {(true, said): np.cumsum(groups[true] * (chance[true] if said != true else 1 - chance[true]))
+             for true in (0, 1) for said in (0, 1)}
+    found = {}
+    for name, cut in cuts.items():
+        share = {key: np.interp(cut, grid, values) for key, values in below.items()}
+        for what, kept in (("", lambda key: key[0]), ("reported ", lambda key: key[1])):
+            totals, lows = [0.0, 0.0], [0.0, 0.0]
+            for key, values in below.items():
+                totals[kept(key)] += values[-1]
+                lows[kept(key)] = lows[kept(key)] + share[key]
+            if name == "" or what == "":
+                found[f"{what}{name}sensitivity"] = 1 - lows[1] / totals[1]
+                found[f"{what}{name}specificity"] = lows[0] / totals[0]
+            if name == "":
+                found[f"{what}accuracy"] = lows[0] + totals[1] - lows[1]
+    seen = np.linspace(-end, end, 121)
+    shapes = {"controls": groups[0], "patients": groups[1], "wrong controls": groups[0] * chance[0],
+              "wrong patients": groups[1] * chance[1]}
+    top = groups.max()
+    drawn = {name: np.tile(np.interp(seen, grid, values) / top, (repeats, 1)) for name, values in shapes.items()}
+    return drawn | {
+        "threshold": np.clip((cuts[""] + end) / (2 * end), 0, 1),
+        "threshold, right labels": np.clip((cuts["best "] + end) / (2 * end), 0, 1),
+        "reported": found.pop("reported accuracy"), "true": found.pop("accuracy"),
+    } | {name: np.clip(values, 0, 1) for name, values in found.items()}
+
+
+SHARED = ("the scan itself", "a look-alike in the scan")
+
+
+def _read_shared(draws, parameters):
+    reported, true = draws["reported"].mean(axis=0), draws["true"].mean(axis=0)
+    return (f"A rater who is right in {100 * parameters['rater_accuracy']:.0f} % of the cases. If the rater's errors have "
+            f"nothing to do with the scan, the study reports {reported[0]:.2f} and the truth is {true[0]:.2f}. If they "
+            f"all come from {parameters['through']}, it reports {reported[-1]:.2f} and the truth is {true[-1]:.2f}.")
+
+
+@experiment(_read_shared, block=20)
+def shared_errors(
+    *, through: str = "a look-alike in the scan", rater_accuracy: float = 0.8, effect: float = 2.0, n_scans: int = 200,
+    n_features: int = 10, shares: tuple = (0, 0.2, 0.4, 0.6, 0.8, 1), n_test: int = 200,
+    rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """A reference whose errors are more and more those of the model.
+
+    The rater's impression of a subject is the truth plus an error, and the label is its sign. A share of the
+    error's variance comes from the scan that the model sees, the rest from elsewhere. However large that
+    share, the rater is right equally often. A linear model (ridge regression) is trained on such labels and
+    tested on other subjects with such labels; no scan leaks.
+
+    Parameters
+    ----------
+    through : str
+        One of `SHARED`. "the scan itself": the rater's error is the noise in the very feature that carries
+        the disease. "a look-alike in the scan": it is a second feature, which has nothing to do with the disease.
+    rater_accuracy : float
+        From .55 to .99.
+    effect : float
+        Cohen's d in the first feature, above 0.
+    n_scans : int
+        Training scans, even.
+    n_features : int
+        2 or more; all but the first are the same in both groups.
+    shares : tuple of float
+        Shares of the variance of the rater's error that come from the scan, from 0 to 1.
+    n_test : int
+        Test scans, even.
+
+    Returns
+    -------
+    Outcome
+        Draws, shape (repeats, len(shares)): accuracies "reported" (on the test scans, with the rater's
+        labels), "true" (exact), "theory" (what would be reported if the errors were independent:
+        a (1 - 2r) + r) and "ceiling" (the best possible true accuracy).
+
+    References
+    ----------
+    Vacek (1985), Biometrics 41:959. Walter and others (2012), Statistics in Medicine 31:1129,
+    doi:10.1002/sim.4444.
+    """
+    require(through in SHARED, "through", through, "one of " + ", ".join(SHARED))
+    require(0.55 <= rater_accuracy <= 0.99, "rater_accuracy", rater_accuracy, "from 0.55 to 0.99")
+    require(np.isfinite(effect) and effect > 0, "effect", effect, "a number above 0")
+    require(n_scans >= 4 and n_scans % 2 == 0, "n_scans", n_scans, "an even number, 4 or more")
+    require(n_features >= 2, "n_features", n_features, "2 or more")
+    require(len(shares) > 0 and all(0 <= s <= 1 for s in shares), "shares", shares, "numbers from 0 to 1")
+    require(n_test >= 2 and n_test % 2 == 0, "n_test", n_test, "an even number, 2 or more")
+    labels = np.arange(n_scans + n_test) % 2
+    means = np.zeros((2, n_features))
+    means[:, 0] = -effect / 2, effect / 2
+    noise = rng.standard_normal((repeats, n_scans + n_test, n_features))
+    X, source = noise + means[labels], noise[..., SHARED.index(through)]
+    elsewhere = rng.standard_normal(source.shape)
+    impression = stats.norm.ppf(rater_accuracy) * (2.0 * labels - 1)
+    X, new = X[:, :n_scans], X[:, n_scans:]
+    scores = {"reported": [], "true": []}
+    for share in shares:
+        recorded = impression + np.sqrt(share) * source + np.sqrt(1 - share) * elsewhere > 0
+        weights, intercepts = replicates.linear_rule(X, 2.0 * recorded[:, :n_scans] - 1, 1.0)
+        predicted = (new @ weights[..., None])[..., 0] + intercepts[:, None] > 0
+        scores["reported"].append((predicted == recorded[:, n_scans:]).mean(axis=1))
+        scores["true"].append(replicates.accuracy_on_new_subjects(weights, intercepts, means))
+    scores = {name: np.stack(values, axis=1) for name, values in scores.items()}
+    theory = scores["true"] * (2 * rater_accuracy - 1) + 1 - rater_accuracy
+    return scores | {"theory": theory, "ceiling": np.full_like(theory, ndtr(effect / 2))}
+
+
+MODELS = ("linear", "nearest centroid", "naive Bayes", "kernel", "15 neighbours", "1 neighbour")
+MODEL_SETS = {"five of different kinds": MODELS[:5], "these and a poor one": MODELS, "three linear ones": MODELS[:3],
+              "two flexible ones": MODELS[3:5]}
+SIGNALS = ("linear", "XOR")
+
+
+def _predictions(model: str, X: np.ndarray, recorded: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Labels that a model gives to new scans: X (s, n, p), recorded (s, sets, n), new (s, m, p); (s, sets, m).
+
+    "linear" is ridge regression with a penalty of 10; "kernel" is the same with a Gaussian kernel of width
+    gamma = 1 / (p variance) and a penalty of 1, a cousin of the support vector machine.
+    """
+    if model in ("linear", "kernel"):
+        # One matrix for all sets of labels: only the right-hand side differs.
+        targets = np.swapaxes(2.0 * recorded - 1, 1, 2)
+        if model == "linear":
+            centre, level = X.mean(axis=1, keepdims=True), targets.mean(axis=1, keepdims=True)
+            turned = np.swapaxes(X - centre, 1, 2)
+            weights = np.linalg.solve(turned @ (X - centre) + 10 * np.eye(X.shape[2]), turned @ (targets - level))
+            return np.swapaxes((new - centre) @ weights + level > 0, 1, 2)
+        width = X.shape[2] * X.var(axis=(1, 2))[:, None, None]
+        lengths, new_lengths = np.square(X).sum(axis=2), np.square(new).sum(axis=2)
+        alike = np.exp((2 * replicates.gram(X, X) - lengths[:, :, None] - lengths[:, None]) / width)
+        new_alike = np.exp((2 * replicates.gram(new, X) - new_lengths[:, :, None] - lengths[:, None]) / width)
+        return np.swapaxes(new_alike @ np.linalg.solve(alike + np.eye(X.shape[1]), targets) > 0, 1, 2)
+    if model in ("nearest centroid", "naive Bayes"):
+        score = 0.0
+        for label, sign in ((1, 1), (0, -1)):
+            members = (recorded == label).astype(float)
+            size = np.maximum(members.sum(axis=-1, keepdims=True), 1)
+            mean = members @ X / size
+            variance = np.ones_like(mean)
+            if model == "naive Bayes":
+                variance = np.maximum(members @ np.square(X) / size - mean**2, 1e-9)
+                score = score + sign * np.log(size / X.shape[1])
+            # Log density of a normal distribution with independent features, but for a constant.
+            precise = np.swapaxes(1 / variance, 1, 2)
+            quadratic = np.square(new) @ precise - 2 * new @ np.swapaxes(mean / variance, 1, 2)
+            constant = (mean**2 / variance + np.log(variance)).sum(axis=-1)[:, None]
+            score = score - sign * np.swapaxes(quadratic + constant, 1, 2) / 2
+        return score > 0
+    count = int(model.split()[0])
+    near = replicates.gram(new, X) - np.einsum("sij,sij->si", X, X)[:, None] / 2
+    if count == 1:
+        chosen = near.argmax(axis=-1)[..., None]
+    else:
+        chosen = np.argpartition(near, X.shape[1] - count, axis=-1)[..., X.shape[1] - count:]
+    flat = chosen.reshape(len(X), 1, -1)
+    votes = np.take_along_axis(recorded, np.broadcast_to(flat, (*recorded.shape[:2], flat.shape[-1])), axis=-1)
+    return votes.reshape(*recorded.shape[:2], *chosen.shape[1:]).mean(axis=-1) > 0.5
+
+
+def shares_of_variance(scores: np.ndarray) -> dict[str, float]:
+    """What the differences in a balanced table of scores are due to: shares of its sum of squares.
+
+    Parameters
+    ----------
+    scores : numpy.ndarray, shape (studies, levels, models)
+        The same models at the same levels of label noise in several studies, one score in every cell.
+
+    Returns
+    -------
+    dict of str to float
+        Eta squared: "labels" and "model" (main effects), "both together" (their interaction), "study" (the
+        studies are blocks) and "rest"; they add up to 1.
+    """
+    middle = scores.mean()
+    total = np.sum((scores - middle) ** 2)
+    study, level, model = (scores.mean(axis=axes) - middle for axes in ((1, 2), (0, 2), (0, 1)))
+    both = scores.mean(axis=0) - middle - level[:, None] - model
+    studies, levels, models = scores.shape
+    parts = {"labels": studies * models * np.sum(level**2), "model": studies * levels * np.sum(model**2),
+             "both together": studies * np.sum(both**2), "study": levels * models * np.sum(study**2)}
+    shares = {name: float(part / total) if total > 0 else 0.0 for name, part in parts.items()}
+    return shares | {"rest": max(1 - sum(shares.values()), 0.0)}
+
+
+def _read_architecture(draws, parameters):
+    share = {name: draws[name].mean() for name in ("labels", "model")}
+    levels = _noise_levels(parameters["worst"])
+    names, mean = MODEL_SETS[parameters["models"]], draws["true"].mean(axis=0)
+    best, worst = mean[0].argmax(), mean[0].argmin()
+    return (f"{parameters['signal'] if parameters['signal'] == 'XOR' else 'Linear'} signal, {parameters['n_scans']} scans, "
+            f"{levels[0]:.0%} to {levels[-1]:.0%} wrong training labels, {len(names)} models. Label quality explains "
+            f"{100 * share['labels']:.0f} % of the differences in true accuracy, the model {100 * share['model']:.0f} %. "
+            f"With right labels: {names[best]} {mean[0, best]:.2f}, {names[worst]} {mean[0, worst]:.2f}; with the worst "
+            f"labels {mean[-1, best]:.2f} and {mean[-1, worst]:.2f}.").replace("%", " %").replace("  %", " %")
+
+
+def _noise_levels(worst: float) -> np.ndarray:
+    """Four shares of wrong labels, equally far apart, from none to the worst."""
+    return np.linspace(0, worst, 4)
+
+
+@experiment(_read_architecture, block=10)
+def labels_or_architecture(
+    *, signal: str = "linear", worst: float = 0.3, models: str = "five of different kinds", n_scans: int = 200,
+    effect: float = 2.0, centre: float = 1.5, n_new: int = 200, rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """The same labels, better and worse, for several models: what explains the differences in accuracy?
+
+    Linear signal: 20 features, five of which share the effect. XOR: four features; the label depends on
+    whether the first two, at plus or minus `centre`, agree in sign, so that neither alone says anything.
+    Training labels are flipped at random at four levels; test labels are right. The ten studies of a block
+    are one experiment with a balanced table of scores, study x level x model.
+
+    Parameters
+    ----------
+    signal : {"linear", "XOR"}
+    worst : float
+        The highest share of wrong training labels, above 0, up to .45. The levels are 0, a third, two
+        thirds of it, and it.
+    models : str
+        One of `MODEL_SETS`.
+    n_scans : int
+        Training scans; a multiple of 4, 20 or more.
+    effect : float
+        Mahalanobis distance of the classes, for the linear signal.
+    centre : float
+        For XOR: the four centres lie at plus or minus this.
+    n_new : int
+        New scans on whom each study's accuracy is measured; a multiple of 4.
+
+    Returns
+    -------
+    Outcome
+        Draws "true", shape (repeats, 4, models): accuracy on new scans with right labels; and of shape
+        (repeats,), the same for all studies of an experiment: the shares "labels", "model", "both together",
+        "study" and "rest" of `shares_of_variance`.
+    """
+    require(signal in SIGNALS, "signal", signal, "'linear' or 'XOR'")
+    require(0 < worst <= 0.45, "worst", worst, "above 0, up to 0.45")
+    require(models in MODEL_SETS, "models", models, "one of " + ", ".join(MODEL_SETS))
+    require(n_scans >= 20 and n_scans % 4 == 0, "n_scans", n_scans, "a multiple of 4, 20 or more")
+    require(np.isfinite(effect), "effect", effect, "a finite number")
+    require(np.isfinite(centre), "centre", centre, "a finite number")
+    require(n_new >= 4 and n_new % 4 == 0, "n_new", n_new, "a multiple of 4")
+    kinds = np.arange(n_scans + n_new) % 4
+    if signal == "linear":
+        labels, at = kinds % 2, np.zeros((n_scans + n_new, 20))
+        at[:, :5] = effect / np.sqrt(5) * (labels[:, None] - 0.5)
+    else:
+        labels, at = (kinds % 2 == kinds // 2).astype(int), np.zeros((n_scans + n_new, 4))
+        at[:, :2] = centre * (2 * np.stack([kinds % 2, kinds // 2], axis=1) - 1)
+    X = rng.standard_normal((repeats, *at.shape)) + at
+    X, new = X[:, :n_scans], X[:, n_scans:]
+    recorded = _flipped(rng, labels[:n_scans], np.broadcast_to(_noise_levels(worst)[:, None], (repeats, 4, n_scans)))
+    names = MODEL_SETS[models]
+    true = np.stack([(_predictions(name, X, recorded, new) == labels[n_scans:]).mean(axis=-1) for name in names], axis=-1)
+    return {"true": true} | {name: np.full(repeats, share) for name, share in shares_of_variance(true).items()}
+
+
+def majority_error(rater_error: float, n_raters: int, shared: float = 0.0) -> float:
+    """How often the majority of an odd number of equally good raters is wrong.
+
+    With probability `shared` a scan deceives all raters or none, otherwise they err independently.
+    """
+    apart = stats.binom.sf(n_raters // 2, n_raters, rater_error)
+    return float(shared * rater_error + (1 - shared) * apart)
+
+
+def _scans_paid(budget: float, rating_cost: float, n_raters: int) -> int:
+    """Scans (an even number) that can be made and rated for the budget, in costs of a scan."""
+    return int(budget / (1 + n_raters * rating_cost) / 2 + 1e-9) * 2
+
+
+def _read_budget(draws, parameters):
+    raters, true = np.array(parameters["raters"]), draws["true"].mean(axis=0)
+    paid = [_scans_paid(parameters["budget"], parameters["rating_cost"], k) for k in raters]
+    best = true.argmax()
+
+    def told(i):
+        return f"{raters[i]} rater{'s' if raters[i] > 1 else ''} and {paid[i]} scans"
+
+    start = f"For the price of {parameters['budget']:g} unrated scans, a rating costing {parameters['rating_cost']:g} of a scan: "
+    if np.ptp(true) < 0.005:
+        return f"{start}it makes no difference; {told(0)} get {true[0]:.2f}, {told(-1)} get {true[-1]:.2f}."
+    rest = f"; {told(0)} get {true[0]:.2f}" if best else f"; {told(-1)} get {true[-1]:.2f}"
+    return (f"{start}{told(best)} get the best model ({true[best]:.2f}){rest}. The study reports "
+            f"{draws['reported'][:, 0].mean():.2f} with 1 rater and {draws['reported'][:, -1].mean():.2f} with {raters[-1]}.")
+
+
+@experiment(_read_budget, block=10)
+def scans_or_raters(
+    *, rating_cost: float = 0.1, rater_error: float = 0.2, shared: float = 0.0, budget: float = 200,
+    rule: str = "nearest centroid", effect: float = 1.5, n_features: int = 20, raters: tuple = (1, 3, 5, 7, 9),
+    n_test: int = 200, rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """A fixed sum of money: more scans, or more raters for each?
+
+    Every scan is rated by the same odd number of raters, and the majority decides. The more raters, the
+    fewer scans can be paid. The test scans are labelled in the same way; they cost nothing here.
+
+    Parameters
+    ----------
+    rating_cost : float
+        Cost of one rating, in costs of a scan; from 0 to 1.
+    rater_error : float
+        Share of wrong labels of a single rater, from 0 to .45.
+    shared : float
+        Share of the scans, from 0 to 1, that deceive either all raters or none.
+    budget : float
+        In costs of a scan, 100 to 1000.
+    rule : {"nearest centroid", "nearest neighbour"}
+    effect : float
+        Mahalanobis distance of the classes, above 0.
+    n_features : int
+    raters : tuple of int
+        Odd numbers from 1 to 9.
+    n_test : int
+        Test scans, even.
+
+    Returns
+    -------
+    Outcome
+        Draws, shape (repeats, len(raters)): accuracies "true" (exact for the nearest centroid), "reported"
+        (on the test scans, with the majority's labels) and "ceiling" (what a perfect model would report).
+
+    References
+    ----------
+    Sheng, Provost, Ipeirotis (2008), KDD, pages 614 to 622.
+    """
+    require(0 <= rating_cost <= 1, "rating_cost", rating_cost, "from 0 to 1")
+    require(0 <= rater_error <= 0.45, "rater_error", rater_error, "from 0 to 0.45")
+    require(0 <= shared <= 1, "shared", shared, "from 0 to 1")
+    require(100 <= budget <= 1000, "budget", budget, "from 100 to 1000")
+    require(rule in ("nearest centroid", "nearest neighbour"), "rule", rule,
+            "'nearest centroid' or 'nearest neighbour'")
+    require(np.isfinite(effect) and effect > 0, "effect", effect, "a number above 0")
+    require(n_features >= 1, "n_features", n_features, "1 or more")
+    require(len(raters) > 0 and all(1 <= k <= 9 and k % 2 == 1 for k in raters), "raters", raters,
+            "odd numbers from 1 to 9")
+    require(n_test >= 2 and n_test % 2 == 0, "n_test", n_test, "an even number, 2 or more")
+    paid = [_scans_paid(budget, rating_cost, k) for k in raters]
+    n_scans = max(paid)
+    labels = np.arange(n_scans + n_test) % 2
+    means = np.zeros((2, n_features))
+    means[:, 0] = -effect / 2, effect / 2
+    X = rng.standard_normal((repeats, n_scans + n_test, n_features)) + means[labels]
+    X, new = X[:, :n_scans], X[:, n_scans:]
+    alone = rng.random((repeats, n_scans + n_test, max(raters))) < rater_error
+    together = rng.random((repeats, n_scans + n_test)) < shared
+    deceived = rng.random((repeats, n_scans + n_test)) < rater_error
+    scores = {"reported": [], "true": [], "ceiling": []}
+    for k, n in zip(raters, paid, strict=True):
+        wrong = np.where(together, deceived, alone[..., :k].sum(axis=-1) > k / 2)
+        recorded = np.where(wrong, 1 - labels, labels)
+        if rule == "nearest centroid":
+            weights, intercepts = _centroids(X[:, :n], recorded[:, :n])
+            predicted = (new @ weights[..., None])[..., 0] + intercepts[:, None] > 0
+            scores["true"].append(replicates.accuracy_on_new_subjects(weights, intercepts, means))
+        else:
+            predicted = np.take_along_axis(recorded[:, :n], _nearest(X[:, :n], new), axis=1)
+            scores["true"].append((predicted == labels[n_scans:]).mean(axis=1))
+        scores["reported"].append((predicted == recorded[:, n_scans:]).mean(axis=1))
+        scores["ceiling"].append(np.full(repeats, 1 - majority_error(rater_error, k, shared)))
+    return {name: np.stack(values, axis=1) for name, values in scores.items()}
+
+
 # Overfitting: complexity, learning curves, many small studies, regional MRI
 
 

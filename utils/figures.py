@@ -425,7 +425,8 @@ def _apart(heights: np.ndarray, sizes: np.ndarray, low: float, high: float) -> n
 
 @_in_house_style
 def score_curves(outcome, figure: Figure | None = None, *, along: str, label: str,
-                 score: str = "Accuracy", chance: float = 0.5) -> Figure:
+                 score: str = "Accuracy", chance: float = 0.5, log: bool = True,
+                 words: dict[str, str] | None = None) -> Figure:
     """Mean scores along a scale, with the range of nine reports in ten.
 
     Parameters
@@ -436,42 +437,48 @@ def score_curves(outcome, figure: Figure | None = None, *, along: str, label: st
     figure : matplotlib.figure.Figure, optional
         A figure that this function made before for the same positions, to be changed in place.
     along : str
-        The parameter that holds the positions on the scale (numbers above 0, drawn on a log scale).
+        The parameter that holds the positions on the scale (for a log scale, numbers above 0).
     label : str
         What the scale is, for the axis.
     score : str
         Name of the score, for the axis.
     chance : float
         Score of guessing.
+    log : bool
+        Whether the scale is logarithmic.
+    words : dict, optional
+        What a curve is called, where it is not called as usual.
     """
     names = [name for name in _CURVES if name in outcome.draws]
+    called = {name: _CURVES[name][0] for name in names} | (words or {})
     at = np.array(outcome.parameters[along], float)
     bottom, top = 0.28, 1.03
     if figure is None:
         figure, axes = _new_figure()
-        axes.set(xscale="log", ylim=(bottom, top), xlim=(at[0] / 1.1, at[-1] * 1.1))
+        length, distance = np.ptp(np.log(at) if log else at), lambda a, b: np.log(b / a) if log else b - a
+        ends = (at[0] / 1.1, at[-1] * 1.1) if log else (at[0] - 0.03 * length, at[-1] + 0.03 * length)
+        axes.set(xscale="log" if log else "linear", ylim=(bottom, top), xlim=ends)
         axes.set_xlabel(label, size=TEXT)
         axes.set_ylabel(score, size=TEXT)
         # The positions are named where there is room between them.
-        room = np.log(at[-1] / at[0]) * 0.075
         ticks = [at[-1]]
         for position in at[-2::-1]:
-            if np.log(ticks[-1] / position) > room:
+            if distance(position, ticks[-1]) > 0.075 * length:
                 ticks.append(position)
         axes.set_xticks(ticks, [f"{position:g}" for position in ticks])
         axes.set_xticks(at, minor=True)
         axes.xaxis.set_minor_formatter("")
         axes.axhline(chance, color=COLOURS["chance"], linestyle=(0, (4, 3)), linewidth=1.5, zorder=0)
-        axes.text(at[0] / 1.08, chance - 0.012, "chance", color=COLOURS["chance"], fontsize=TEXT - 1, va="top")
+        axes.text(at[0] / 1.08 if log else at[0] - 0.02 * length, chance - 0.012, "chance", color=COLOURS["chance"], fontsize=TEXT - 1, va="top")
         parts = SimpleNamespace(lines={}, texts={}, band=None)
         if "reported" in names:
             parts.band, = axes.fill([at[0]] * 3, [0] * 3, facecolor=COLOURS["reported"], alpha=0.22, linewidth=0)
         for name in names:
-            words, colour, style, width = _CURVES[name]
+            _, colour, style, width = _CURVES[name]
             marker = {"marker": "o", "markersize": 9, "markerfacecolor": "white", "markeredgewidth": 2}
             parts.lines[name], = axes.plot(at, np.zeros(len(at)), color=colour, linestyle=style, linewidth=width,
                                            **(marker if name == "theory" else {}))
-            parts.texts[name] = axes.text(1.02, 0.5, words, transform=axes.get_yaxis_transform(), color=colour,
+            parts.texts[name] = axes.text(1.02, 0.5, called[name], transform=axes.get_yaxis_transform(), color=colour,
                                           fontsize=TEXT, fontweight="bold", va="center", linespacing=1)
         figure.parts = parts
         band = [parts.band] if parts.band else []
@@ -483,7 +490,7 @@ def score_curves(outcome, figure: Figure | None = None, *, along: str, label: st
     if parts.band:
         low, high = np.quantile(outcome.draws["reported"], [0.05, 0.95], axis=0)
         parts.band.set_xy(np.column_stack([np.r_[at, at[::-1]], np.r_[low, high[::-1]].clip(bottom)]))
-    sizes = np.array([0.07 * (1 + _CURVES[name][0].count("\n")) for name in names])
+    sizes = np.array([0.07 * (1 + called[name].count("\n")) for name in names])
     ends = np.array([means[name][-1] for name in names])
     for name, height in zip(names, _apart(ends, sizes, bottom, top), strict=True):
         parts.texts[name].set_y(height)
@@ -554,6 +561,155 @@ def published_and_unpublished(outcome, figure: Figure | None = None, *, score: s
         text.set_y(height)
     for text, share in zip(parts.shares, published.mean(axis=0), strict=True):
         text.set_text(f"{100 * share:.0f}")
+    return figure
+
+
+# Wrong labels: where the threshold goes, and what explains the differences
+
+
+@_in_house_style
+def threshold_and_errors(outcome, figure: Figure | None = None) -> Figure:
+    """Both groups along one measure with those labelled wrongly, the threshold, and what it gets.
+
+    Parameters
+    ----------
+    outcome : utils.experiments.Outcome
+        Of `utils.experiments.kinds_of_wrong_labels`.
+    figure : matplotlib.figure.Figure, optional
+        A figure that this function made before, to be changed in place.
+    """
+    at = np.linspace(0, 1, outcome.draws["controls"].shape[1])
+    rows = ("sensitivity", "specificity")
+    if figure is None:
+        figure, (left, right) = _beside([1.5, 1], 9.0)
+        left.set(xlim=(0, 1), ylim=(0, 1.22), xticks=[], yticks=[])
+        left.spines["left"].set_visible(False)
+        left.set_xlabel("How ill the scan looks  →", size=TEXT)
+        left.text(0, 1.1, "left, white: controls   right, grey: patients\nhatched: labelled wrongly", transform=left.transAxes,
+                  fontsize=TEXT - 2, va="center", linespacing=1.3)
+        parts = SimpleNamespace(groups={}, cuts={}, words={}, marks={}, texts={})
+        for name, colour in (("controls", "white"), ("patients", "#BFBFBF")):
+            parts.groups[name], = left.fill([0, 1, 1], [0] * 3, facecolor=colour, edgecolor="#595959", linewidth=1.5,
+                                            alpha=0.75)
+        for name in ("wrong controls", "wrong patients"):
+            parts.groups[name], = left.fill([0, 1, 1], [0] * 3, facecolor="none", edgecolor="#333333", hatch="////", linewidth=1)
+        parts.band, = left.fill([0, 0, 0, 0], [0, 1.04, 1.04, 0], facecolor=COLOURS["reported"], alpha=0.25, linewidth=0)
+        for name, colour, style, height in (("threshold, right labels", COLOURS["true"], (0, (4, 2)), 1.08),
+                                            ("threshold", COLOURS["reported"], "-", 1.17)):
+            parts.cuts[name], = left.plot([0, 0], [0, height - 0.05], color=colour, linewidth=3, linestyle=style)
+            parts.words[name] = left.text(0, height, "cut learnt" if name == "threshold" else "cut with right labels",
+                                          color=colour, fontsize=TEXT - 1, fontweight="bold", va="center", bbox=_LABEL)
+        right.set(xlim=(-0.06, 1.06), ylim=(-0.55, 1.75), xticks=[0, 0.5, 1])
+        right.set_yticks([1.2, 0], [row.capitalize() for row in rows])
+        right.tick_params(axis="y", length=0, labelsize=TEXT)
+        right.spines["left"].set_visible(False)
+        right.set_xlabel("Mean over many studies", size=TEXT)
+        shapes = {"reported": ("D", COLOURS["reported"], 0.27, "reported"), "": ("s", COLOURS["true"], 0, "truth"),
+                  "best": ("|", COLOURS["true"], -0.27, "right labels")}
+        for row, base in zip(rows, (1.2, 0), strict=True):
+            for name, (shape, colour, step, words) in shapes.items():
+                key = f"{name} {row}".strip()
+                parts.marks[key], = right.plot([0], [base + step], marker=shape, markersize=11, markeredgewidth=3 if name == "best" else 1,
+                                               color=colour, linestyle="none")
+                parts.texts[key] = right.text(0, base + step, "", color=colour, fontsize=TEXT - 1, va="center",
+                                              fontweight="bold" if name != "best" else "normal")
+                parts.texts[key].said = words
+        figure.parts = parts
+        _hand_over(figure, [*parts.groups.values(), parts.band, *parts.cuts.values(), *parts.words.values(),
+                            *parts.marks.values(), *parts.texts.values()])
+    parts, draws = figure.parts, outcome.draws
+    for name, shape in parts.groups.items():
+        shape.set_xy(np.column_stack([np.r_[at, at[::-1]], np.r_[draws[name][0], np.zeros(len(at))]]))
+    means = {name: draws[name].mean() for name in parts.cuts}
+    low, high = np.quantile(draws["threshold"], [0.05, 0.95])
+    parts.band.set_xy(np.array([[low, 0], [low, 1.04], [high, 1.04], [high, 0]]))
+    for name, cut in parts.cuts.items():
+        cut.set_xdata([means[name]] * 2)
+        leftwards = means[name] > 0.6
+        parts.words[name].set_x(means[name] + (-0.015 if leftwards else 0.015))
+        parts.words[name].set_horizontalalignment("right" if leftwards else "left")
+    for key, mark in parts.marks.items():
+        value = draws[key].mean()
+        mark.set_xdata([value])
+        leftwards = value > 0.48
+        parts.texts[key].set_x(value + (-0.06 if leftwards else 0.06))
+        parts.texts[key].set_horizontalalignment("right" if leftwards else "left")
+        parts.texts[key].set_text(f"{parts.texts[key].said} {value:.2f}")
+    return figure
+
+
+# Lines of models differ in lightness, marker and name; the colours of scores mean something else.
+_LINES = {"linear": ("#000000", "o", "-"), "nearest centroid": ("#737373", "s", "-"), "naive Bayes": ("#A6A6A6", "^", "-"),
+          "kernel": ("#000000", "D", (0, (4, 2))), "15 neighbours": ("#737373", "v", (0, (4, 2))),
+          "1 neighbour": ("#A6A6A6", "X", (0, (1, 1.2)))}
+
+
+@_in_house_style
+def models_and_shares(outcome, figure: Figure | None = None, *, sets: dict[str, tuple[str, ...]]) -> Figure:
+    """True accuracy of several models over the share of wrong labels, beside what explains the differences.
+
+    Parameters
+    ----------
+    outcome : utils.experiments.Outcome
+        Of `utils.experiments.labels_or_architecture`.
+    figure : matplotlib.figure.Figure, optional
+        A figure that this function made before, to be changed in place.
+    sets : dict of str to tuple of str
+        The models of each set: `utils.experiments.MODEL_SETS`.
+    """
+    causes = {"labels": "label\nquality", "model": "the\nmodel", "both together": "both\ntogether", "study": "luck of\nthe study",
+              "rest": "the rest"}
+    if figure is None:
+        figure, (left, right) = _beside([1.5, 1], 9.4)
+        left.set(xlim=(-0.012, 0.68), ylim=(0.44, 0.96))
+        left.set_xticks([0, 0.1, 0.2, 0.3, 0.4], ["0", "10 %", "20 %", "30 %", "40 %"])
+        left.set_xlabel("Wrong training labels", size=TEXT)
+        left.xaxis.set_label_coords(0.33, -0.11)
+        left.set_ylabel("True accuracy", size=TEXT)
+        left.plot([-0.012, 0.46], [0.5, 0.5], color=COLOURS["chance"], linestyle=(0, (4, 3)), linewidth=1.5, zorder=0)
+        left.text(0, 0.493, "chance", color=COLOURS["chance"], fontsize=TEXT - 2, va="top")
+        parts = SimpleNamespace(lines={}, names={}, links={})
+        for name, (colour, marker, style) in _LINES.items():
+            parts.lines[name], = left.plot([], [], color=colour, marker=marker, markersize=7, linewidth=2.5, linestyle=style)
+            parts.links[name], = left.plot([], [], color=colour, linewidth=1)
+            parts.names[name] = left.text(0, 0, name, fontsize=TEXT - 1, va="center", color="#333333", bbox=_LABEL)
+        right.set(xlim=(0, 1.0), ylim=(-0.5, len(causes) - 0.5))
+        right.set_yticks(np.arange(len(causes))[::-1], list(causes.values()))
+        right.tick_params(axis="y", length=0, labelsize=TEXT - 1)
+        right.xaxis.set_major_formatter(PercentFormatter(1))
+        right.set_xticks([0, 0.5, 1])
+        right.set_xlabel("Share of the differences", size=TEXT)
+        fills = {"labels": COLOURS["honest"], "model": "#000000"}
+        parts.bars = dict(zip(causes, right.barh(np.arange(len(causes))[::-1], 0.0, height=0.6,
+                                                 color=[fills.get(name, "#BFBFBF") for name in causes]), strict=True))
+        parts.texts = {name: right.text(0, row, "", fontsize=TEXT, va="center", fontweight="bold")
+                       for name, row in zip(causes, np.arange(len(causes))[::-1], strict=True)}
+        figure.parts = parts
+        _hand_over(figure, [*parts.lines.values(), *parts.links.values(), *parts.names.values(), *parts.bars.values(),
+                            *parts.texts.values()])
+    parts = figure.parts
+    names = sets[outcome.parameters["models"]]
+    mean = outcome.draws["true"].mean(axis=0)
+    levels = np.linspace(0, outcome.parameters["worst"], mean.shape[0])
+    heights = _apart(mean[-1], np.full(len(names), 0.042), 0.44, 0.96)
+    for name in _LINES:
+        shown = name in names
+        for artists in (parts.lines, parts.links, parts.names):
+            artists[name].set_visible(shown)
+        if not shown:
+            continue
+        i = names.index(name)
+        parts.lines[name].set_data(levels, mean[:, i])
+        parts.links[name].set_data([levels[-1], levels[-1] + 0.03], [mean[-1, i], heights[i]])
+        parts.names[name].set_position((levels[-1] + 0.035, heights[i]))
+    for name, bar in parts.bars.items():
+        share = outcome.draws[name].mean()
+        bar.set_width(share)
+        inside = share > 0.75
+        parts.texts[name].set_x(share + (-0.02 if inside else 0.02))
+        parts.texts[name].set_horizontalalignment("right" if inside else "left")
+        parts.texts[name].set_color("white" if inside else "#1A1A1A")
+        parts.texts[name].set_text(f"{100 * share:.0f} %")
     return figure
 
 
