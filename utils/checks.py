@@ -1368,3 +1368,262 @@ def diagnosis(learner, draw):
             "of 3 data sets."
         )
     return "Right words: " + ", ".join(f"{shape} {n} of 3" for shape, n in hits.items()) + "."
+
+
+# Label noise: agreement and the ceiling, labels judged out of fold, an audit of the test labels
+
+
+class _AgreementAndCeiling(_Other):
+    def _read(self, value) -> tuple[float, float]:
+        try:
+            agreement, ceiling = (float(one) for one in value)
+        except (TypeError, ValueError):
+            raise _NotYet(
+                f"The function returns {value!r}. Return two numbers: the agreement and the ceiling."
+            ) from None
+        for name, one in (("agreement", agreement), ("ceiling", ceiling)):
+            if 1 + 1e-9 < one <= 100:
+                raise _NotYet(f"The {name} is {one:.4g}. Give a share from 0 to 1, not a percentage.")
+        return agreement, ceiling
+
+
+class _Trust(_Other):
+    def _read(self, value) -> np.ndarray:
+        try:
+            trust = np.asarray(value, float)
+        except (TypeError, ValueError):
+            trust = np.array(np.nan)
+        if trust.ndim == 2 and trust.shape[1] == 2:
+            raise _NotYet(
+                "The function returns two probabilities for every scan, one per class. Return one: that of the label "
+                "that is recorded for this scan."
+            )
+        if trust.ndim != 1:
+            raise _NotYet(
+                f"The function returns a value of type {type(value).__name__}. Return an array with one probability "
+                "for every scan."
+            )
+        if not np.all(np.isfinite(trust)):
+            raise _NotYet("Some of the returned probabilities are no numbers. Is every scan in a test fold once?")
+        if trust.min() < -1e-9 or trust.max() > 1 + 1e-9:
+            raise _NotYet(
+                f"The returned values go from {trust.min():.2f} to {trust.max():.2f}. Return probabilities, from 0 to 1."
+            )
+        return trust
+
+
+def _wrong_at_random(rng, labels, rate):
+    return np.where(rng.random(len(labels)) < rate, 1 - labels, labels)
+
+
+@_check("rater_1", "rater_2", answer="agreement and the ceiling", kind=_AgreementAndCeiling)
+def agreement_and_ceiling(learner, draw):
+    """``ceiling(rater_1, rater_2)``: share of equal labels, and the best accuracy against one of the raters."""
+    told = []
+    for i, (error, prevalence) in enumerate(((0.15, 0.5), (0.3, 0.5), (0.05, 0.5), (0.15, 0.1))):
+        rng = draw(i)
+        truth = (rng.random(6000) < prevalence).astype(int)
+        one, two = _wrong_at_random(rng, truth, error), _wrong_at_random(rng, truth, error)
+        agreement, ceiling = learner(one, two)
+        same = np.mean(one == two)
+        chance = one.mean() * two.mean() + (1 - one.mean()) * (1 - two.mean())
+        kappa = (same - chance) / (1 - chance)
+        best = (1 + np.sqrt(2 * same - 1)) / 2
+        if abs(agreement - same) > 1e-6:
+            if abs(ceiling - same) < 1e-6:
+                raise _NotYet("The second number is the agreement. Return the agreement first, then the ceiling.")
+            if abs(agreement - kappa) < 0.001:
+                raise _NotYet(
+                    f"The first number is {agreement:.2f}: that is kappa. The agreement is the share of scans with the "
+                    f"same label, here {same:.2f}."
+                )
+            raise _NotYet(
+                f"The first number is {agreement:.3f}. Two raters who gave the same label to {same:.3f} of the scans "
+                "agree in just this share."
+            )
+        if abs(ceiling - best) > 0.012:
+            start = (
+                f"Two raters, each wrong in {100 * error:.0f} % of the scans, agree in {same:.2f}. A perfect model would be "
+                f"right in {1 - error:.2f} by the labels of either; the function says {ceiling:.2f}. "
+            )
+            near = {
+                "agreement": same, "kappa": kappa, "root": np.sqrt(same), "half": 1 - (1 - same) / 2,
+                "error": 1 - best, "by kappa": (1 + np.sqrt(max(kappa, 0))) / 2,
+            }
+            why = {
+                "agreement": "That is the agreement. When two raters disagree, only one of them is wrong, so each alone is "
+                "right more often than they agree.",
+                "kappa": "That is kappa, which is not an accuracy.",
+                "root": "That is the root of the agreement, as if they agreed only where both are right. They agree as well "
+                "where both are wrong.",
+                "half": "That splits the disagreements between the two, and forgets the scans on which both are wrong: "
+                "there they agree.",
+                "error": "That is how often a rater is wrong. The ceiling is the rest.",
+                "by kappa": "It is computed from kappa, which depends on how common the disease is. Use the agreement.",
+            }
+            name = min(near, key=lambda key: abs(near[key] - ceiling))
+            close = abs(near[name] - ceiling) < 0.004
+            raise _NotYet(start + (why[name] if close else "Solve agreement = (1 - e)² + e² for e; the ceiling is 1 - e."))
+        told.append(f"{ceiling:.2f} ({1 - error:.2f})")
+    one = np.arange(40) % 2
+    two = np.where(np.arange(40) < 22, 1 - one, one)
+    try:
+        _, ceiling = learner(one, two)
+    except _NotYet as found:
+        raise _NotYet(
+            "Two raters who agree in 0.45 of 40 scans, less than a coin would: there the formula has no solution. "
+            f"Return a ceiling of 0.5. Now: {found}"
+        ) from None
+    if not abs(ceiling - 0.5) < 0.02:
+        raise _NotYet(
+            f"For two raters who agree in 0.45 of 40 scans, less than a coin would, the ceiling is {ceiling:.2f}. Such "
+            "labels tell nothing; return 0.5."
+        )
+    return (
+        f"Ceilings found, and in brackets the true ones: {', '.join(told)}. Two raters who agree less than a coin get 0.50."
+    )
+
+
+def _mislabelled(rng, n=300, p=10, distance=4.0, rate=0.15):
+    """X, recorded labels, and which of them are wrong: two clear groups."""
+    y = rng.permutation(np.arange(n) % 2)
+    X = rng.standard_normal((n, p)) + distance / np.sqrt(p) * (y - 0.5)[:, None]
+    wrong = np.zeros(n, bool)
+    wrong[rng.choice(n, round(rate * n), replace=False)] = True
+    return X, np.where(wrong, 1 - y, y), wrong
+
+
+def _found(trust, wrong):
+    """How often a wrong label is trusted less than a right one (ties count half)."""
+    below = stats.rankdata(trust)
+    n = wrong.sum()
+    return 1 - (below[wrong].sum() - n * (n + 1) / 2) / (n * (len(wrong) - n))
+
+
+@_check("X", "y", answer="probabilities", kind=_Trust)
+def trust_in_labels(learner, draw):
+    """``trust(X, y)``: for every scan, the probability of its label by a model that has not seen that label."""
+    separated, memory = [], []
+    for i in range(2):
+        rng = draw(i)
+        X, y, wrong = _mislabelled(rng)
+        trust = learner(X, y)
+        if trust.shape != y.shape:
+            raise _NotYet(f"There are {len(y)} scans, and the function returns {len(trust)} values.")
+        if np.ptp(trust) < 1e-12:
+            raise _NotYet(f"Every label gets the same value, {trust[0]:.2f}. Nothing is suspect then.")
+        separated.append(_found(trust, wrong))
+        # Other labels for a fifth of the scans. A model that has not seen them believes what it believed before.
+        turned = np.zeros(len(y), bool)
+        turned[rng.choice(len(y), 60, replace=False)] = True
+        again = learner(X, np.where(turned, 1 - y, y))
+        other_side = np.where(turned, again, 1 - again)  # of the label that was recorded before
+        moved = other_side - (1 - trust)
+        memory.append((moved[turned].mean() - moved[~turned].mean(),
+                       np.hypot(moved[turned].std() / np.sqrt(60), moved[~turned].std() / np.sqrt(len(y) - 60))))
+        if np.mean(separated) < 0.5 and i == 0 and separated[0] < 0.25:
+            raise _NotYet(
+                f"Wrong labels get higher values than right ones ({1 - separated[0]:.0%} of the time). Return the probability "
+                "that the label is right."
+            )
+        for_class = _found(1 - trust, y == 1)
+        if separated[-1] < 0.65 and (for_class > 0.75 or for_class < 0.25):
+            raise _NotYet(
+                "The values say to which class a scan belongs, whatever is recorded. Return the probability of the "
+                "recorded label: that of class 1 where y is 1, that of class 0 where y is 0."
+            )
+    shift, error = np.mean(memory, axis=0) / (1, np.sqrt(2))
+    if shift > max(0.15, 4.5 * error):
+        raise _NotYet(
+            f"When the recorded label of a scan is turned round, the model's opinion of this very scan follows, by {shift:.2f} "
+            "on average: it has seen the label that it is to judge. Use a model that was trained without this scan."
+        )
+    if np.mean(separated) < 0.65:
+        raise _NotYet(
+            f"A wrong label is trusted less than a right one in {np.mean(separated):.0%} of the pairs; 50 % would be chance, and "
+            "a simple model gets well above 90 %. Does the order of the values fit the order of the scans?"
+        )
+    return (
+        f"A wrong label is trusted less than a right one in {np.mean(separated):.0%} of the pairs, and the model's opinion of a "
+        "scan does not depend on the label recorded for it."
+        + (" A model that averages, such as a forest, would see more." if np.mean(separated) < 0.9 else "")
+    )
+
+
+def _test_set(rng, *, shared, n=400):
+    """Truth, a model's answers, recorded labels. The first hundred scans are easy. Labels err alone, or with the model."""
+    truth = rng.permutation(np.arange(n) % 2)
+    model_errs = rng.random(n) < np.where(np.arange(n) < n // 4, 0.13, 0.29)
+    label_errs = rng.random(n) < (np.where(model_errs, 0.7, 0.03) if shared else 0.2)
+    return truth, np.where(model_errs, 1 - truth, truth), np.where(label_errs, 1 - truth, truth)
+
+
+@_check("predicted", "recorded", "review", "budget")
+def audited_accuracy(learner, draw):
+    """``audited(predicted, recorded, review, budget)``: an honest accuracy from a limited number of reviews."""
+    budget, errors, reported, asked = 100, {}, {}, []
+    for shared in (False, True):
+        errors[shared], reported[shared] = [], []
+        for i in range(50):
+            truth, predicted, recorded = _test_set(draw(i + 100 * shared), shared=shared)
+            seen = set()
+
+            def review(positions, truth=truth, seen=seen):
+                positions = np.atleast_1d(np.asarray(positions))
+                if positions.dtype == bool:
+                    if len(positions) != len(truth):
+                        raise ValueError("a mask must have one entry for every scan")
+                    positions = np.flatnonzero(positions)
+                seen.update(int(p) % len(truth) for p in positions)
+                return truth[positions]
+
+            answer = learner(predicted, recorded, review, budget)
+            if len(seen) > budget:
+                raise _NotYet(
+                    f"The function had {len(seen)} scans reviewed, and the budget is {budget}. The expert's time is limited: "
+                    "choose which scans to show."
+                )
+            errors[shared].append(answer - np.mean(predicted == truth))
+            reported[shared].append(np.mean(predicted == recorded) - np.mean(predicted == truth))
+            asked.append((len(seen), np.mean(predicted[list(seen)] == recorded[list(seen)]) if seen else np.nan,
+                          np.mean(list(seen)) if seen else np.nan))
+    used, agreed, place = np.array(asked).T
+    bias = {key: np.mean(values) for key, values in errors.items()}
+    off = {key: abs(bias[key]) > max(0.03, 4.5 * np.std(values, ddof=1) / np.sqrt(len(values))) for key, values in errors.items()}
+    if used.max() == 0:
+        raise _NotYet(
+            f"The function never asks the expert. Against the recorded labels the accuracy is off by {np.mean(reported[False]):+.2f} "
+            f"if model and labels err independently, and by {np.mean(reported[True]):+.2f} if they share errors. Call "
+            "review(positions)."
+        )
+    if any(off.values()):
+        size = f"by {bias[False]:+.2f} if model and labels err independently, by {bias[True]:+.2f} if they share errors"
+        if np.nanmax(agreed) == 0:
+            raise _NotYet(
+                f"The accuracy is off {size}. The expert was shown only scans on which model and label disagree, so labels that "
+                "are wrong in the same way as the model were never found. Show scans chosen at random."
+            )
+        if np.nanmean(place) < 130:
+            raise _NotYet(
+                f"The accuracy is off {size}. The expert was shown the first scans, and these are not like the others (here they "
+                "are easier). Choose at random."
+            )
+        if all(bias[key] * np.mean(reported[key]) > 0 for key in bias) and abs(np.nanmean(agreed) - 0.77) < 0.06:
+            raise _NotYet(
+                f"The accuracy is off {size}. The scans were chosen well, but labels that nobody has reviewed still count, with "
+                "all their errors. Score the reviewed scans alone."
+            )
+        raise _NotYet(
+            f"The accuracy is off {size}. Scans on which model and label agree must have their fair weight: if you review more "
+            "of one kind, weight each kind by how common it is."
+        )
+    spread = max(np.std(values, ddof=1) for values in errors.values())
+    if spread > 0.08:
+        raise _NotYet(
+            f"On average the accuracy is right, but from one test set to the next it is off by {spread:.2f} (standard deviation). "
+            f"With {used.mean():.0f} reviews used of {budget}, there is room to do better."
+        )
+    return (
+        f"Off by {bias[False]:+.3f} on average if model and labels err independently and by {bias[True]:+.3f} if they share errors, "
+        f"where the recorded labels are off by {np.mean(reported[False]):+.2f} and {np.mean(reported[True]):+.2f}."
+    )

@@ -1,0 +1,335 @@
+"""Lesson 04's experiments, formulas and sentences reproduce published results and closed forms.
+
+Ranges are about three Monte-Carlo standard errors of the figures asserted, on top of the tolerance of the
+source. Names R23 and so on are rows of the course's table of reference results. R26 (Northcutt and
+others 2021) is context: the lesson cites it and computes nothing from it.
+"""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.metrics import cohen_kappa_score, roc_auc_score
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+from sklearn.svm import SVC
+
+from utils import experiments
+from utils.data import load
+from utils.experiments import (
+    KINDS,
+    MODELS,
+    SHARED,
+    kinds_of_wrong_labels,
+    labels_or_architecture,
+    majority_error,
+    scans_or_raters,
+    shared_errors,
+    shares_of_variance,
+    wrong_labels,
+)
+
+
+def standard_error(values):
+    return values.std(ddof=1) / np.sqrt(len(values))
+
+
+def flipped(labels, rate, rng):
+    return np.where(rng.random(np.shape(labels)) < rate, 1 - labels, labels)
+
+
+def test_r23_independent_errors_in_test_labels():
+    """a (1 - 2r) + r: .9 with r = .1 is reported as .82, a perfect model with r = .194 as .806."""
+    for a, r, expected in ((0.9, 0.1, 0.82), (1.0, 0.194, 0.806)):
+        assert a * (1 - 2 * r) + r == pytest.approx(expected, abs=1e-9)
+        rng = np.random.default_rng(0)
+        truth = rng.integers(0, 2, 400_000)
+        agree = flipped(truth, 1 - a, rng) == flipped(truth, r, rng)
+        assert agree.mean() == pytest.approx(expected, abs=3 * standard_error(agree))
+
+
+def test_r23_in_the_panel():
+    """With wrong labels in the test alone, every study reports a (1 - 2r) + r of its own true accuracy a."""
+    for rule in ("nearest centroid", "nearest neighbour"):
+        draws = wrong_labels(where="test only", rule=rule, repeats=1000).draws
+        rates = np.array(wrong_labels.defaults["rates"])
+        off = draws["reported"] - (draws["true"] * (1 - 2 * rates) + rates)
+        assert np.all(np.abs(off.mean(axis=0)) < 3.5 * off.std(axis=0, ddof=1) / np.sqrt(1000) + 1e-12)
+        np.testing.assert_allclose(draws["ceiling"][0], 1 - rates)
+        assert np.ptp(draws["true"], axis=1).max() == 0  # the model does not know
+
+
+def test_r24_an_imperfect_reference_and_the_auc():
+    """AUC .921 becomes .800; sensitivity .95 becomes .840, specificity .90 becomes .766 (prevalence .6, reference .9 and .8)."""
+    prevalence, sens_ref, spec_ref = 0.6, 0.9, 0.8
+    said = prevalence * sens_ref + (1 - prevalence) * (1 - spec_ref)
+    ppv, npv = prevalence * sens_ref / said, (1 - prevalence) * spec_ref / (1 - said)
+    auc = stats.norm.cdf(2 / np.sqrt(2))
+    reported = 0.5 + (auc - 0.5) * (ppv + npv - 1)
+    assert (round(auc, 3), round(reported, 3)) == (0.921, 0.800)
+    assert 0.95 * ppv + 0.1 * (1 - ppv) == pytest.approx(0.840, abs=0.0005)
+    assert 0.9 * npv + 0.05 * (1 - npv) == pytest.approx(0.766, abs=0.0005)
+
+    rng = np.random.default_rng(0)
+    patient = rng.random(300_000) < prevalence
+    recorded = np.where(patient, rng.random(300_000) < sens_ref, rng.random(300_000) > spec_ref)
+    score = rng.standard_normal(300_000) + 2 * patient
+    assert roc_auc_score(recorded, score) == pytest.approx(0.800, abs=0.0035)
+    called = np.where(patient, rng.random(300_000) < 0.95, rng.random(300_000) > 0.9)
+    assert called[recorded].mean() == pytest.approx(0.840, abs=0.003)
+    assert 1 - called[~recorded].mean() == pytest.approx(0.766, abs=0.004)
+
+
+def test_r25_nearest_centroid_acts_as_if_it_had_fewer_scans():
+    """n (1 - 2r)^2; d = 1.5, p = 20, n = 200: .755, .747, .732, .697 at r = 0, .1, .194, .3, each +- .005."""
+    draws = wrong_labels(where="training only", rates=(0, 0.1, 0.194, 0.3), repeats=2000).draws
+    for i, expected in enumerate((0.755, 0.747, 0.732, 0.697)):
+        true = draws["true"][:, i]
+        assert true.mean() == pytest.approx(expected, abs=0.005 + 3 * standard_error(true))
+        assert draws["theory"][0, i] == pytest.approx(expected, abs=0.002)
+    np.testing.assert_allclose(draws["true"].mean(axis=0), draws["theory"][0], atol=0.005)
+    # The same as that many scans with right labels, fitted anew.
+    fewer = wrong_labels(where="training only", n_scans=72, rates=(0,), repeats=2000).draws["true"]
+    noisy = wrong_labels(where="training only", n_scans=200, rates=(0.2,), repeats=2000, seed=1).draws["true"]
+    assert noisy.mean() == pytest.approx(fewer.mean(), abs=0.006)
+
+
+def test_r25_the_effect_size_that_is_seen():
+    """d (1 - 2r) / sqrt(1 + d^2 r (1 - r)): 1.5 becomes .790 at r = .194."""
+    d, r = 1.5, 0.194
+    assert d * (1 - 2 * r) / np.sqrt(1 + d**2 * r * (1 - r)) == pytest.approx(0.790, abs=0.0005)
+    rng = np.random.default_rng(0)
+    truth = np.arange(400_000) % 2
+    x, recorded = rng.standard_normal(400_000) + d * truth, flipped(truth, r, rng)
+    low, high = x[recorded == 0], x[recorded == 1]
+    assert (high.mean() - low.mean()) / np.sqrt((low.var() + high.var()) / 2) == pytest.approx(0.790, abs=0.01)
+
+
+def test_the_nearest_neighbour_inherits_wrong_labels_one_by_one():
+    for n_scans in (50, 400):
+        draws = wrong_labels(where="training only", rule="nearest neighbour", n_scans=n_scans, repeats=1000).draws
+        off = draws["true"] - draws["theory"]
+        assert np.all(np.abs(off.mean(axis=0)) < 3.5 * off.std(axis=0, ddof=1) / np.sqrt(1000) + 1e-12)
+
+
+def test_r38_attenuation():
+    """r sqrt(rel_x rel_y) = .346; AUC Phi(d sqrt(ICC) / sqrt 2) = .682; a median split takes a factor .798."""
+    assert 0.5 * np.sqrt(0.8 * 0.6) == pytest.approx(0.346, abs=0.0005)
+    assert stats.norm.cdf(0.8 * np.sqrt(0.7) / np.sqrt(2)) == pytest.approx(0.682, abs=0.0005)
+    assert np.sqrt(2 / np.pi) == pytest.approx(0.798, abs=0.0005)
+    rng = np.random.default_rng(0)
+    n = 400_000
+    x = rng.standard_normal(n)
+    y = 0.5 * x + np.sqrt(0.75) * rng.standard_normal(n)
+    x, y = (np.sqrt(rel) * v + np.sqrt(1 - rel) * rng.standard_normal(n) for v, rel in ((x, 0.8), (y, 0.6)))
+    seen = np.corrcoef(x, y)[0, 1]
+    assert seen == pytest.approx(0.346, abs=3 * (1 - 0.346**2) / np.sqrt(n))
+    assert np.corrcoef(x, y > np.median(y))[0, 1] / seen == pytest.approx(0.798, abs=0.01)
+    patient = np.arange(n) % 2
+    measured = np.sqrt(0.7) * (rng.standard_normal(n) + 0.8 * patient / 1.0) + np.sqrt(0.3) * rng.standard_normal(n)
+    assert roc_auc_score(patient, measured) == pytest.approx(0.682, abs=0.003)
+
+
+# B14: the same noise levels and models for two signals. The exact design: n = 200, 2000 clean test subjects,
+# 20 seeds, flips 0, .1, .2, .3; here with 4 seeds and 1000 test subjects, so the ranges are wide.
+
+
+def b14(signal, seeds):
+    models = (LogisticRegression(C=0.1), LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"), KNeighborsClassifier(15), SVC(),
+              RandomForestClassifier(100, min_samples_leaf=3, random_state=0), GaussianNB())
+    scores = np.empty((seeds, 4, len(models)))
+    for s in range(seeds):
+        rng = np.random.default_rng(s)
+        if signal == "linear":
+            y = np.arange(1200) % 2
+            X = rng.standard_normal((1200, 20))
+            X[:, :5] += 2 / np.sqrt(5) * (y[:, None] - 0.5)
+        else:
+            signs = rng.choice([-1, 1], size=(1200, 2))
+            X = rng.standard_normal((1200, 4))
+            X[:, :2] += 1.5 * signs
+            y = (signs[:, 0] == signs[:, 1]).astype(int)
+        for level, rate in enumerate((0, 0.1, 0.2, 0.3)):
+            noisy = flipped(y[:200], rate, rng)
+            for m, model in enumerate(models):
+                scores[s, level, m] = model.fit(X[:200], noisy).score(X[200:], y[200:])
+    return shares_of_variance(scores)
+
+
+def test_b14_labels_or_model_with_the_models_of_the_design():
+    """Expected: linear, noise .564 and model .157; XOR, noise .020 and model .920."""
+    linear, xor = b14("linear", 4), b14("XOR", 4)
+    assert linear["labels"] == pytest.approx(0.564, abs=0.15) and linear["model"] == pytest.approx(0.157, abs=0.09)
+    assert linear["labels"] > 2 * linear["model"]
+    assert xor["model"] == pytest.approx(0.92, abs=0.05) and xor["labels"] == pytest.approx(0.02, abs=0.025)
+
+
+def test_b14_in_the_panel():
+    """Fast models, so other shares, in the same direction."""
+    linear, xor = (labels_or_architecture(signal=signal, repeats=200).draws for signal in ("linear", "XOR"))
+    assert linear["labels"].mean() > 0.3 and linear["labels"].mean() > 1.8 * linear["model"].mean()
+    assert xor["model"].mean() > 0.88 and xor["labels"].mean() < 0.04
+    for draws in (linear, xor):
+        total = sum(draws[name] for name in ("labels", "model", "both together", "study", "rest"))
+        np.testing.assert_allclose(total, 1)
+
+
+def test_shares_of_variance_are_those_of_an_analysis_of_variance():
+    """Sums of squares by least squares on indicator columns, one factor after the other (balanced: the order is of no account)."""
+    rng = np.random.default_rng(0)
+    scores = rng.random((5, 4, 3)) + np.arange(3) * 0.3 + np.arange(4)[:, None] * 0.1
+    study, level, model = (i.ravel() for i in np.indices(scores.shape))
+    y = scores.ravel() - scores.mean()
+
+    def explained(*factors):
+        X = np.column_stack([f[:, None] == np.unique(f) for f in factors]).astype(float)
+        return np.sum((X @ np.linalg.lstsq(X, y)[0]) ** 2) / np.sum(y**2)
+
+    found = shares_of_variance(scores)
+    both = level * 10 + model
+    assert found["labels"] == pytest.approx(explained(level))
+    assert found["model"] == pytest.approx(explained(model))
+    assert found["both together"] == pytest.approx(explained(both) - explained(level) - explained(model))
+    assert found["study"] == pytest.approx(explained(study))
+    assert found["rest"] == pytest.approx(1 - explained(both, study))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_fast_models_are_scikit_learns(model):
+    rng = np.random.default_rng(0)
+    X, new = rng.standard_normal((3, 60, 5)), rng.standard_normal((3, 40, 5))
+    recorded = (rng.random((3, 2, 60)) < 0.5 + 0.3 * np.sign(X[:, None, :, 0])).astype(int)
+    found = experiments._predictions(model, X, recorded, new)
+    for s in range(3):
+        gamma = 1 / (5 * X[s].var())
+        same = {"linear": RidgeClassifier(alpha=10), "nearest centroid": NearestCentroid(), "naive Bayes": GaussianNB(),
+                "kernel": KernelRidge(alpha=1, kernel="rbf", gamma=gamma), "15 neighbours": KNeighborsClassifier(15),
+                "1 neighbour": KNeighborsClassifier(1)}[model]
+        for labels, predicted in zip(recorded[s], found[s], strict=True):
+            if model == "kernel":
+                expected = same.fit(X[s], 2.0 * labels - 1).predict(new[s]) > 0
+            else:
+                expected = same.fit(X[s], labels).predict(new[s])
+            np.testing.assert_array_equal(predicted, expected)
+
+
+def test_the_centroid_of_the_panels_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    X, recorded = rng.standard_normal((4, 30, 6)), rng.integers(0, 2, (4, 30))
+    weights, intercepts = experiments._centroids(X, recorded)
+    new = rng.standard_normal((50, 6))
+    for s in range(4):
+        np.testing.assert_array_equal(new @ weights[s] + intercepts[s] > 0, NearestCentroid().fit(X[s], recorded[s]).predict(new))
+
+
+def test_the_thresholds_are_those_of_logistic_regression():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((5, 400)) + 2 * (np.arange(400) % 2 - 0.5)
+    recorded = flipped(np.tile(np.arange(400) % 2, (5, 1)), 0.2, rng)
+    cuts = experiments._logistic_cuts(x, recorded)
+    for row, labels, cut in zip(x, recorded, cuts, strict=True):
+        model = LogisticRegression(C=1e3, tol=1e-8).fit(row[:, None], labels)
+        assert cut == pytest.approx(-model.intercept_[0] / model.coef_[0, 0], abs=0.002)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sensitivities_of_the_panel_hold_on_simulated_subjects(kind):
+    """The panel's figures come from sums over a grid. Here they are counted, among subjects drawn one by one."""
+    settings = {"kind": kind, "rate": 0.3, "prevalence": 0.3, "n_scans": 2000, "effect": 2.0}
+    draws = kinds_of_wrong_labels(**settings, repeats=25).draws
+    end, n = 3.5, 400_000
+    cut = draws["threshold"][0] * 2 * end - end
+    rng = np.random.default_rng(1)
+    truth = (rng.random(n) < 0.3).astype(int)
+    x = rng.standard_normal(n) + 2 * (truth - 0.5)
+    grid = np.linspace(-end - 3, end + 3, 2001)
+    groups = np.array([0.7 * stats.norm.pdf(grid, -1), 0.3 * stats.norm.pdf(grid, 1)])
+    chance = experiments._chance_of_error(kind, 0.3, grid, groups / groups.sum(), 2.0)
+    wrong = rng.random(n) < np.where(truth == 1, np.interp(x, grid, chance[1]), np.interp(x, grid, chance[0]))
+    concerned = {KINDS[1]: truth == 1, KINDS[2]: truth == 0, KINDS[3]: truth == 1}.get(kind, np.ones(n, bool))
+    assert wrong[concerned].mean() == pytest.approx(0.3, abs=0.004)
+    called, recorded = x > cut, np.where(wrong, 1 - truth, truth)
+    for name, labels in (("", truth), ("reported ", recorded)):
+        assert draws[f"{name}sensitivity"][0] == pytest.approx(called[labels == 1].mean(), abs=0.006)
+        assert draws[f"{name}specificity"][0] == pytest.approx(1 - called[labels == 0].mean(), abs=0.006)
+    assert draws["true"][0] == pytest.approx(np.mean(called == truth), abs=0.004)
+    assert draws["reported"][0] == pytest.approx(np.mean(called == recorded), abs=0.004)
+
+
+def test_the_cut_goes_where_recorded_labels_are_half_and_half():
+    """With errors by class, the best cut for recorded labels has a true probability of (.5 - e0) / (1 - e0 - e1)."""
+    for kind, e0, e1 in ((KINDS[0], 0.2, 0.2), (KINDS[1], 0, 0.2), (KINDS[2], 0.2, 0)):
+        best = np.log((0.5 - e0) / (0.5 - e1)) / 2  # of the log odds 2 x, where they are (.5 - e0) / (.5 - e1)
+        cut = kinds_of_wrong_labels(kind=kind, n_scans=2000, repeats=200).draws["threshold"].mean() * 7 - 3.5
+        # Logistic regression goes in the same direction, and further: its curve does not fit such labels.
+        assert np.sign(np.round(cut, 1)) == np.sign(np.round(best, 1)) and abs(cut) >= abs(best) - 0.02
+
+
+def test_a_rater_is_right_as_often_wherever_the_errors_come_from():
+    for through in SHARED:
+        draws = shared_errors(through=through, rater_accuracy=0.8, shares=(0, 0.5, 1), repeats=400).draws
+        # Independent errors: the report is a (1 - 2r) + r.
+        off = draws["reported"][:, 0] - draws["theory"][:, 0]
+        assert abs(off.mean()) < 3.5 * standard_error(off)
+    rng = np.random.default_rng(0)
+    impression = stats.norm.ppf(0.8) + np.sqrt(0.5) * rng.standard_normal(200_000) + np.sqrt(0.5) * rng.standard_normal(200_000)
+    assert np.mean(impression > 0) == pytest.approx(0.8, abs=0.003)
+
+
+def test_bounds_of_the_true_accuracy():
+    """|A - r| and 1 - |1 - A - r|: no table of model, reference and truth goes beyond, and some reach them."""
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        both_right, model_wrong, label_wrong, both_wrong = rng.dirichlet([1, 0.5, 0.5, 0.5])
+        A, r, a = both_right + both_wrong, label_wrong + both_wrong, both_right + label_wrong
+        assert abs(A - r) - 1e-12 <= a <= 1 - abs(1 - A - r) + 1e-12
+    for A, r in ((0.82, 0.1), (0.9, 0.2), (0.05, 0.2)):
+        for both_wrong, end in ((min(r, A), abs(A - r)), (max(0, A + r - 1), 1 - abs(1 - A - r))):
+            assert A - both_wrong + (r - both_wrong) == pytest.approx(end)
+
+
+def test_majority_of_raters():
+    for k in (1, 3, 9):
+        votes = np.random.default_rng(k).random((200_000, k)) < 0.3
+        assert majority_error(0.3, k) == pytest.approx(np.mean(votes.sum(axis=1) > k / 2), abs=0.004)
+        assert majority_error(0.3, k, 1.0) == pytest.approx(0.3)
+
+
+def test_the_budget_follows_the_exchange_rate():
+    """More raters pay where n (1 - 2r)^2 rises: the panel's truth has the same order."""
+    for cost, error in ((0.02, 0.3), (0.1, 0.2), (1, 0.1)):
+        raters = np.array([1, 3, 5, 7, 9])
+        worth = [200 / (1 + k * cost) * (1 - 2 * majority_error(error, k)) ** 2 for k in raters]
+        true = scans_or_raters(rating_cost=cost, rater_error=error, repeats=1000).draws["true"].mean(axis=0)
+        theory = stats.norm.cdf(0.75 / np.sqrt(1 + 4 * 20 / (1.5**2 * np.array(worth))))
+        np.testing.assert_allclose(true, theory, atol=0.012)
+
+
+def test_discrepant_analysis_reports_a_plus_what_both_have_wrong():
+    """Miller 1998: too high even with a perfect expert; a + (1 - a) r for independent errors."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 400_000)
+    model, recorded = flipped(truth, 0.2, rng), flipped(truth, 0.2, rng)
+    repaired = np.where(model != recorded, truth, recorded)
+    assert np.mean(model == repaired) == pytest.approx(0.8 + 0.2 * 0.2, abs=0.003)
+
+
+def test_real_raters_as_measured():
+    """datasets.md: raters 1 and 2 shared 99 images, 57.6 % agreement and kappa .39 on three answers, .53 on two."""
+    ratings = load("mriqc_abide").table[["rater_1", "rater_2", "rater_3"]]
+    both = ratings[["rater_1", "rater_2"]].dropna()
+    one, two = both["rater_1"].astype(int), both["rater_2"].astype(int)
+    assert len(both) == 99
+    assert np.mean(one == two) == pytest.approx(0.576, abs=0.0005)
+    assert cohen_kappa_score(one, two) == pytest.approx(0.39, abs=0.005)
+    assert cohen_kappa_score(one == -1, two == -1) == pytest.approx(0.53, abs=0.005)
+    shares = [(ratings[name].dropna() == -1).mean() for name in ratings]
+    np.testing.assert_allclose(shares, [0.288, 0.322, 0.142], atol=0.0005)
+
+
+def test_majority_rule_of_ppmi():
+    """R41 and misconception 21: 423 patients and 196 controls."""
+    assert 423 / (423 + 196) == pytest.approx(0.683, abs=0.0005)
