@@ -133,13 +133,15 @@ def test_r38_attenuation():
     assert roc_auc_score(patient, measured) == pytest.approx(0.682, abs=0.003)
 
 
-# B14: the same noise levels and models for two signals. The exact design: n = 200, 2000 clean test subjects,
-# 20 seeds, flips 0, .1, .2, .3; here with 4 seeds and 1000 test subjects, so the ranges are wide.
+# B14: the same noise levels and models for two signals: n = 200, 20 seeds, flips 0, .1, .2, .3. The design has 2000
+# clean test subjects and a forest of 100 trees; here 1000 and 25, for the sake of time. Ranges: from one set of
+# seeds to another, the full design gives .51 to .60 and .14 to .23 (linear; noise, model), and .02 to .04 and .87 to
+# .91 (XOR).
 
 
 def b14(signal, seeds):
     models = (LogisticRegression(C=0.1), LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"), KNeighborsClassifier(15), SVC(),
-              RandomForestClassifier(100, min_samples_leaf=3, random_state=0), GaussianNB())
+              RandomForestClassifier(25, min_samples_leaf=3, random_state=0), GaussianNB())
     scores = np.empty((seeds, 4, len(models)))
     for s in range(seeds):
         rng = np.random.default_rng(s)
@@ -161,8 +163,8 @@ def b14(signal, seeds):
 
 def test_b14_labels_or_model_with_the_models_of_the_design():
     """Expected: linear, noise .564 and model .157; XOR, noise .020 and model .920."""
-    linear, xor = b14("linear", 4), b14("XOR", 4)
-    assert linear["labels"] == pytest.approx(0.564, abs=0.15) and linear["model"] == pytest.approx(0.157, abs=0.09)
+    linear, xor = b14("linear", 20), b14("XOR", 20)
+    assert linear["labels"] == pytest.approx(0.564, abs=0.12) and linear["model"] == pytest.approx(0.157, abs=0.08)
     assert linear["labels"] > 2 * linear["model"]
     assert xor["model"] == pytest.approx(0.92, abs=0.05) and xor["labels"] == pytest.approx(0.02, abs=0.025)
 
@@ -285,6 +287,7 @@ def test_bounds_of_the_true_accuracy():
     for _ in range(300):
         both_right, model_wrong, label_wrong, both_wrong = rng.dirichlet([1, 0.5, 0.5, 0.5])
         A, r, a = both_right + both_wrong, label_wrong + both_wrong, both_right + label_wrong
+        assert model_wrong >= 0
         assert abs(A - r) - 1e-12 <= a <= 1 - abs(1 - A - r) + 1e-12
     for A, r in ((0.82, 0.1), (0.9, 0.2), (0.05, 0.2)):
         for both_wrong, end in ((min(r, A), abs(A - r)), (max(0, A + r - 1), 1 - abs(1 - A - r))):
