@@ -61,6 +61,19 @@ def {name}(X, y):
     return cross_val_score(SVC(), X, y, cv=folds).mean()
 """, "Passed."),
     ),
+    "04_label_noise.ipynb": (
+        "agreement_and_ceiling",
+        ("""\
+def {name}(rater_1, rater_2):
+    agreement = np.mean(rater_1 == rater_2)
+    return agreement, np.sqrt(agreement)
+""", "They agree as well where both are wrong"),
+        ("""\
+def {name}(rater_1, rater_2):
+    agreement = np.mean(rater_1 == rater_2)
+    return agreement, 0.5 + np.sqrt(max(2 * agreement - 1, 0)) / 2
+""", "Passed."),
+    ),
     "05_cross_validation_pitfalls.ipynb": (
         "selection",
         ("""\

@@ -62,6 +62,15 @@ BAD = {
     "bias_and_variance": {"straight": np.nan, "hidden": np.inf, "n_noise": -1},
     "shrinkage_sweep": {"n_scans": 3, "n_features": 0, "effect": np.nan, "n_folds": 1},
     "region_mean": {"n_scans": 3, "n_affected": 0, "effect": np.nan, "place": "nowhere"},
+    "wrong_labels": {"where": "nowhere", "n_scans": 51, "n_features": 0, "effect": 0, "rule": "forest", "rates": (0.2, 0.7),
+                     "n_test": 5},
+    "kinds_of_wrong_labels": {"kind": "a typo", "rate": 0.6, "prevalence": 1, "n_scans": 10, "effect": 0},
+    "shared_errors": {"through": "nothing", "rater_accuracy": 0.5, "effect": 0, "n_scans": 51, "n_features": 1,
+                      "shares": (0, 1.5), "n_test": 5},
+    "labels_or_architecture": {"signal": "U", "worst": 0, "models": "all", "n_scans": 50, "effect": np.nan,
+                               "centre": np.inf, "n_new": 10},
+    "scans_or_raters": {"rating_cost": 2, "rater_error": 0.5, "shared": -1, "budget": 10, "rule": "forest", "effect": 0,
+                        "n_features": 0, "raters": (1, 2), "n_test": 5},
     "regional_mri": {"regions": "liver", "strength": 0, "ridge": 0, "sizes": (5, 40)},
 }
 

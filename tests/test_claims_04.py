@@ -1,0 +1,270 @@
+"""What lesson 04 says about its panels ("what you will have found") holds at the positions of their sliders."""
+
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from utils.data import load
+from utils.experiments import (
+    KINDS,
+    MODEL_SETS,
+    SHARED,
+    kinds_of_wrong_labels,
+    labels_or_architecture,
+    scans_or_raters,
+    shared_errors,
+    wrong_labels,
+)
+
+CHANCE, MISSED, CALLED, MILD, BORDERLINE = KINDS
+
+
+def means(outcome):
+    return {name: values.mean(axis=0) for name, values in outcome.draws.items()}
+
+
+def place(outcome):
+    """The mean threshold in standard deviations from the middle between the groups."""
+    return outcome.draws["threshold"].mean() * 7 - 3.5  # the scale reaches 2.5 beyond means at -1 and +1
+
+
+# Wrong labels in training and in the test
+
+
+@pytest.mark.parametrize("effect", [1, 1.5, 2, 3])
+def test_in_training_they_cost_little_with_scans_enough_and_much_with_few(effect):
+    few, many = (means(wrong_labels(where="training only", n_scans=n, effect=effect, repeats=300))["true"] for n in (50, 1000))
+    at_20, at_30 = 4, 6
+    assert many[0] - many[at_20] < 0.025
+    assert few[0] - few[at_30] > max(0.05, 2 * (many[0] - many[at_30]))
+
+
+@pytest.mark.parametrize("rule", ["nearest centroid", "nearest neighbour"])
+@pytest.mark.parametrize("effect", [0.5, 1.5, 3])
+def test_in_the_test_the_report_falls_along_a_line_and_the_truth_stays(rule, effect):
+    found = means(wrong_labels(where="test only", rule=rule, effect=effect, repeats=500))
+    rates = np.array(wrong_labels.defaults["rates"])
+    assert np.ptp(found["true"]) < 1e-12
+    np.testing.assert_allclose(found["reported"], found["true"][0] * (1 - 2 * rates) + rates, atol=0.008)
+
+
+@pytest.mark.parametrize("rule", ["nearest centroid", "nearest neighbour"])
+@pytest.mark.parametrize("n_scans", [50, 200, 1000])
+def test_with_both_the_truth_is_better_than_the_report(rule, n_scans):
+    found = means(wrong_labels(rule=rule, n_scans=n_scans, repeats=300))
+    assert np.all(found["true"][1:] > found["reported"][1:])
+    if rule == "nearest centroid" and n_scans >= 200:
+        # Most of what the study sees is the examiner's error: at 20 %, the report is further below than the truth.
+        assert found["true"][4] - found["reported"][4] > 2 * (found["true"][0] - found["true"][4])
+
+
+def test_for_the_nearest_neighbour_training_and_test_cost_the_same_and_scans_do_not_help():
+    lost = {}
+    for where in ("training only", "test only"):
+        for n_scans in (100, 1000):
+            found = means(wrong_labels(rule="nearest neighbour", where=where, n_scans=n_scans, effect=3, repeats=300))
+            lost[where, n_scans] = found["reported"][0] - found["reported"][4]
+    assert lost["training only", 1000] == pytest.approx(lost["test only", 1000], abs=0.01)
+    assert lost["training only", 1000] >= lost["training only", 100] - 0.01
+
+
+# Kinds of errors
+
+
+@pytest.mark.parametrize(("n_scans", "prevalence"), [(100, 0.3), (100, 0.5), (2000, 0.2), (2000, 0.5), (2000, 0.8)])
+def test_missed_patients_and_called_controls_move_the_threshold_for_good(prevalence, n_scans):
+    settings = {"prevalence": prevalence, "n_scans": n_scans, "repeats": 200}
+    for kind, direction in ((MISSED, 1), (MILD, 1), (CALLED, -1)):
+        outcome = kinds_of_wrong_labels(kind=kind, rate=0.2, **settings)
+        moved = outcome.draws["threshold"] - outcome.draws["threshold, right labels"]
+        assert direction * moved.mean() > 0.008
+        found = means(outcome)
+        assert direction * (found["best sensitivity"] - found["sensitivity"]) > 0
+        assert direction * (found["specificity"] - found["best specificity"]) > 0
+
+
+def test_with_very_unequal_groups_the_drift_can_hide_the_shift():
+    """10 % patients: one control in ten called a patient, and yet the threshold goes up."""
+    outcome = kinds_of_wrong_labels(kind=CALLED, rate=0.1, prevalence=0.1, n_scans=2000, repeats=200)
+    assert np.mean(outcome.draws["threshold"] - outcome.draws["threshold, right labels"]) > 0.01
+    clean = place(kinds_of_wrong_labels(rate=0, prevalence=0.2, n_scans=2000, repeats=200))
+    assert 0.6 < clean < 0.8  # patients are rare, so the threshold lies deeper among them, with right labels too
+
+
+def test_more_scans_make_the_band_narrower_and_leave_the_shift():
+    few, many = (kinds_of_wrong_labels(n_scans=n, repeats=500).draws for n in (100, 2000))
+    assert np.ptp(np.quantile(many["threshold"], [0.05, 0.95])) < 0.4 * np.ptp(np.quantile(few["threshold"], [0.05, 0.95]))
+    shift = [d["threshold"].mean() - d["threshold, right labels"].mean() for d in (few, many)]
+    assert shift[1] == pytest.approx(shift[0], abs=0.015) and shift[1] > 0.05
+
+
+def test_errors_by_chance_leave_the_threshold_between_equal_groups():
+    for rate in (0.2, 0.4):
+        assert place(kinds_of_wrong_labels(kind=CHANCE, rate=rate, n_scans=2000, repeats=150)) == pytest.approx(0, abs=0.05)
+
+
+@pytest.mark.parametrize(("prevalence", "side"), [(0.2, 1), (0.8, -1)])
+def test_with_unequal_groups_it_drifts_into_the_smaller_one(prevalence, side):
+    clean, noisy = (place(kinds_of_wrong_labels(kind=CHANCE, rate=rate, prevalence=prevalence, n_scans=2000, repeats=200))
+                    for rate in (0, 0.3))
+    assert 0.1 < side * (noisy - clean) < 0.35
+
+
+def test_with_few_patients_the_reported_sensitivity_is_far_too_low():
+    found = means(kinds_of_wrong_labels(kind=CHANCE, rate=0.2, prevalence=0.2, n_scans=2000, repeats=300))
+    assert found["sensitivity"] - found["reported sensitivity"] > 0.2
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.4])
+def test_borderline_errors_hardly_move_the_threshold(rate):
+    assert place(kinds_of_wrong_labels(kind=BORDERLINE, rate=rate, n_scans=2000, repeats=150)) == pytest.approx(0, abs=0.05)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.2, 0.3, 0.4])
+def test_with_mild_patients_missed_the_report_is_too_good(rate):
+    found = means(kinds_of_wrong_labels(kind=MILD, rate=rate, repeats=500))
+    assert found["reported"] > found["true"] + 0.01
+    assert found["reported sensitivity"] > found["sensitivity"] + 0.03
+    if rate == 0.2:
+        assert found["reported"] == pytest.approx(0.86, abs=0.012) and found["true"] == pytest.approx(0.82, abs=0.008)
+
+
+# Shared errors
+
+
+@pytest.mark.parametrize("effect", [1, 2, 3])
+@pytest.mark.parametrize("rater_accuracy", [0.6, 0.7, 0.8, 0.9, 0.95])
+def test_the_report_rises_and_with_a_look_alike_the_truth_falls(effect, rater_accuracy):
+    settings = {"effect": effect, "rater_accuracy": rater_accuracy, "repeats": 200}
+    alike, scan = (means(shared_errors(through=through, **settings)) for through in (SHARED[1], SHARED[0]))
+    assert alike["reported"][-1] > alike["reported"][0] and scan["reported"][-1] > scan["reported"][0]
+    assert np.all(np.diff(alike["true"]) < 0)
+    assert np.all(np.diff(scan["true"]) > -0.003) and scan["true"][-1] > scan["true"][0]
+    assert np.all(scan["theory"][1:] < scan["reported"][1:] + 1e-9)
+
+
+def test_at_the_start_the_lines_cross_and_the_scan_itself_passes_what_is_possible():
+    alike, scan = (means(shared_errors(through=through, repeats=300)) for through in (SHARED[1], SHARED[0]))
+    assert alike["reported"][0] < alike["true"][0] and alike["reported"][-1] > alike["true"][-1]
+    assert scan["reported"][-1] > scan["ceiling"][-1] + 0.05
+
+
+def test_whether_the_report_passes_the_truth_depends():
+    strong = means(shared_errors(through=SHARED[0], effect=3, rater_accuracy=0.7, repeats=200))
+    assert strong["reported"][-1] < strong["true"][-1]
+
+
+def test_a_better_rater_leaves_less_room():
+    for through in SHARED:
+        room = []
+        for accuracy in (0.6, 0.8, 0.95):
+            found = means(shared_errors(through=through, rater_accuracy=accuracy, repeats=200))
+            room.append(np.ptp(found["reported"]) + np.ptp(found["true"]))
+        assert room[2] < room[1] < room[0]
+
+
+# Labels or architecture
+
+
+def shares(**settings):
+    draws = labels_or_architecture(repeats=100, **settings).draws
+    return {name: draws[name].mean() for name in ("labels", "model", "study")}
+
+
+def test_the_answer_at_the_start_and_how_to_turn_it_round():
+    linear, xor = shares(), shares(signal="XOR")
+    assert linear["labels"] > 2 * linear["model"] and xor["model"] > 0.88
+    # The linear signal, made to say the opposite in two ways: better labels, or a poor model more.
+    mild = shares(worst=0.1)
+    assert mild["model"] > 3 * mild["labels"] and mild["study"] > mild["model"] + mild["labels"]
+    poor = shares(models="these and a poor one")
+    assert poor["model"] > 1.5 * poor["labels"]
+    # XOR, with the two models that are suited to it.
+    suited = shares(signal="XOR", models="two flexible ones")
+    assert suited["labels"] > 0.4 and suited["model"] < 0.03
+    worse = shares(signal="XOR", models="two flexible ones", worst=0.45)
+    assert worse["labels"] > 0.75
+    assert MODEL_SETS["two flexible ones"] == ("kernel", "15 neighbours")
+
+
+@pytest.mark.parametrize("n_scans", [52, 100, 200, 400])
+def test_linear_models_are_at_chance_on_xor_whatever_the_labels(n_scans):
+    true = means(labels_or_architecture(signal="XOR", models="three linear ones", n_scans=n_scans, repeats=100))["true"]
+    np.testing.assert_allclose(true, 0.5, atol=0.03)
+
+
+# The budget
+
+
+def best(**settings):
+    true = means(scans_or_raters(repeats=400, **settings))["true"]
+    return 1 + 2 * true.argmax(), true
+
+
+@pytest.mark.parametrize("budget", [100, 200, 500])
+def test_cheap_poor_ratings_ask_for_raters_and_dear_good_ones_for_scans(budget):
+    assert best(rating_cost=0.02, rater_error=0.3, budget=budget)[0] >= 7
+    for rater_error in (0.05, 0.1, 0.2):
+        assert best(rating_cost=1, rater_error=rater_error, budget=budget)[0] == 1
+
+
+@pytest.mark.parametrize("rater_error", [0.1, 0.2, 0.3])
+@pytest.mark.parametrize("rating_cost", [0.1, 0.25, 1])
+def test_raters_who_are_deceived_together_buy_nothing(rater_error, rating_cost):
+    _, true = best(shared=1, rater_error=rater_error, rating_cost=rating_cost)
+    assert np.all(np.diff(true) < 0.001) and true[-1] < true[0] - 0.008
+
+
+@pytest.mark.parametrize("rating_cost", [0.02, 0.1, 0.5, 1])
+def test_for_the_nearest_neighbour_better_labels_are_worth_more_than_scans(rating_cost):
+    for rater_error in (0.1, 0.2, 0.3):
+        assert best(rule="nearest neighbour", rating_cost=rating_cost, rater_error=rater_error)[0] >= 3
+
+
+@pytest.mark.parametrize("rating_cost", [0.02, 0.1, 0.25])
+@pytest.mark.parametrize("rater_error", [0.1, 0.2])
+def test_the_report_gains_more_than_the_model(rating_cost, rater_error):
+    found = means(scans_or_raters(rating_cost=rating_cost, rater_error=rater_error, repeats=400))
+    gain = {name: found[name].max() - found[name][0] for name in ("true", "reported")}
+    assert gain["true"] < 0.035 and gain["reported"] > 1.8 * gain["true"]
+
+
+# Real data
+
+
+def test_the_examiner_matters_in_the_scans_of_rater_1_whatever_the_folds_and_the_penalty():
+    mriqc = load("mriqc_abide")
+    ratings = mriqc.table[["rater_1", "rater_3"]]
+    scans = ratings["rater_1"].notna().to_numpy()
+    X, sites, excluded = mriqc.X.to_numpy()[scans], mriqc.groups.to_numpy()[scans], (ratings[scans] == -1).astype(int)
+    for C in (0.1, 0.01):
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=5000))
+        auc = {}
+        for teacher in excluded:
+            for deal in range(8):
+                folds = GroupKFold(5, shuffle=True, random_state=deal)
+                score = cross_val_predict(model, X, excluded[teacher], groups=sites, cv=folds, method="decision_function")
+                for examiner in excluded:
+                    auc.setdefault((teacher, examiner), []).append(roc_auc_score(excluded[examiner], score))
+        auc = {key: np.mean(values) for key, values in auc.items()}
+        examiner = [auc[t, "rater_3"] - auc[t, "rater_1"] for t in excluded]
+        teacher = [auc["rater_3", e] - auc["rater_1", e] for e in excluded]
+        assert min(examiner) > 0.04 and max(np.abs(teacher)) < 0.025
+
+
+def test_suspects_are_seldom_wrong_where_labels_are_good():
+    """With 5 % wrong labels about one in five of those that the forest contradicts out of fold is wrong; with 20 %, half."""
+    cells = load("cells")
+    train = (cells.table["case"] == "Train").to_numpy()
+    X, y = cells.X.to_numpy()[train], cells.y.to_numpy()[train]
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    for rate, low, high in ((0.05, 0.15, 0.25), (0.2, 0.42, 0.55)):
+        recorded = np.where(np.random.default_rng(0).random(len(y)) < rate, 1 - y, y)
+        forest = RandomForestClassifier(25, random_state=0)
+        contradicted = cross_val_predict(forest, X, recorded, cv=folds) != recorded
+        assert low < np.mean((recorded != y)[contradicted]) < high
