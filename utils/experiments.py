@@ -2301,3 +2301,449 @@ def scanner_mark(
         "share": np.clip(share, 0, 1), **pictures,
         "weights": (weights / np.abs(weights).max(axis=1, keepdims=True)).reshape(shape).astype(np.float32),
     }
+
+
+# External validation: sites, harmonisation, scaling, prevalence, the number of sites
+
+
+def _read_shortcut(draws, parameters):
+    got = {name: values.mean() for name, values in draws.items()}
+    return (f"{100 * parameters['prevalence']:.0f} % patients at one site and {100 * (1 - parameters['prevalence']):.0f} % at the "
+            f"other: the study reports an AUC of {got['reported']:.2f}; at a new site its model gets {got['true']:.2f}. The same "
+            f"scores give {got['within site']:.2f} within a site, leaving one site out gives {got['site left out']:.2f}, and "
+            f"the best possible is {got['ceiling']:.2f}.")
+
+
+@experiment(_read_shortcut, block=20)
+def site_shortcut(
+    *, prevalence: float = 0.8, site_mark: float = 3.16, effect: float = 0.5, n_per_site: int = 200,
+    rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """Two sites that differ in their scanners and in their share of patients: the model learns the site.
+
+    One feature carries the disease. Ten further features do not, but each site adds its own offset to
+    them. The rule is least squares on the labels; a new site has an offset of its own, which moves all
+    of its scores alike and so leaves its AUC as it is.
+
+    Parameters
+    ----------
+    prevalence : float
+        Share of patients at the first site, from .1 to .9; the second site has the rest.
+    site_mark : float
+        Distance of the two sites in the ten features, in standard deviations.
+    effect : float
+        Cohen's d of the disease in its feature.
+    n_per_site : int
+        Subjects at each site, a multiple of 50.
+
+    Returns
+    -------
+    Outcome
+        Draws "reported" (5-fold cross-validation, sites mixed), "within site" (the same held-out scores,
+        compared within a site only), "site left out" (trained at one site, tested at the other), "true"
+        (at a new site, exact) and "ceiling" (the feature with the disease alone): AUC, shape (repeats,).
+
+    References
+    ----------
+    A design made for this course. Zech and others (2018), PLoS Medicine 15:e1002683,
+    doi:10.1371/journal.pmed.1002683, show it with chest radiographs.
+    """
+    require(0.1 <= prevalence <= 0.9, "prevalence", prevalence, "from .1 to .9")
+    require(np.isfinite(site_mark) and site_mark >= 0, "site_mark", site_mark, "a finite number, 0 or more")
+    require(np.isfinite(effect), "effect", effect, "a finite number")
+    require(n_per_site >= 50 and n_per_site % 50 == 0, "n_per_site", n_per_site, "a multiple of 50")
+    n, patients = n_per_site, 5 * round(n_per_site * prevalence / 5)
+    site = np.repeat([0, 1], n)
+    labels = np.r_[np.arange(n) < patients, np.arange(n) >= patients].astype(int)
+    # Rows of one site and label follow each other, and their numbers are multiples of 5: dealt out in turn,
+    # they give folds of one size with the same share of each.
+    tests = np.arange(2 * n).reshape(-1, 5).T
+    X = rng.standard_normal((repeats, 2 * n, 11))
+    X[..., 0] += effect * labels
+    X[..., 1:] += site_mark * (site[:, None] - 0.5) / np.sqrt(10)
+    targets = 2.0 * labels - 1
+    held_out = replicates.cross_validated_scores(X, targets, tests)
+    reported = np.mean([_auc(held_out[:, f], labels[tests[f]]) for f in range(5)], axis=0)
+    within = np.mean([_auc(held_out[:, f][:, site[tests[f]] == s], labels[tests[f]][site[tests[f]] == s])
+                      for f in range(5) for s in (0, 1)], axis=0)
+    left_out = []
+    for s in (0, 1):
+        weights, _ = replicates.linear_rule(X[:, site != s], targets[site != s])
+        left_out.append(_auc((X[:, site == s] @ weights[..., None])[..., 0], labels[site == s]))
+    weights, _ = replicates.linear_rule(X, targets)
+    true = ndtr(weights[:, 0] * effect / np.sqrt(2) / np.linalg.norm(weights, axis=1))
+    return {"reported": reported, "within site": within, "site left out": np.mean(left_out, axis=0), "true": true,
+            "ceiling": np.full(repeats, ndtr(abs(effect) / np.sqrt(2)))}
+
+
+HARMONISATIONS = (
+    "no harmonisation", "outside the folds", "outside, diagnosis protected", "inside the folds",
+    "inside, diagnosis protected",
+)  # fmt: skip
+
+
+def _read_harmonisation(draws, parameters):
+    imbalance = parameters["imbalance"]
+    sites = (f"{100 * (0.5 - imbalance):.0f} to {100 * (0.5 + imbalance):.0f} % patients at the {parameters['n_sites']} sites"
+             if imbalance else f"as many patients as controls at each of {parameters['n_sites']} sites")
+    reported, true = draws["reported"].mean(axis=0), draws["true"].mean(axis=0)
+    got = "; ".join(f"{name} {r:.2f} (within a site really {t:.2f})"
+                    for name, r, t in zip(HARMONISATIONS, reported, true, strict=True))
+    return f"{parameters['n_subjects']} subjects, {sites}. Reported {parameters['score']}: {got}."
+
+
+@experiment(_read_harmonisation, block=10)
+def harmonised_sites(
+    *, n_subjects: int = 60, imbalance: float = 0.3, site_mark: float = 0.0, effect: float = 0.0,
+    n_sites: int = 3, n_features: int = 100, ridge: float = 10.0, score: str = "AUC",
+    rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """Site effects removed before cross-validation or inside its folds, blind to the diagnosis or protecting it.
+
+    Harmonisation is the core of ComBat without its empirical Bayes step: every feature is shifted and
+    scaled so that the sites agree in mean and standard deviation. "Protected" estimates the sites' means
+    and standard deviations in a regression that also holds the diagnosis, and leaves its effect in.
+    Inside the folds the estimates come from the training rows, and a test row is transformed without its
+    diagnosis. The rule is ridge regression on the labels, in five folds, stratified by diagnosis and dealt
+    at random. Diagnoses and folds are drawn anew for every block of studies.
+
+    Parameters
+    ----------
+    n_subjects : int
+        A multiple of 5 and of `n_sites`, 60 or more; sites are of one size.
+    imbalance : float
+        The probability of being a patient rises from .5 - imbalance at the first site to .5 + imbalance at
+        the last one, from 0 to .4.
+    site_mark : float
+        Standard deviation of the offsets of the sites, in every feature.
+    effect : float
+        Cohen's d of the disease in one feature; 0 for pure noise.
+    n_sites, n_features : int
+    ridge : float
+        Penalty, above 0.
+    score : {"AUC", "accuracy"}
+        What "reported" holds.
+
+    Returns
+    -------
+    Outcome
+        Draws "reported" (cross-validated; AUC: mean over the folds) and "true" (AUC of the final model
+        among new subjects of one of the same sites, where the site gives nothing away; exact, mean over
+        sites): shape (repeats, 5), in the order of `HARMONISATIONS`.
+
+    References
+    ----------
+    Johnson, Li, Rabinovic (2007), Biostatistics 8:118, doi:10.1093/biostatistics/kxj037 (ComBat). Nygaard,
+    Rodland, Hovig (2016), Biostatistics 17:29, doi:10.1093/biostatistics/kxv027, on protecting the groups.
+    Snoek, Miletic, Scholte (2019), NeuroImage 184:741, doi:10.1016/j.neuroimage.2018.09.074, on scores
+    below chance.
+    """
+    require(n_sites >= 2, "n_sites", n_sites, "2 or more")
+    require(n_subjects >= 60 and n_subjects % 5 == 0 and n_subjects % n_sites == 0, "n_subjects", n_subjects,
+            f"a multiple of 5 and of the number of sites, here {n_sites}; 60 or more")
+    require(0 <= imbalance <= 0.4, "imbalance", imbalance, "from 0 to .4")
+    require(np.isfinite(site_mark) and site_mark >= 0, "site_mark", site_mark, "a finite number, 0 or more")
+    require(np.isfinite(effect), "effect", effect, "a finite number")
+    require(n_features >= 1, "n_features", n_features, "1 or more")
+    require(ridge > 0, "ridge", ridge, "above 0")
+    require(score in ("AUC", "accuracy"), "score", score, "'AUC' or 'accuracy'")
+    site = np.repeat(np.arange(n_sites), n_subjects // n_sites)
+    chance = np.linspace(0.5 - imbalance, 0.5 + imbalance, n_sites)
+    # Five patients and five controls at least, or a fold would hold one class only.
+    labels = np.zeros(n_subjects, int)
+    while not 5 <= labels.sum() <= n_subjects - 5:
+        labels = (rng.random(n_subjects) < chance[site]).astype(int)
+    targets = 2.0 * labels - 1
+    tests = np.lexsort((rng.random(n_subjects), labels)).reshape(-1, 5).T
+    at_site = (site[:, None] == np.arange(n_sites)).astype(float)
+    X = rng.standard_normal((repeats, n_subjects, n_features))
+    X[..., 0] += effect * labels
+    X += (site_mark * rng.standard_normal((repeats, n_sites, n_features)))[:, site]
+
+    def sites_of(rows, protect):
+        """Means and standard deviations of the sites, (repeats, sites, p), and the effect of the diagnosis."""
+        design = np.column_stack([at_site[rows], labels[rows]]) if protect else at_site[rows]
+        B = np.linalg.pinv(design) @ X[:, rows]
+        squares = at_site[rows].T @ (X[:, rows] - design @ B) ** 2
+        return B[:, :n_sites], np.sqrt(squares / at_site[rows].sum(axis=0)[:, None]), B[:, n_sites:]
+
+    def harmonised(rows, means, sds, kept=None):
+        Z, own = X[:, rows] - means[:, site[rows]], sds[:, site[rows]]
+        if kept is None or kept.shape[1] == 0:
+            return Z / own
+        kept = labels[rows][:, None] * kept
+        return (Z - kept) / own + kept
+
+    def scored(held_out):
+        right = labels[tests]
+        if score == "accuracy":
+            return ((held_out > 0) == right).mean(axis=(1, 2))
+        return np.mean([_auc(held_out[:, fold], right[fold]) for fold in range(5)], axis=0)
+
+    everyone = np.arange(n_subjects)
+    reported, true = [], []
+    for name in HARMONISATIONS:
+        protect = name.endswith("protected")
+        means, sds, kept = sites_of(everyone, protect)
+        sites = X if name == "no harmonisation" else harmonised(everyone, means, sds, kept)
+        if name.startswith("inside"):
+            held_out = []
+            for test in tests:
+                train = np.setdiff1d(everyone, test)
+                own = sites_of(train, protect)
+                weights, intercepts = replicates.linear_rule(harmonised(train, *own), targets[train], ridge)
+                held_out.append((harmonised(test, *own[:2]) @ weights[..., None])[..., 0] + intercepts[:, None])
+            held_out = np.stack(held_out, axis=1)
+        else:
+            held_out = replicates.cross_validated_scores(sites, targets, tests, ridge)
+        reported.append(scored(held_out))
+        weights, _ = replicates.linear_rule(sites, targets, ridge)
+        # A new subject is scaled by the standard deviations of its site.
+        weights = weights[:, None] / (1 if name == "no harmonisation" else sds)
+        length = np.linalg.norm(weights, axis=2)
+        true.append(np.atleast_2d(ndtr(weights[..., 0] * effect / np.sqrt(2) / length)).mean(axis=1))
+    return {"reported": np.stack(reported, axis=1), "true": np.stack(true, axis=1)}
+
+
+SCALINGS = ("by the training cohort", "by its own mean", "by its own controls")
+
+
+def _read_scaling(draws, parameters):
+    sensitivity, specificity = (draws[name].mean(axis=0) for name in ("sensitivity", "specificity"))
+    got = "; ".join(f"{name} {a:.2f} and {b:.2f}" for name, a, b in zip(SCALINGS, sensitivity, specificity, strict=True))
+    low, high = np.quantile(draws["AUC"], [0.05, 0.95])
+    return (f"External cohort of {parameters['n_external']} with {100 * parameters['prevalence']:.0f} % patients, scanner shift "
+            f"{parameters['scanner_shift']:+.2g}. Sensitivity and specificity at the internal threshold, if the cohort is scaled: "
+            f"{got}. Inside both were {draws['inside'].mean():.2f}. The AUC is the same for all three; nine cohorts in ten "
+            f"measure {low:.2f} to {high:.2f}.")
+
+
+@experiment(_read_scaling, block=50)
+def external_scaling(
+    *, prevalence: float = 0.8, scanner_shift: float = 0.0, effect: float = 1.5, n_external: int = 200,
+    rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """An external cohort is scaled in three ways before it meets the threshold that was chosen inside.
+
+    One normal feature of variance 1 in either class. Inside, half are patients, there are endless subjects,
+    and the threshold lies half-way between the classes.
+
+    Parameters
+    ----------
+    prevalence : float
+        Share of patients in the external cohort, from .05 to .95.
+    scanner_shift : float
+        What the external scanner adds to the feature, in standard deviations within a class.
+    effect : float
+        Cohen's d, above 0.
+    n_external : int
+        Subjects of the external cohort, 40 or more.
+
+    Returns
+    -------
+    Outcome
+        Draws "sensitivity" and "specificity", shape (repeats, 3) in the order of `SCALINGS`: with the mean
+        and standard deviation of the training cohort, of the external cohort, or of the controls of either
+        cohort; measured in one external cohort each. "AUC" (the same for all three) and "inside" (true
+        sensitivity, and specificity, in the training cohort): shape (repeats,).
+
+    Notes
+    -----
+    With endless external subjects and no shift, scaling by the own mean gives sensitivity Phi((1 - q) d) and
+    specificity Phi(q d) for prevalence q; with the scanner shift s, the training mean gives Phi(d / 2 + s) and
+    Phi(d / 2 - s).
+    """
+    require(0.05 <= prevalence <= 0.95, "prevalence", prevalence, "from .05 to .95")
+    require(np.isfinite(scanner_shift), "scanner_shift", scanner_shift, "a finite number")
+    require(np.isfinite(effect) and effect > 0, "effect", effect, "a number above 0")
+    require(n_external >= 40, "n_external", n_external, "40 or more")
+    labels = (np.arange(n_external) < round(prevalence * n_external)).astype(int)
+    x = rng.standard_normal((repeats, n_external)) + effect * labels + scanner_shift
+    controls = x[:, labels == 0]
+    # The scale changes nothing here: in units of either cohort the threshold is at 0, or d / 2 above the controls.
+    above = np.stack([x > effect / 2, x > x.mean(axis=1, keepdims=True),
+                      (x - controls.mean(axis=1, keepdims=True)) > effect / 2 * controls.std(axis=1, ddof=1, keepdims=True)],
+                     axis=1)
+    return {"sensitivity": above[..., labels == 1].mean(axis=2), "specificity": 1 - above[..., labels == 0].mean(axis=2),
+            "AUC": _auc(x, labels), "inside": np.full(repeats, ndtr(effect / 2))}
+
+
+AT_THE_CUT = ("AUC", "sensitivity", "specificity", "positive predictive value", "negative predictive value")
+
+
+def _read_prevalence(draws, parameters):
+    inside, outside = draws["inside"].mean(axis=0), draws["outside"].mean(axis=0)
+    moved = ", ".join(f"{name} {a:.2f} to {b:.2f}" for name, a, b in zip(AT_THE_CUT, inside, outside, strict=True))
+    return (f"{100 * parameters['prevalence_inside']:.0f} % patients inside, {100 * parameters['prevalence_outside']:.0f} % outside: "
+            f"{moved}. Calibration intercept {draws['intercept'].mean():+.2f} "
+            f"(nine cohorts in ten {np.quantile(draws['intercept'], 0.05):+.2f} to "
+            f"{np.quantile(draws['intercept'], 0.95):+.2f}), slope {draws['slope'].mean():.2f}.")
+
+
+@experiment(_read_prevalence, block=20)
+def prevalence_shift(
+    *, prevalence_inside: float = 0.683, prevalence_outside: float = 0.2, effect: float = 1.5, n_external: int = 400,
+    rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """A perfectly calibrated model meets a cohort in which the disease is rarer or more frequent.
+
+    One normal feature, the same in patients inside and outside, the same in controls: only the share of
+    patients changes. The model gives the true risk of the inside world, and calls a patient whom it gives
+    50 % or more.
+
+    Parameters
+    ----------
+    prevalence_inside, prevalence_outside : float
+        From .02 to .98.
+    effect : float
+        Cohen's d, above 0.
+    n_external : int
+        Subjects of the external cohort, of whom 8 at least are patients and 8 are controls.
+
+    Returns
+    -------
+    Outcome
+        Draws "outside" (measured in one external cohort each) and "inside" (exact), shape (repeats, 5) in the
+        order of `AT_THE_CUT`. "intercept" (with the slope held at 1) and "slope" of a logistic regression of the
+        diagnosis on the log odds of the predicted risk, shape (repeats,). "predicted" and "observed": mean risk
+        and share of patients in tenths of the cohort, by predicted risk, shape (repeats, 10).
+
+    Notes
+    -----
+    With endless subjects the intercept is logit(outside) - logit(inside), the slope 1, and the AUC, the
+    sensitivity and the specificity are those of inside.
+    """
+    for name, value in (("prevalence_inside", prevalence_inside), ("prevalence_outside", prevalence_outside)):
+        require(0.02 <= value <= 0.98, name, value, "from .02 to .98")
+    require(np.isfinite(effect) and effect > 0, "effect", effect, "a number above 0")
+    patients = round(n_external * prevalence_outside)
+    require(min(patients, n_external - patients) >= 8, "n_external", n_external,
+            "large enough for 8 patients and 8 controls")
+    labels = (np.arange(n_external) < patients).astype(int)
+    x = rng.standard_normal((repeats, n_external)) + effect * labels
+    log_odds = effect * (x - effect / 2) + np.log(prevalence_inside / (1 - prevalence_inside))
+    risk = 1 / (1 + np.exp(-log_odds))
+    called = log_odds > 0
+
+    def rates(sensitivity, specificity, prevalence, auc):
+        true_positive, false_positive = prevalence * sensitivity, (1 - prevalence) * (1 - specificity)
+        true_negative, false_negative = (1 - prevalence) * specificity, prevalence * (1 - sensitivity)
+        # Where nobody is called ill (or well) there is nothing to be right about: half, as a coin.
+        shares = [np.divide(a, a + b, out=np.full(np.shape(a), 0.5), where=a + b > 0)
+                  for a, b in ((true_positive, false_positive), (true_negative, false_negative))]
+        return np.stack([auc, sensitivity, specificity, *shares], axis=-1)
+
+    cut = effect / 2 - np.log(prevalence_inside / (1 - prevalence_inside)) / effect
+    inside = rates(ndtr(effect - cut), ndtr(cut), prevalence_inside, cohort.bayes_auc(effect))
+    outside = rates(called[:, labels == 1].mean(axis=1), 1 - called[:, labels == 0].mean(axis=1),
+                    patients / n_external, _auc(x, labels))
+    # Newton's method for both regressions. The likelihood is concave; a separable cohort ends at a large slope.
+    offset, (a, b) = np.zeros((repeats, 1)), (np.zeros((repeats, 1)), np.ones((repeats, 1)))
+    for _ in range(25):
+        p = 1 / (1 + np.exp(-np.clip(offset + log_odds, -30, 30)))
+        offset += np.clip((labels - p).sum(axis=1, keepdims=True) / (p * (1 - p)).sum(axis=1, keepdims=True), -2, 2)
+        p = 1 / (1 + np.exp(-np.clip(a + b * log_odds, -30, 30)))
+        w, left = p * (1 - p) + 1e-12, labels - p
+        w0, w1, w2 = ((w * log_odds**k).sum(axis=1, keepdims=True) for k in range(3))
+        g0, g1 = left.sum(axis=1, keepdims=True), (left * log_odds).sum(axis=1, keepdims=True)
+        determinant = w0 * w2 - w1**2 + 1e-12
+        a = a + np.clip((w2 * g0 - w1 * g1) / determinant, -2, 2)
+        b = b + np.clip((w0 * g1 - w1 * g0) / determinant, -2, 2)
+    order = risk.argsort(axis=1)
+    tenths = np.array_split(np.arange(n_external), 10)
+    sorted_risk, sorted_labels = np.take_along_axis(risk, order, axis=1), labels[order]
+    return {"inside": np.broadcast_to(inside, (repeats, 5)).copy(), "outside": outside,
+            "intercept": offset[:, 0], "slope": b[:, 0],
+            "predicted": np.stack([sorted_risk[:, tenth].mean(axis=1) for tenth in tenths], axis=1),
+            "observed": np.stack([sorted_labels[:, tenth].mean(axis=1) for tenth in tenths], axis=1)}
+
+
+def _read_consortium(draws, parameters):
+    counts = parameters["site_counts"]
+    reported, true = draws["reported"].mean(axis=0), draws["true"].mean(axis=0)
+    low, high = np.quantile(draws["external"][:, -1], [0.05, 0.95])
+    return (f"{parameters['n_subjects']} subjects in all. From {counts[0]} {'site' if counts[0] == 1 else 'sites'}: the study "
+            f"reports {reported[0]:.2f} and a new site gets {true[0]:.2f}. From {counts[-1]} sites: reports {reported[-1]:.2f}, "
+            f"new site {true[-1]:.2f}. One external site of {parameters['n_external']} subjects measures {low:.2f} to "
+            f"{high:.2f}, nine times in ten.")
+
+
+@experiment(_read_consortium, block=5)
+def sites_of_a_consortium(
+    *, n_subjects: int = 400, heterogeneity: float = 0.25, effect: float = 1.2, n_external: int = 100,
+    site_counts: tuple = (1, 2, 5, 10, 20, 40), n_features: int = 20, n_informative: int = 5, n_new_sites: int = 10,
+    rng: np.random.Generator, repeats: int,
+) -> dict[str, np.ndarray]:
+    """The same number of subjects, from one site or from many: what the study reports, and what a new site gets.
+
+    Two normal classes of equal size at every site. The disease does not look quite the same everywhere:
+    every site's difference between the classes is the common one plus noise. The rule is least squares on
+    the pooled subjects.
+
+    Parameters
+    ----------
+    n_subjects : int
+        In all; four times every number of sites divides it, and so does 10.
+    heterogeneity : float
+        Standard deviation of the site's own part of the difference, in every feature; 0: all sites alike.
+    effect : float
+        Mahalanobis distance of the common difference, spread over the first `n_informative` features.
+    n_external : int
+        Subjects of the one external site that is measured; even.
+    site_counts : tuple of int
+        Numbers of sites, rising.
+    n_features, n_informative, n_new_sites : int
+
+    Returns
+    -------
+    Outcome
+        Draws "reported" (5-fold cross-validation of the pooled subjects), "true" (mean over new sites, exact)
+        and "external" (one new site, with `n_external` subjects): accuracies, shape (repeats,
+        len(site_counts)). "honest" (leaving one site out in turn): likewise, for the numbers of sites above 1.
+
+    References
+    ----------
+    A design made for this course.
+    """
+    require(len(site_counts) > 0 and all(a < b for a, b in zip((0, *site_counts), site_counts, strict=False)), "site_counts",
+            site_counts, "whole numbers from 1, rising")
+    require(n_subjects >= 40 and n_subjects % 10 == 0 and all(n_subjects % (2 * k) == 0 for k in site_counts), "n_subjects",
+            n_subjects, "a multiple of 10 and of twice every number of sites; 40 or more")
+    require(np.isfinite(heterogeneity) and heterogeneity >= 0, "heterogeneity", heterogeneity, "a finite number, 0 or more")
+    require(np.isfinite(effect), "effect", effect, "a finite number")
+    require(n_external >= 2 and n_external % 2 == 0, "n_external", n_external, "an even number, 2 or more")
+    require(1 <= n_informative <= n_features, "n_informative", n_informative,
+            f"from 1 to the number of features, here {n_features}")
+    require(n_features < n_subjects // 2 - 2, "n_features", n_features, "fewer than half of the subjects")
+    require(n_new_sites >= 1, "n_new_sites", n_new_sites, "1 or more")
+    common = np.zeros(n_features)
+    common[:n_informative] = effect / np.sqrt(n_informative)
+
+    def own_effects(k):
+        return common + heterogeneity * rng.standard_normal((repeats, k, n_features))
+
+    labels = np.arange(n_subjects) % 2
+    targets = 2.0 * labels - 1
+    # Neighbours are a patient and a control of one site: pairs dealt out in turn give balanced folds.
+    pooled = np.arange(n_subjects).reshape(-1, 5, 2).swapaxes(0, 1).reshape(5, -1)
+    noise = rng.standard_normal((repeats, n_subjects, n_features))
+    new = own_effects(n_new_sites)
+    luck = rng.standard_normal(repeats)
+    scores = {"reported": [], "honest": [], "true": [], "external": []}
+    for k in site_counts:
+        site = np.arange(n_subjects) // (n_subjects // k)
+        X = noise + own_effects(k)[:, site] * (labels[:, None] - 0.5)
+        held_out = replicates.cross_validated_scores(X, targets, pooled)
+        scores["reported"].append(((held_out > 0) == labels[pooled]).mean(axis=(1, 2)))
+        if k > 1:
+            tests = np.arange(n_subjects).reshape(k, -1)
+            held_out = replicates.cross_validated_scores(X, targets, tests)
+            scores["honest"].append(((held_out > 0) == labels[tests]).mean(axis=(1, 2)))
+        weights, intercepts = replicates.linear_rule(X, targets)
+        length = np.linalg.norm(weights, axis=1)[:, None]
+        half = np.einsum("rp,rkp->rk", weights, new) / 2
+        right = (ndtr((half + intercepts[:, None]) / length) + ndtr((half - intercepts[:, None]) / length)) / 2
+        scores["true"].append(right.mean(axis=1))
+        # One new site, measured on so many subjects: what they get right is binomial; the same luck for every k.
+        scores["external"].append(stats.binom.ppf(ndtr(luck), n_external, right[:, 0]) / n_external)
+    return {name: np.stack(values, axis=1) for name, values in scores.items() if values}

@@ -976,3 +976,269 @@ def what_was_wrong(review) -> Figure:
                       ha="left" if right_of else "right", va="center", fontsize=TEXT, fontweight="bold",
                       color=colour, bbox=_LABEL, zorder=1.5)
     return figure
+
+
+# External validation: evaluations side by side, operating points, calibration, sites
+
+
+def _rows_of_ridges(axes, rows: list[tuple[str, str]], label: str) -> SimpleNamespace:
+    """Empty ridges for distributions of scores, one above the other; `rows` holds (name, colour) from the top."""
+    axes.set(xlim=(0, 1), ylim=(-0.12, len(rows)))
+    axes.set_xlabel(label, size=TEXT)
+    axes.set_yticks(np.arange(len(rows))[::-1] + 0.3, [name for name, _ in rows])
+    axes.tick_params(axis="y", length=0, labelsize=TEXT)
+    axes.spines["left"].set_visible(False)
+    axes.axvline(0.5, color=COLOURS["chance"], linestyle=(0, (4, 3)), linewidth=1.5, zorder=0)
+    axes.text(0.5, len(rows), "chance", color=COLOURS["chance"], fontsize=TEXT - 1, ha="center", va="bottom")
+    parts = SimpleNamespace(ridges=[], means=[], texts=[])
+    for row, (_, name) in zip(range(len(rows))[::-1], rows, strict=True):
+        colour = COLOURS[name]
+        parts.ridges.append(axes.fill([0, 1, 1], [row] * 3, facecolor=colour, alpha=0.45, edgecolor=colour,
+                                      linewidth=1.5)[0])
+        parts.means.append(axes.plot([0.5, 0.5], [row, row + 0.75], color=colour, linewidth=3)[0])
+        parts.texts.append(axes.text(0.5, row + 0.4, "", color=colour, fontsize=TEXT + 1, fontweight="bold",
+                                     va="center", bbox=_LABEL))
+    parts.moving = [*parts.ridges, *parts.means, *parts.texts]
+    return parts
+
+
+def _move_ridges(parts: SimpleNamespace, scores: list[np.ndarray]) -> None:
+    """Put distributions into the rows that `_rows_of_ridges` made; the mean stands beside the ridge."""
+    for number, (values, ridge, mean, text) in enumerate(zip(scores, parts.ridges, parts.means, parts.texts, strict=True)):
+        row, at = len(scores) - 1 - number, values.mean()
+        ridge.set_xy(_ridge(values, row))
+        mean.set_xdata([at, at])
+        # Beside the ridge, on the side where there is more room.
+        low, high = np.quantile(values, [0.01, 0.99])
+        right = 1 - high > low
+        text.set_x(min(high + 0.035, 0.9) if right else max(low - 0.035, 0.1))
+        text.set_ha("left" if right else "right")
+        text.set_text(f"{at:.2f}")
+
+
+@_in_house_style
+def four_evaluations(outcome, figure: Figure | None = None) -> Figure:
+    """The AUC that four evaluations of the same studies give, and the best possible one.
+
+    Parameters
+    ----------
+    outcome : utils.experiments.Outcome
+        Of `utils.experiments.site_shortcut`.
+    figure : matplotlib.figure.Figure, optional
+        A figure that this function made before, to be changed in place.
+    """
+    rows = {"reported": ("the study reports\n(sites mixed)", "reported"), "within site": ("the same scores,\nwithin a site", "honest"),
+            "site left out": ("leaving one\nsite out", "honest"), "true": ("a new site\nreally gets", "true")}
+    if figure is None:
+        figure, axes = _new_figure()
+        parts = _rows_of_ridges(axes, list(rows.values()), "AUC, over many simulated studies")
+        parts.ceiling, = axes.plot([1, 1], [-0.12, 4], color=_CEILING, linewidth=2, linestyle=(0, (1, 1)))
+        parts.name = axes.text(1, 4, "", color=_CEILING, fontsize=TEXT - 1, va="bottom")
+        figure.parts = parts
+        _hand_over(figure, [parts.ceiling, *parts.moving, parts.name])
+    parts = figure.parts
+    _move_ridges(parts, [outcome.draws[name] for name in rows])
+    ceiling = outcome.draws["ceiling"].mean()
+    parts.ceiling.set_xdata([ceiling, ceiling])
+    parts.name.set_x(min(max(ceiling - 0.02, 0.58), 0.72))
+    parts.name.set_text(f"best possible {ceiling:.2f}")
+    return figure
+
+
+@_in_house_style
+def harmonisation_rows(outcome, figure: Figure | None = None) -> Figure:
+    """What a study reports after each kind of harmonisation, and what its model really gets within a site.
+
+    Parameters
+    ----------
+    outcome : utils.experiments.Outcome
+        Of `utils.experiments.harmonised_sites`.
+    figure : matplotlib.figure.Figure, optional
+        A figure that this function made before, to be changed in place.
+    """
+    if figure is None:
+        figure, axes = _new_figure()
+        figure.set_size_inches(7.4, 4.6)
+        names = ["no harmonisation", "outside the folds", "outside, diagnosis\nprotected", "inside the folds",
+                 "inside, diagnosis\nprotected"]
+        colours = ["reported", "reported", "reported", "honest", "reported"]
+        parts = _rows_of_ridges(axes, list(zip(names, colours, strict=True)), f"{outcome.parameters['score']}, over many simulated studies")
+        parts.truth = [axes.plot([0.5], [row + 0.08], color=COLOURS["true"], marker="D", markersize=10,
+                                 markeredgecolor="white", linestyle="none", zorder=5)[0] for row in range(5)[::-1]]
+        figure.text(0.985, 0.985, "◆ really, within a site", color=COLOURS["true"], fontsize=TEXT, fontweight="bold",
+                    va="top", ha="right")
+        figure.get_layout_engine().set(rect=(0, 0, 1, 0.97))
+        figure.parts = parts
+        _hand_over(figure, [*parts.moving, *parts.truth])
+    parts = figure.parts
+    _move_ridges(parts, list(outcome.draws["reported"].T))
+    for diamond, true in zip(parts.truth, outcome.draws["true"].mean(axis=0), strict=True):
+        diamond.set_xdata([true])
+    return figure
+
+
+@_in_house_style
+def operating_points(outcome, figure: Figure | None = None) -> Figure:
+    """Sensitivity and specificity of an external cohort at the internal threshold, after each kind of scaling.
+
+    Parameters
+    ----------
+    outcome : utils.experiments.Outcome
+        Of `utils.experiments.external_scaling`.
+    figure : matplotlib.figure.Figure, optional
+        A figure that this function made before, to be changed in place.
+    """
+    rates = ("sensitivity", "specificity")
+    if figure is None:
+        figure, both = _beside([1, 1])
+        names = ["scaled by the\ntraining cohort", "scaled by its\nown mean", "scaled by its\nown controls"]
+        parts = SimpleNamespace(rows={}, inside=[], name=None)
+        for axes, rate in zip(both, rates, strict=True):
+            axes.set(xlim=(0, 1), ylim=(-0.5, 2.75))
+            axes.set_xlabel(rate.capitalize(), size=TEXT)
+            axes.set_yticks([2, 1, 0], names if rate == rates[0] else [])
+            axes.tick_params(axis="y", length=0, labelsize=TEXT)
+            axes.spines["left"].set_visible(False)
+            parts.inside.append(axes.plot([0, 0], [-0.5, 2.75], color=COLOURS["reported"], linewidth=2.5,
+                                          linestyle=(0, (4, 2)), zorder=1)[0])
+            parts.rows[rate] = []
+            for row in (2, 1, 0):
+                bar, = axes.plot([0, 0], [row, row], color=COLOURS["true"], linewidth=4, marker="|", markersize=14,
+                                 markeredgewidth=3)
+                dot, = axes.plot([0], [row], color=COLOURS["true"], marker="o", markersize=11, clip_on=False, zorder=5)
+                text = axes.text(0, row + 0.3, "", color=COLOURS["true"], fontsize=TEXT + 1, fontweight="bold",
+                                 ha="center", va="center", bbox=_LABEL)
+                parts.rows[rate].append((bar, dot, text))
+        parts.name = figure.text(0.02, 0.985, "", color=COLOURS["reported"], fontsize=TEXT, fontweight="bold", va="top")
+        figure.text(0.98, 0.985, "outside: mean, and nine cohorts in ten", color=COLOURS["true"], fontsize=TEXT,
+                    fontweight="bold", va="top", ha="right")
+        figure.get_layout_engine().set(rect=(0, 0, 1, 0.93))
+        figure.parts = parts
+        artists = [artist for rows in parts.rows.values() for row in rows for artist in row]
+        _hand_over(figure, [*parts.inside, *artists, parts.name])
+    parts = figure.parts
+    inside = outcome.draws["inside"].mean()
+    parts.name.set_text(f"dashed: inside {inside:.2f}")
+    for line, rate in zip(parts.inside, rates, strict=True):
+        line.set_xdata([inside, inside])
+        ends = np.quantile(outcome.draws[rate], [0.05, 0.95], axis=0).T
+        means = outcome.draws[rate].mean(axis=0)
+        for (bar, dot, text), end, mean in zip(parts.rows[rate], ends, means, strict=True):
+            bar.set_xdata(end)
+            dot.set_xdata([mean])
+            text.set_x(min(max(mean, 0.07), 0.93))
+            text.set_text(f"{mean:.2f}")
+    return figure
+
+
+@_in_house_style
+def moved_by_prevalence(outcome, figure: Figure | None = None) -> Figure:
+    """What changes with the share of patients and what does not, beside the calibration curve.
+
+    Parameters
+    ----------
+    outcome : utils.experiments.Outcome
+        Of `utils.experiments.prevalence_shift`.
+    figure : matplotlib.figure.Figure, optional
+        A figure that this function made before, to be changed in place.
+    """
+    if figure is None:
+        figure, (left, right) = _beside([1.25, 1])
+        names = ["AUC", "sensitivity", "specificity", "positive\npredictive value", "negative\npredictive value"]
+        left.set(xlim=(0, 1), ylim=(-0.6, 4.6))
+        left.set_yticks(range(5)[::-1], names)
+        left.tick_params(axis="y", length=0, labelsize=TEXT)
+        left.set_xlabel("Called ill from a risk of 50 %", size=TEXT)
+        left.spines["left"].set_visible(False)
+        rows = []
+        for row in range(5)[::-1]:
+            bar, = left.plot([0, 0], [row, row], color=COLOURS["true"], linewidth=4, marker="|", markersize=13,
+                             markeredgewidth=3)
+            outside, = left.plot([0], [row], color=COLOURS["true"], marker="o", markersize=11, clip_on=False, zorder=5)
+            inside, = left.plot([0], [row], color=COLOURS["reported"], marker="o", markersize=13, markerfacecolor="none",
+                                markeredgewidth=3, clip_on=False, zorder=6)
+            rows.append((bar, outside, inside))
+        right.set(xlim=(0, 1), ylim=(0, 1))
+        right.set_xlabel("Predicted risk", size=TEXT)
+        right.set_ylabel("Share of patients", size=TEXT)
+        right.plot([0, 1], [0, 1], color=COLOURS["reported"], linestyle=(0, (4, 3)), linewidth=2)
+        curve, = right.plot([0] * 10, [0] * 10, color=COLOURS["true"], linewidth=3, marker="o", markersize=6)
+        band, = right.fill([0, 0, 1], [0, 0, 0], facecolor=COLOURS["true"], alpha=0.25, linewidth=0)
+        words = right.text(0.03, 0.97, "", color=COLOURS["true"], fontsize=TEXT, fontweight="bold", va="top", bbox=_LABEL,
+                           linespacing=1.1)
+        figure.text(0.02, 0.985, "○ inside", color=COLOURS["reported"], fontsize=TEXT, fontweight="bold", va="top")
+        figure.text(0.17, 0.985, "● outside, with nine cohorts in ten", color=COLOURS["true"], fontsize=TEXT,
+                    fontweight="bold", va="top")
+        figure.get_layout_engine().set(rect=(0, 0, 1, 0.93))
+        figure.parts = SimpleNamespace(rows=rows, curve=curve, band=band, words=words)
+        _hand_over(figure, [band, curve, words, *(artist for row in rows for artist in row)])
+    parts, draws = figure.parts, outcome.draws
+    ends = np.quantile(draws["outside"], [0.05, 0.95], axis=0).T
+    for (bar, outside, inside), end, there, here in zip(parts.rows, ends, draws["outside"].mean(axis=0),
+                                                        draws["inside"].mean(axis=0), strict=True):
+        bar.set_xdata(end)
+        outside.set_xdata([there])
+        inside.set_xdata([here])
+    at = draws["predicted"].mean(axis=0)
+    low, high = np.quantile(draws["observed"], [0.05, 0.95], axis=0)
+    parts.curve.set_data(at, draws["observed"].mean(axis=0))
+    parts.band.set_xy(np.column_stack([np.r_[at, at[::-1]], np.r_[low, high[::-1]]]))
+    parts.words.set_text(f"intercept {draws['intercept'].mean():+.2f}\nslope {draws['slope'].mean():.2f}".replace("-", "−"))
+    # The words stand where the curve is not.
+    above = draws["observed"].mean() > at.mean()
+    parts.words.set_position((0.97, 0.03) if above else (0.03, 0.97))
+    parts.words.set_ha("right" if above else "left")
+    parts.words.set_va("bottom" if above else "top")
+    return figure
+
+
+@_in_house_style
+def scores_by_sites(outcome, figure: Figure | None = None) -> Figure:
+    """Reported and true scores of studies of one size from more and more sites, and one external site.
+
+    Parameters
+    ----------
+    outcome : utils.experiments.Outcome
+        Of `utils.experiments.sites_of_a_consortium`.
+    figure : matplotlib.figure.Figure, optional
+        A figure that this function made before for the same numbers of sites, to be changed in place.
+    """
+    at = np.array(outcome.parameters["site_counts"], float)
+    bottom, top = 0.4, 0.95
+    words = {"reported": ("reported\n(sites mixed)", "-", 2.5, "o"), "honest": ("one site\nleft out", (0, (5, 2)), 2.5, "^"),
+             "true": ("new sites,\non average", "-", 3.5, "s")}
+    names = [name for name in words if name in outcome.draws]
+    if figure is None:
+        figure, axes = _new_figure()
+        axes.set(xscale="log", ylim=(bottom, top), xlim=(at[0] / 1.15, at[-1] * 1.15))
+        axes.set_xlabel(f"Sites, with {outcome.parameters['n_subjects']} subjects in all", size=TEXT)
+        axes.set_ylabel("Accuracy", size=TEXT)
+        axes.set_xticks(at, [f"{count:g}" for count in at])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.axhline(0.5, color=COLOURS["chance"], linestyle=(0, (4, 3)), linewidth=1.5, zorder=0)
+        axes.text(at[0] / 1.12, 0.493, "chance", color=COLOURS["chance"], fontsize=TEXT - 1, va="top")
+        parts = SimpleNamespace(lines={}, texts={}, axes=axes)
+        parts.band, = axes.fill([at[0]] * 3, [0] * 3, facecolor=COLOURS["true"], alpha=0.18, linewidth=0)
+        right = {"transform": axes.get_yaxis_transform(), "fontsize": TEXT, "fontweight": "bold", "va": "center",
+                 "linespacing": 1}
+        for name in names:
+            text, style, width, marker = words[name]
+            x = at[-outcome.draws[name].shape[1]:]
+            parts.lines[name], = axes.plot(x, np.zeros(len(x)), color=COLOURS[name], linestyle=style, linewidth=width,
+                                           marker=marker, markersize=8)
+            parts.texts[name] = axes.text(1.02, 0.5, text, color=COLOURS[name], **right)
+        parts.texts["external"] = axes.text(1.02, 0.5, "band: one\nnew site,\nmeasured", color=COLOURS["true"],
+                                            **(right | {"fontweight": "normal"}))
+        figure.parts = parts
+        _hand_over(figure, [parts.band, *parts.lines.values(), *parts.texts.values()])
+    parts = figure.parts
+    parts.axes.set_xlabel(f"Sites, with {outcome.parameters['n_subjects']} subjects in all", size=TEXT)
+    for name in names:
+        parts.lines[name].set_ydata(outcome.draws[name].mean(axis=0))
+    low, high = np.quantile(outcome.draws["external"], [0.05, 0.95], axis=0)
+    parts.band.set_xy(np.column_stack([np.r_[at, at[::-1]], np.r_[low, high[::-1]].clip(bottom, top)]))
+    ends = np.array([*(outcome.draws[name][:, -1].mean() for name in names), low[-1] + 0.04])
+    heights = _apart(ends, np.array([0.1] * len(names) + [0.145]), bottom, top)
+    for name, height in zip([*names, "external"], heights, strict=True):
+        parts.texts[name].set_y(height)
+    return figure
