@@ -97,6 +97,45 @@ def test_what_is_installed_here_is_what_is_pinned():
             assert pin.specifier.contains(importlib.metadata.version(pin.name), prereleases=True), pin
 
 
+def test_a_package_without_its_dependencies_finds_here_what_it_needs():
+    """Its version is pinned and installed, and what it lacks is what requirements-nodeps.txt says, no more."""
+    lines = [line for line in (ROOT / course.NO_DEPS).read_text().splitlines() if not line.startswith("#")]
+    assert [re.sub("==.*", "", line) for line in lines] == ["combatlearn"]
+    [pin] = map(Requirement, lines)
+    assert re.fullmatch(r"==[^,*]+", str(pin.specifier))
+    assert pin.specifier.contains(importlib.metadata.version(pin.name))
+    pinned = {canonicalize_name(one.name): str(one.specifier).removeprefix("==") for one in pins("requirements.txt")}
+    assert pin.name not in pinned
+    lacking = set()
+    for need in map(Requirement, importlib.metadata.requires(pin.name)):
+        if need.marker is None or need.marker.evaluate({"extra": ""}):
+            name = canonicalize_name(need.name)
+            if not (name in pinned and need.specifier.contains(pinned[name], prereleases=True)):
+                lacking.add(name)
+    assert lacking == {"umap-learn", "plotly"}
+    # It works without them: neither is imported with it.
+    code = "import sys; import combatlearn; sys.exit('umap' in sys.modules or 'plotly' in sys.modules)"
+    assert subprocess.call([sys.executable, "-c", code]) == 0
+
+
+def test_it_is_installed_by_every_way_in(tmp_path, monkeypatch):
+    assert f"pip install --no-deps --requirement {course.NO_DEPS}" in (ROOT / "postBuild").read_text()
+    steps = []
+    monkeypatch.setattr(course, "PREFIX", tmp_path)
+    monkeypatch.setattr(course.subprocess, "call", lambda command, **_: steps.append(command) or 0)
+    course.install(["requirements.txt"], "")
+    installed = [step for step in steps if "install" in step]
+    assert [course.NO_DEPS in step for step in installed] == [False, True]
+    assert "--no-deps" in installed[1] and "--no-deps" not in installed[0]
+    # A second run installs nothing, unless that file changes.
+    steps.clear()
+    course.install(["requirements.txt"], "")
+    assert not any("install" in step for step in steps)
+    monkeypatch.setattr(course, "NO_DEPS", "requirements-test.txt")
+    course.install(["requirements.txt"], "")
+    assert any("install" in step for step in steps)
+
+
 def test_the_python_versions_agree():
     assert PROJECT["requires-python"] == f">={PYTHONS[0]},<3.15"
     assert (course.OLDEST, course.NEWEST) == ((3, 11), (3, 14))

@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "honest-ml-imaging"
 OLDEST, NEWEST = (3, 11), (3, 14)
+NO_DEPS = "requirements-nodeps.txt"  # packages that are installed without what they ask for
 IN_CONDA = os.environ.get("CONDA_DEFAULT_ENV") == NAME
 PREFIX = Path(sys.prefix) if IN_CONDA else ROOT / ".venv"
 IN_VENV = PREFIX / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -49,7 +50,7 @@ def works(*command):
 
 def stamp(wanted):
     """The file that says that the requirement files `wanted` are installed, and what must stand in it."""
-    files = [ROOT / "pyproject.toml", *(ROOT / name for name in wanted)]
+    files = [ROOT / "pyproject.toml", ROOT / NO_DEPS, *(ROOT / name for name in wanted)]
     content = b"".join(path.read_bytes() for path in files) + str(ROOT).encode()
     return PREFIX / f".{Path(wanted[-1]).stem}.stamp", hashlib.sha256(content).hexdigest()
 
@@ -63,11 +64,15 @@ def install(wanted, sentence):
     print(sentence, flush=True)
     if not IN_CONDA and not works("-m", "pip", "--version"):
         subprocess.check_call([sys.executable, "-m", "venv", "--clear", str(PREFIX)])
-    command = [PYTHON, "-m", "pip", "install", "--quiet", "--quiet", "--disable-pip-version-check"]
+    pip = [PYTHON, "-m", "pip", "install", "--quiet", "--quiet", "--disable-pip-version-check"]
+    command = [*pip, "--editable", "."]
     for name in wanted:
         command += ["--requirement", name]
-    if subprocess.call([*command, "--editable", "."], cwd=str(ROOT)):
-        sys.exit("Not everything could be installed; pip says why above. Run the same command to try again.")
+    for step in command, [*pip, "--no-deps", "--requirement", NO_DEPS]:
+        if subprocess.call(step, cwd=str(ROOT)):
+            sys.exit(
+                "Not everything could be installed; pip says why above. Run the same command to try again."
+            )
     # JupyterLab's defaults: no news pop-up, no search for updates.
     settings = PREFIX / "share/jupyter/lab/settings/overrides.d"
     settings.mkdir(parents=True, exist_ok=True)
