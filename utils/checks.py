@@ -22,8 +22,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import optimize, stats
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
@@ -1202,6 +1204,316 @@ def interval_of_an_accuracy(learner, draw):
     return (
         f"It holds the true accuracy in {100 * min(coverage.values()):.0f} to {100 * max(coverage.values()):.0f} % of "
         "the studies, never leaves 0 to 1, and has a width even when every answer is right."
+    )
+
+
+# External validation: the same columns, discrimination, calibration, threshold
+
+
+class _Numbers(_Other):
+    """An answer of as many numbers as the task names: "AUC, lower end, upper end"."""
+
+    def __init__(self, function, arguments, answer):
+        super().__init__(function, arguments, answer)
+        self.wanted = answer.split(", ")
+
+    def _read(self, value) -> np.ndarray:
+        order = f"Return {len(self.wanted)} numbers, in this order: {', '.join(self.wanted)}."
+        try:
+            numbers = np.asarray(value, float)
+        except (TypeError, ValueError):
+            raise _NotYet(f"The function returns a value of type {type(value).__name__}. {order}") from None
+        if numbers.shape != (len(self.wanted),):
+            raise _NotYet(f"The function returns {numbers.size} number{'s' * (numbers.size != 1)}. {order}")
+        if not np.isfinite(numbers).all():
+            raise _NotYet(f"The function returns {', '.join(f'{one:g}' for one in numbers)}: not all are numbers. {order}")
+        return numbers
+
+
+class _Tables(_Other):
+    """An answer of two tables."""
+
+    def _read(self, value):
+        if not (isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(t, pd.DataFrame) for t in value)):
+            kind = ", ".join(type(t).__name__ for t in value) if isinstance(value, tuple | list) else type(value).__name__
+            raise _NotYet(f"The function returns {kind}. Return two tables (DataFrames): ours, theirs.")
+        return tuple(value)
+
+
+def _two_tables(rng):
+    """Ours, theirs, the codebook, and the column that they lack."""
+    means = {"age": (62, 10), "sbr_putamen": (1.3, 0.4), "volume_putamen": (5400, 700), "volume_caudate": (3600, 450),
+             "thickness": (2.5, 0.15), "genetic_risk": (0.3, 1.0)}  # fmt: skip
+    def people(n):
+        return pd.DataFrame({name: rng.normal(m, sd, n).round(4) for name, (m, sd) in means.items()})
+
+    ours, theirs = people(30), people(24)
+    ours.index, theirs.index = [f"sub-{i:02d}" for i in range(30)], [f"ext-{i:02d}" for i in range(24)]
+    ours = ours.mask(rng.random(ours.shape) < 0.05)
+    code = float(rng.choice([-9, -99, 999]))
+    theirs[["volume_putamen", "volume_caudate"]] /= 1000
+    theirs = theirs.mask(rng.random(theirs.shape) < 0.1, code)
+    theirs.iloc[3, :3] = theirs.iloc[5, 3:] = code
+    lacking = str(rng.choice(["age", "thickness", "genetic_risk"]))
+    theirs = theirs.drop(columns=lacking).assign(field_strength=3.0)
+    theirs = theirs[rng.permutation(theirs.columns)]
+    return ours, theirs, {"volume_putamen": 1000.0, "volume_caudate": 1000.0}, code, lacking
+
+
+@_check("ours", "theirs", "factors", "missing_code", answer="tables", kind=_Tables)
+def same_columns(learner, draw):
+    """``same_columns(ours, theirs, factors, missing_code)``: both tables with the same columns, units and gaps."""
+    for i in range(4):
+        ours, theirs, factors, code, lacking = _two_tables(draw(i))
+        given = ours.copy(), theirs.copy(), dict(factors)
+        a, b = learner(*given, code)
+        for name, before, after in zip(("ours", "theirs"), (ours, theirs), given, strict=False):
+            if not before.equals(after):
+                raise _NotYet(f"The function changes the table `{name}` that it is given. Work on a copy: {name}.copy().")
+        if given[2] != factors:
+            raise _NotYet("The function changes the dictionary `factors` that it is given. Work on a copy.")
+        common = [name for name in ours if name in theirs]
+        for one in (b, a):
+            if lacking in one:
+                raise _NotYet(
+                    f"The column {lacking} is not in the table of the others, and is "
+                    f"{'still in ours' if one is a else 'in theirs now, filled with something'}. A model that uses it can "
+                    "never be tested there: drop it now, from both."
+                )
+            if "field_strength" in one:
+                raise _NotYet("The column field_strength, which only the others have, is still there. Keep what both have.")
+        for one, whose in ((a, "our"), (b, "their")):
+            gone = [name for name in common if name not in one]
+            if gone:
+                raise _NotYet(f"The column {gone[0]} is in both tables, and {whose} result lacks it. Keep all common columns.")
+        if list(a.columns) != list(b.columns):
+            raise _NotYet(
+                "Both results have the same columns, but not in the same order. A model that gets arrays takes the "
+                "first column for the first, whatever its name."
+            )
+        for one, before, whose in ((a, ours, "ours"), (b, theirs, "theirs")):
+            if len(one) != len(before) or list(one.index) != list(before.index):
+                raise _NotYet(
+                    f"Of {len(before)} rows of `{whose}`, {len(one)} came back (or in another order). Subjects with a "
+                    "missing value are subjects: keep every row, and leave the gaps to the imputer."
+                )
+        for name in common:
+            x, y = a[name].to_numpy(float), b[name].to_numpy(float)
+            x0, y0 = ours[name].to_numpy(float), theirs[name].to_numpy(float)
+            missing, factor = y0 == code, factors.get(name, 1.0)
+            if np.isnan(x0).any() and not np.isnan(x[np.isnan(x0)]).all():
+                raise _NotYet(f"In our column {name}, missing values were filled in. Leave that to the imputer in the pipeline.")
+            if not np.allclose(x, x0, equal_nan=True):
+                raise _NotYet(f"Our own column {name} has other values than before. Only the table of the others is converted.")
+            if np.isnan(y[~missing]).any():
+                raise _NotYet(f"In their column {name}, values that are not missing became missing.")
+            filled = y[missing & ~np.isnan(y)]
+            if len(filled):
+                if np.allclose(filled, code):
+                    raise _NotYet(f"Their column {name} still holds the code {code:g} for missing values. Make it np.nan.")
+                if np.allclose(filled, code * factor) or np.allclose(filled, code / factor):
+                    raise _NotYet(
+                        f"Their column {name} holds {filled[0]:g}: the code {code:g} was converted like a value. Replace the "
+                        "code first, then convert the unit."
+                    )
+                raise _NotYet(
+                    f"Their column {name} holds {filled[0]:.4g} where a value is missing. Leave it np.nan: the pipeline "
+                    "fills it in, with what it learnt from our training rows."
+                )
+            kept = ~missing
+            if np.allclose(y[kept], y0[kept] * factor):
+                continue
+            if np.allclose(y[kept], y0[kept]):
+                raise _NotYet(
+                    f"The median of {name} is {np.nanmedian(x):.4g} in our table and {np.median(y[kept]):.4g} in theirs: the unit "
+                    "is still theirs."
+                )
+            if np.allclose(y[kept], y0[kept] / factor):
+                raise _NotYet(f"Their column {name} was divided by {factor:g}. The factor is to multiply with.")
+            raise _NotYet(f"Their column {name} has values that are neither theirs nor theirs times the factor {factor:g}.")
+    return (
+        "The column that only one side has is gone from both, the order is the same, the codes became gaps before the "
+        "units were converted, and no row was lost."
+    )
+
+
+def _risks(rng, patients, controls, d=1.2):
+    """y and risk of a finished model: two normal classes."""
+    y = rng.permutation(np.repeat([0, 1], [controls, patients]))
+    x = rng.standard_normal(len(y)) + d * y
+    return y, 1 / (1 + np.exp(-d * (x - d / 2)))
+
+
+def _hanley_mcneil(auc, patients, controls):
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    variance = auc * (1 - auc) + (patients - 1) * (q1 - auc**2) + (controls - 1) * (q2 - auc**2)
+    return np.sqrt(variance / (patients * controls))
+
+
+@_check("y", "risk", answer="AUC, lower end, upper end", kind=_Numbers)
+def auc_with_interval(learner, draw):
+    """``auc_with_interval(y, risk)``: the AUC of an external cohort with its 95 % interval."""
+    found = {}
+    for patients, controls, enough, seeds in ((60, 60, 0.7, (0, 1)), (30, 470, 0.5, (2, 3, 4))):
+        ratios = []
+        for i in seeds:
+            y, risk = _risks(draw(i), patients, controls)
+            auc, low, high = learner(y, risk)
+            truth = roc_auc_score(y, risk)
+            if abs(auc - (1 - truth)) < 1e-6 < abs(auc - truth):
+                raise _NotYet(f"The AUC is {auc:.3f}, and {truth:.3f} is right: it is turned round. High risk means y = 1.")
+            if abs(auc - truth) > 1e-6:
+                raise _NotYet(
+                    f"The first number is {auc:.3f}, but the AUC of this cohort is {truth:.3f}. (An AUC needs the risks "
+                    "themselves, not calls at a threshold, and all subjects, each once.)"
+                )
+            if low > high:
+                raise _NotYet(f"The lower end is {low:.3f} and the upper end {high:.3f}. The lower one comes first.")
+            if not low < auc < high:
+                raise _NotYet(f"The interval {low:.3f} to {high:.3f} does not hold the AUC that was seen, {auc:.3f}.")
+            ratios.append((high - low) / (2 * 1.96 * _hanley_mcneil(auc, patients, controls)))
+        ratio, width = np.mean(ratios), high - low
+        who = f"With {patients} patients and {controls} controls"
+        if ratio < enough and patients < controls:
+            raise _NotYet(
+                f"{who} the interval is {width:.2f} wide, {ratio:.2f} times of what it should be: as if all {len(y)} subjects "
+                "counted alike. The rarer group decides how well an AUC is known."
+            )
+        if ratio < enough:
+            raise _NotYet(
+                f"{who} the interval is {width:.2f} wide, {ratio:.2f} times of what it should be. It is too narrow for 95 %. "
+                "(A standard error must be taken 1.96 times to either side.)"
+            )
+        if ratio > 1.4:
+            raise _NotYet(f"{who} the interval is {width:.2f} wide, {ratio:.2f} times of what it should be.")
+        found[patients] = ratio
+    return (
+        f"The AUC is right, and the interval is {found[60]:.2f} times as wide as by Hanley and McNeil's formula with 60 patients "
+        f"and 60 controls, and {found[30]:.2f} times with 30 and 470."
+    )
+
+
+@_check("y", "risk", answer="intercept, slope", kind=_Numbers)
+def calibration(learner, draw):
+    """``calibration(y, risk)``: intercept (slope held at 1) and slope of the calibration curve."""
+    cases = {"well calibrated": (2000, 1.5, 0.0, 1.0), "disease rarer than the model thinks": (2000, 1.5, -2.0, 1.0),
+             "risks too extreme": (2000, 1.5, 1.0, 0.5), "a small cohort": (60, 0.7, 0.0, 1.0)}
+    close = 0.03
+    for number, (name, (n, spread, a, b)) in enumerate(cases.items()):
+        rng = draw(number)
+        log_odds = rng.standard_normal(n) * spread
+        y = (rng.random(n) < 1 / (1 + np.exp(-(a + b * log_odds)))).astype(int)
+        risk = 1 / (1 + np.exp(-log_odds))
+        got = learner(y, risk)
+        intercept = optimize.brentq(lambda s: np.mean(1 / (1 + np.exp(-log_odds - s)) - y), -20, 20)  # noqa: B023
+        joint = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(log_odds[:, None], y)
+        slope, both = joint.coef_[0, 0], joint.intercept_[0]
+        where = f"On data of the kind “{name}” the function returns {got[0]:.2f} and {got[1]:.2f}; {intercept:.2f} and {slope:.2f} are right."
+        if np.allclose(got, [intercept, slope], atol=close):
+            continue
+        if np.allclose(got[::-1], [intercept, slope], atol=close):
+            raise _NotYet(f"{where} The intercept comes first, then the slope.")
+        if np.allclose(got, [-intercept, slope], atol=close):
+            raise _NotYet(f"{where} The sign of the intercept is turned round: risks that are too high need a negative one.")
+        if abs(got[1] - slope) <= close and abs(got[0] - both) <= close:
+            raise _NotYet(f"{where} Your intercept is that of a regression with the slope set free. Hold the slope at 1.")
+        if abs(got[1] - slope) <= close and abs(abs(got[0]) - abs(np.mean(y) - np.mean(risk))) <= 0.02:
+            raise _NotYet(f"{where} Your intercept is a difference of shares. It is wanted on the scale of the log odds.")
+        raw = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(risk[:, None], y).coef_[0, 0]
+        if abs(got[1] - raw) <= close * max(1, abs(raw)):
+            raise _NotYet(f"{where} Your slope is about the risk itself. It is wanted for the log odds of the risk.")
+        if name == "a small cohort" and 0 < got[1] < slope:
+            raise _NotYet(
+                f"{where} Your slope is pulled towards 0, and only in a small cohort: LogisticRegression has a penalty "
+                "unless you switch it off (C=np.inf)."
+            )
+        wrong = "intercept" if abs(got[1] - slope) <= close else "slope" if abs(got[0] - intercept) <= close else "both numbers"
+        raise _NotYet(f"{where} Look at the {wrong}." if wrong != "both numbers" else where)
+    return (
+        "Right where the model is well calibrated (0 and 1), where the disease is rarer (about −2 and 1), where risks are too "
+        "extreme, and in a cohort of 60."
+    )
+
+
+def _cohorts(rng, n, n_external, *, d=2.0, prevalence=0.5, shift=0.0):
+    """X, y, X_external, y_external: one of three columns carries the disease; `shift` is added to it outside."""
+    def people(n, share, shift):
+        y = rng.permutation((np.arange(n) < round(share * n)).astype(int))
+        X = rng.standard_normal((n, 3))
+        X[:, 0] += d * y + shift
+        return X, y
+
+    return *people(n, 0.5, 0.0), *people(n_external, prevalence, shift)
+
+
+@_check("X", "y", "X_external", "y_external", answer="sensitivity, specificity", kind=_Numbers)
+def operating_point(learner, draw):
+    """``operating_point(X, y, X_external, y_external)``: threshold chosen inside, measured once outside."""
+
+    def measured(data):
+        both = learner(*data)
+        if both.max() > 1 + 1e-9 or both.min() < -1e-9:
+            raise _NotYet(
+                f"The function returns {both[0]:.4g} and {both[1]:.4g}, but both are shares from 0 to 1. If they are "
+                "percentages, divide them by 100."
+            )
+        return both
+
+    def turned(data):
+        """The same cohort with all external diagnoses exchanged: whoever was missed is now rightly spared."""
+        return (*data[:3], 1 - data[3])
+
+    # An external scanner that adds 1: nearly all patients are found, and half of the controls are called too.
+    shifted = [_cohorts(draw(i), 600, 400, shift=1.0) for i in range(3)]
+    seen = np.array([measured(data) for data in shifted])
+    X, y, X_external, y_external = shifted[0]
+    empty = measured((X, y, np.zeros_like(X_external), 1 - y_external))
+    if np.ptp([*seen, empty], axis=0).max() < 1e-12:
+        raise _NotYet(f"The function returns {seen[0, 0]:.2f} and {seen[0, 1]:.2f} whatever the data are.")
+    if np.allclose(empty, seen[0], atol=1e-9):
+        raise _NotYet(
+            "The two numbers stay as they are when the external table is emptied and its diagnoses are exchanged: they are "
+            "not measured in the external cohort."
+        )
+    noise = [_cohorts(draw(10 + i), 100, 60, d=0.0) for i in range(10)]
+    # Nothing to find, so the sum of both is 1 on average. Whoever never saw the diagnoses gets, with all of them
+    # exchanged, just as much less as before more.
+    surplus = np.mean([measured(one).sum() + measured(turned(one)).sum() - 2 for one in noise])
+    if surplus > 0.2:
+        raise _NotYet(
+            f"On pure noise sensitivity and specificity add up to {1 + surplus / 2:.2f} on average, whichever way round the "
+            "external diagnoses are, and 1 is chance: these diagnoses had a say, in the threshold or in the fit. Choose and "
+            "fit within X and y."
+        )
+    if surplus < -0.2:
+        raise _NotYet("On pure noise the two numbers add up to less than 1, whichever way round the external diagnoses are.")
+    common = np.array([measured(_cohorts(draw(30 + i), 600, 600, prevalence=0.9)) for i in range(6)]).mean(axis=0)
+    seen = seen.mean(axis=0)
+    if common.sum() < 1.3:
+        raise _NotYet(
+            f"Where there is strong signal, the function gets {common[0]:.2f} and {common[1]:.2f}, and 0.84 each is possible. "
+            "If these are the errors, return what is right; else look whether the model learns from X and y."
+        )
+    if seen[1] - seen[0] > 0.2:
+        raise _NotYet(
+            f"An external scanner adds to every value, so that too many are called ill; the function returns {seen[0]:.2f} as "
+            f"sensitivity and {seen[1]:.2f} as specificity. The sensitivity comes first: the share of patients who are called."
+        )
+    if common[0] < 0.71 and common[1] > 0.88:
+        raise _NotYet(
+            f"In an external cohort with 90 % patients, measured exactly as ours, the function gets sensitivity {common[0]:.2f} and "
+            f"specificity {common[1]:.2f}, where about 0.84 each is right. The external cohort was scaled by its own mean, "
+            "and with it disease was taken away. Scale with what was learnt from X."
+        )
+    if seen[0] - seen[1] < 0.2:
+        raise _NotYet(
+            f"An external scanner adds a whole standard deviation, so that at our threshold nearly all patients and half of the "
+            f"controls are called. The function returns {seen[0]:.2f} and {seen[1]:.2f}: something was adjusted to the external "
+            "cohort. Scale and choose with X and y alone, and report what the threshold really does there."
+        )
+    return (
+        f"With 90 % patients outside it gets {common[0]:.2f} and {common[1]:.2f} (0.84 each is the truth). With another scanner it "
+        f"reports {seen[0]:.2f} and {seen[1]:.2f}, as it must. On noise the external diagnoses had no say."
     )
 
 

@@ -1,0 +1,123 @@
+"""What lesson 06 says about its panels and its data, where no cell prints it, holds."""
+
+import numpy as np
+import pytest
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from utils.data import load
+from utils.experiments import (
+    external_scaling,
+    harmonised_sites,
+    prevalence_shift,
+    site_shortcut,
+    sites_of_a_consortium,
+)
+
+
+def means(outcome):
+    return {name: values.mean(axis=0) for name, values in outcome.draws.items()}
+
+
+@pytest.mark.parametrize("settings", [{"prevalence": 0.5}, {"site_mark": 0}, {"prevalence": 0.5, "site_mark": 5, "n_per_site": 50}])
+def test_the_shortcut_needs_both(settings):
+    found = means(site_shortcut(repeats=400, **settings))
+    for name in ("reported", "within site"):
+        assert found[name] == pytest.approx(found["true"], abs=0.02)
+
+
+@pytest.mark.parametrize("effect", [0, 0.5, 2])
+@pytest.mark.parametrize("n_per_site", [50, 200])
+def test_within_a_site_and_one_left_out_give_the_shortcut_away(effect, n_per_site):
+    outcome = site_shortcut(site_mark=3, effect=effect, n_per_site=n_per_site, repeats=300)
+    found = means(outcome)
+    assert found["reported"] > found["true"] + (0.02 if effect == 2 else 0.15)
+    for name in ("within site", "site left out"):
+        assert found[name] == pytest.approx(found["true"], abs=0.035)
+        assert outcome.draws[name].std() > 1.3 * outcome.draws["reported"].std()
+
+
+@pytest.mark.parametrize(("site_mark", "effect", "n_subjects"), [(0, 0, 60), (0, 2, 60), (1, 2, 60), (1, 2, 120)])
+def test_with_balanced_sites_every_harmonisation_reports_nearly_the_truth(site_mark, effect, n_subjects):
+    found = means(harmonised_sites(imbalance=0, site_mark=site_mark, effect=effect, n_subjects=n_subjects, repeats=200))
+    np.testing.assert_allclose(found["reported"], found["true"], atol=0.055)
+
+
+@pytest.mark.parametrize("site_mark", [0, 1])
+def test_imbalance_is_dangerous_even_without_a_scanner_effect(site_mark):
+    found = means(harmonised_sites(site_mark=site_mark, repeats=200))
+    assert found["reported"][1] < 0.35 and found["reported"][2] > 0.63 and found["reported"][4] > 0.6
+    assert found["reported"][3] == pytest.approx(0.5, abs=0.025)
+    np.testing.assert_allclose(found["true"], 0.5)
+
+
+@pytest.mark.parametrize("imbalance", [0.2, 0.4])
+@pytest.mark.parametrize("n_subjects", [60, 120])
+def test_blind_harmonisation_takes_disease_away(imbalance, n_subjects):
+    found = means(harmonised_sites(imbalance=imbalance, effect=2, n_subjects=n_subjects, site_mark=0.5, repeats=200))
+    assert found["reported"][3] < found["true"][3] - 0.02
+    assert found["reported"][4] > found["true"][4] + 0.01
+
+
+def test_which_scaling_survives_what():
+    for q in (0.1, 0.5, 0.9):
+        for s in (-1, 0, 1):
+            found = means(external_scaling(prevalence=q, scanner_shift=s, n_external=500, repeats=200))
+            right = np.abs(np.stack([found["sensitivity"], found["specificity"]]) - found["inside"]).max(axis=0) < 0.02
+            assert list(right) == [s == 0, q == 0.5, True]
+    few = external_scaling(prevalence=0.1, n_external=50, repeats=200).draws["sensitivity"][:, 0]
+    assert set(np.round(5 * few, 9)) <= {0, 1, 2, 3, 4, 5}
+
+
+@pytest.mark.parametrize("inside", [0.2, 0.683])
+@pytest.mark.parametrize("outside", [0.05, 0.5, 0.9])
+@pytest.mark.parametrize("effect", [1, 3])
+def test_three_points_stay_in_their_rings(inside, outside, effect):
+    found = means(prevalence_shift(prevalence_inside=inside, prevalence_outside=outside, effect=effect, repeats=300))
+    np.testing.assert_allclose(found["outside"][:3], found["inside"][:3], atol=0.02)
+    assert np.abs(found["outside"][3:] - found["inside"][3:]).max() > 0.04
+    assert np.sign(found["intercept"]) == np.sign(outside - inside)
+
+
+@pytest.mark.parametrize("n_subjects", [400, 1200])
+@pytest.mark.parametrize("heterogeneity", [0.25, 0.5])
+def test_more_sites_buy_what_more_subjects_do_not(n_subjects, heterogeneity):
+    found = means(sites_of_a_consortium(n_subjects=n_subjects, heterogeneity=heterogeneity, repeats=200))
+    reported, true, left_out = found["reported"], found["true"], found["honest"]
+    assert np.all(np.diff(true) > 0) and np.all(np.diff(reported) < 0)
+    assert reported[0] - true[0] > 0.09
+    assert left_out[0] < true[1] - 0.01  # with two sites each model learns from one
+    np.testing.assert_allclose(left_out[1:], true[2:], atol=0.02)
+
+
+def test_if_all_sites_are_alike_their_number_does_not_matter():
+    found = means(sites_of_a_consortium(heterogeneity=0, repeats=200))
+    assert np.ptp(found["true"]) < 0.002 and np.ptp(found["reported"]) < 0.01
+
+
+def test_one_external_site_is_one_draw_however_many_subjects_it_has():
+    def width(**settings):
+        return np.diff(np.quantile(sites_of_a_consortium(repeats=300, site_counts=(1, 20), **settings).draws["external"], [0.05, 0.95], axis=0), axis=0)
+
+    assert np.all(width(n_external=400) > 0.13)
+    assert np.all(width(n_external=400, heterogeneity=0) < 0.1)
+    assert np.all(width(n_external=400) > 0.6 * width(n_external=100))
+
+
+def test_other_models_lose_as_much_outside_and_one_measure_lies_elsewhere():
+    """External AUC of forests, boosting and logistic regression: .64 to .76. efc: half below nearly all of ABIDE."""
+    inside, outside = load("mriqc_abide"), load("mriqc_ds030")
+    models = [RandomForestClassifier(100, random_state=0), RandomForestClassifier(100, min_samples_leaf=10, random_state=0),
+              ExtraTreesClassifier(100, min_samples_leaf=3, random_state=1), HistGradientBoostingClassifier(max_depth=3, random_state=0),
+              make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))]
+    found = [roc_auc_score(outside.y, model.fit(inside.X, inside.y).predict_proba(outside.X)[:, 1]) for model in models]
+    assert 0.635 < min(found) and max(found) < 0.765
+    lesson = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=8, random_state=0)
+    rest = inside.X.columns.drop("efc")
+    assert outside.X["efc"].median() < inside.X["efc"].quantile(0.01)
+    both = [roc_auc_score(outside.y, lesson.fit(inside.X[c], inside.y).predict_proba(outside.X[c])[:, 1])
+            for c in (inside.X.columns, rest)]
+    assert both[0] == pytest.approx(both[1], abs=0.005)
