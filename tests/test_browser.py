@@ -96,6 +96,23 @@ def {name}(X, y):
     return cross_val_score(model, X, y, cv=5).mean()
 """, "Passed."),
     ),
+    "06_external_validation.ipynb": (
+        "same_columns",
+        ("""\
+def {name}(ours, theirs, factors, missing_code):
+    common = [column for column in ours if column in theirs]
+    theirs = theirs[common].copy()
+    for column in factors:
+        theirs[column] *= factors[column]
+    return ours[common], theirs.replace(missing_code, np.nan)
+""", "Replace the code first"),
+        ("""\
+def {name}(ours, theirs, factors, missing_code):
+    common = [column for column in ours if column in theirs]
+    theirs = theirs[common].replace(missing_code, np.nan)
+    return ours[common], theirs * pd.Series({column: factors.get(column, 1) for column in common})
+""", "Passed."),
+    ),
 }  # fmt: skip
 
 DIGEST = """async image => {
