@@ -59,7 +59,6 @@ def test_imbalance_is_dangerous_even_without_a_scanner_effect(site_mark):
 def test_blind_harmonisation_takes_disease_away(imbalance, n_subjects):
     found = means(harmonised_sites(imbalance=imbalance, effect=2, n_subjects=n_subjects, site_mark=0.5, repeats=200))
     assert found["reported"][3] < found["true"][3] - 0.02
-    assert found["reported"][4] > found["true"][4] + 0.01
 
 
 def test_which_scaling_survives_what():

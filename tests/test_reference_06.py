@@ -28,8 +28,8 @@ def standard_error(values):
 
 
 def block_error(values):
-    """Standard error of the mean where ten neighbouring studies share their diagnoses and folds."""
-    return standard_error(values.reshape(-1, 10).mean(axis=1))
+    """Standard error of the mean where five neighbouring studies share their diagnoses and folds."""
+    return standard_error(values.reshape(-1, 5).mean(axis=1))
 
 
 def test_r27_scaling_by_the_own_mean_shifts_the_operating_point():
@@ -100,11 +100,11 @@ def test_r31_is_scikit_learns_least_squares():
     """The pooled folds, the sites left out, and the exact accuracy, for the first study of a block."""
     outcome = sites_of_a_consortium(site_counts=(5,), repeats=1)
     rng = np.random.default_rng([0, 0])
-    noise = rng.standard_normal((5, 400, 20))
+    noise = rng.standard_normal((3, 400, 20))
     common = np.r_[np.full(5, 1.2 / np.sqrt(5)), np.zeros(15)]
-    new = (common + 0.25 * rng.standard_normal((5, 10, 20)))[0]
-    rng.standard_normal(5)
-    own = (common + 0.25 * rng.standard_normal((5, 5, 20)))[0]
+    new = (common + 0.25 * rng.standard_normal((3, 10, 20)))[0]
+    rng.standard_normal(3)
+    own = (common + 0.25 * rng.standard_normal((3, 5, 20)))[0]
     labels, site = np.arange(400) % 2, np.arange(400) // 80
     X = noise[0] + own[site] * (labels[:, None] - 0.5)
     model = LinearRegression()
@@ -202,9 +202,9 @@ def test_b10_is_site_by_site_standardisation(row, protect):
     site = np.repeat([0, 1, 2], 20)
     labels = (rng.random(60) < np.array([0.2, 0.5, 0.8])[site]).astype(int)
     tests = np.lexsort((rng.random(60), labels)).reshape(-1, 5).T
-    X = rng.standard_normal((10, 60, 8))[0]
+    X = rng.standard_normal((5, 60, 8))[0]
     X[:, 0] += labels
-    X += (0.5 * rng.standard_normal((10, 3, 8)))[0][site]
+    X += (0.5 * rng.standard_normal((5, 3, 8)))[0][site]
 
     def harmonise(rows, learn_from):
         design = np.eye(3)[site]
@@ -238,7 +238,7 @@ def test_the_true_auc_within_a_site_is_that_of_new_subjects():
     site = np.repeat([0, 1], 30)
     labels = (rng.random(60) < np.array([0.2, 0.8])[site]).astype(int)
     rng.random(60)
-    X = rng.standard_normal((10, 60, 3))[:1]
+    X = rng.standard_normal((5, 60, 3))[:1]
     X[..., 0] += 1.5 * labels
     means = np.array([X[0, site == s].mean(axis=0) for s in (0, 1)])
     sds = np.array([X[0, site == s].std(axis=0) for s in (0, 1)])

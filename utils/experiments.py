@@ -2392,7 +2392,7 @@ def _read_harmonisation(draws, parameters):
     return f"{parameters['n_subjects']} subjects, {sites}. Reported {parameters['score']}: {got}."
 
 
-@experiment(_read_harmonisation, block=10)
+@experiment(_read_harmonisation, block=5)
 def harmonised_sites(
     *, n_subjects: int = 60, imbalance: float = 0.3, site_mark: float = 0.0, effect: float = 0.0,
     n_sites: int = 3, n_features: int = 100, ridge: float = 10.0, score: str = "AUC",
@@ -2668,7 +2668,7 @@ def _read_consortium(draws, parameters):
             f"{high:.2f}, nine times in ten.")
 
 
-@experiment(_read_consortium, block=5)
+@experiment(_read_consortium, block=3)
 def sites_of_a_consortium(
     *, n_subjects: int = 400, heterogeneity: float = 0.25, effect: float = 1.2, n_external: int = 100,
     site_counts: tuple = (1, 2, 5, 10, 20, 40), n_features: int = 20, n_informative: int = 5, n_new_sites: int = 10,
