@@ -24,6 +24,12 @@ def test_most_defects_leave_the_score_where_it_was(defect):
     assert reported == pytest.approx(honest, abs=0.01)
 
 
+def test_doubles_help_a_linear_model_in_small_studies_and_without_an_effect():
+    for at in ({"n_scans": 100}, {"effect": 0.0}, {"n_scans": 100, "effect": 0.0}):
+        reported, honest, true = means(planted_defect(defect="the same subject twice", repeats=600, **at))
+        assert 0.01 < reported - honest < 0.055 and true <= honest + 0.01
+
+
 def test_a_model_that_remembers_single_scans_gains_from_doubles():
     gains = []
     for seed in range(10):
@@ -110,6 +116,14 @@ def test_a_faint_mark_is_used_and_an_unrelated_one_does_no_harm():
     faint = scanner_mark(agreement=1, brightness=0.5, repeats=200).draws
     assert faint["reported"].mean() > absent["reported"].mean() + 0.1
     assert faint["true"].mean() < absent["true"].mean() - 0.08
+    assert absent["true"].mean() == pytest.approx(0.79, abs=0.01)
+    assert faint["reported"].mean() == pytest.approx(0.96, abs=0.01)
+    assert faint["true"].mean() == pytest.approx(0.66, abs=0.015)
+    fainter = scanner_mark(agreement=1, brightness=0.25, repeats=200).draws
+    assert 0.045 < fainter["reported"].mean() - absent["reported"].mean() < 0.085
+    for agreement, recovered in ((0.8, 0.63), (0.7, 0.73)):
+        draws = scanner_mark(agreement=agreement, brightness=3.0, repeats=200).draws
+        assert draws["true"].mean() == pytest.approx(recovered, abs=0.02)
     unrelated = scanner_mark(agreement=0.5, brightness=3.0, repeats=200).draws
     assert unrelated["true"].mean() == pytest.approx(absent["true"].mean(), abs=0.02)
     assert unrelated["reported"].mean() == pytest.approx(unrelated["true"].mean(), abs=0.02)

@@ -1,12 +1,17 @@
 """The committed notebooks: made from their text, executed, stripped, small. (Their outputs: nbval.)"""
 
 import ast
+import base64
+import io
 import json
 
 import nbformat
 import notebooks as build
+import numpy as np
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
+from matplotlib.figure import Figure
+from PIL import Image
 
 NOTEBOOKS = build.notebooks()
 EXECUTED = [path for path in NOTEBOOKS if path.parent.name != "exercises"]
@@ -160,6 +165,21 @@ def test_building_twice_gives_the_same_bytes_and_no_drift(course, tmp_path):
         ["name", "output_type", "text"],
         ["text/plain"],
     ]
+
+
+def test_a_picture_with_few_colours_becomes_smaller_and_looks_the_same():
+    figure = Figure(figsize=(4, 2))
+    axes = figure.subplots()
+    axes.plot([0, 1, 0], color="#D55E00")
+    axes.set_title("Reported")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    before = base64.b64encode(buffer.getvalue()).decode()
+    after = build.smaller(before)
+    assert len(after) < 0.7 * len(before)
+    one, other = (np.asarray(Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB"), int) for text in (before, after))
+    assert np.abs(one - other).max() <= 8
+    assert build.smaller(after) == after
 
 
 def test_drift_is_found_in_cells_and_in_both_directions(course, tmp_path):

@@ -173,4 +173,8 @@ def test_oasis_at_first_sight():
     assert 0.005 < p < 0.01
     converted = visits[visits["Group"] == "Converted"]
     assert len(converted) == 37 and (converted["CDR"] == 0).sum() == 18
+    demented_since = converted[converted["CDR"] > 0].groupby("Subject.ID")["MR.Delay"].min()
+    well = converted[converted["CDR"] == 0]
+    years = (well["Subject.ID"].map(demented_since) - well["MR.Delay"]) / 365.25
+    assert (years > 0).sum() == 17 and (years > 2).sum() == 14
     assert ((visits["Group"] == "Nondemented") & (visits["CDR"] > 0)).sum() == 2

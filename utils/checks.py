@@ -695,20 +695,23 @@ def _copied(rng, kind, n=60, p=20):
 def same_scan_twice(learner, draw):
     """``find_twice(X)``: pairs of rows that are the same scan, exactly or up to the fourth digit."""
     X, pairs = _copied(draw(0), "exactly")
-    missed = len(pairs - learner(X))
+    found = learner(X)
+    missed = len(pairs - found)
+    if found == {(first + 1, second + 1) for first, second in pairs}:
+        raise _NotYet("All pairs are found, but their numbers are one too high. The first row has the number 0.")
     if missed:
         raise _NotYet(
-            f"Three pairs of rows are exact copies, and the function misses {missed}. Compare every row with every "
-            "other one."
+            f"Three pairs of rows are exact copies, and the function misses {('', 'one', 'two', 'all')[missed]} of "
+            "them. Compare every row with every other one."
         )
     for i in (1, 2):
         X, pairs = _copied(draw(i), "nearly")
         missed = len(pairs - learner(X))
         if missed:
             raise _NotYet(
-                f"Exact copies are found. But {missed} of three pairs are missed that agree only up to about a "
-                "ten-thousandth of a column's spread, as after another version of the software. Ask for a small "
-                "distance, not for equal numbers."
+                "Exact copies are found. But of three pairs that agree only up to about a ten-thousandth of a column's "
+                f"spread, as after another version of the software, {('', 'one is', 'two are', 'all are')[missed]} "
+                "missed. Ask for a small distance, not for equal numbers."
             )
     for kind, i in (("lookalike", 3), ("none", 4), ("none", 5)):
         X, pair = _copied(draw(i), kind)
@@ -720,7 +723,8 @@ def same_scan_twice(learner, draw):
             )
         if len(found):
             raise _NotYet(
-                f"In a table of {len(X)} different people the function finds {len(found)} pairs. If it compares raw "
+                f"In a table of {len(X)} different people the function finds "
+                f"{'a pair' if len(found) == 1 else f'{len(found)} pairs'}. If it compares raw "
                 "rows, the columns with large numbers decide alone; bring all columns to one scale. If it does that "
                 "already, its limit is too generous."
             )
@@ -762,16 +766,18 @@ def site_alone(learner, draw):
                 "Split the people, not the sites."
             )
         raise _NotYet(f"{start} Is it made from the probability of class 0? Use that of class 1.")
-    if abs(found.mean() - (1 - _PREVALENCE.mean())) < 0.02:
+    rare = learner(np.repeat(lot[:5], 100), draw(6).permutation(np.arange(500) < 25).astype(int))
+    if rare > 0.8:  # by lot, so that an AUC is about 0.5
         raise _NotYet(
-            f"The function returns {found.mean():.2f}, which is what always saying “control” gets as accuracy. Return "
-            "the AUC."
+            f"With 5 % patients and labels by lot the function returns {rare:.2f}, which is what always saying "
+            "“control” gets as accuracy. Return the AUC."
         )
     if found.mean() < right - 0.12:
         raise _NotYet(
             f"Where a model that knows each site's share of patients gets an AUC of {right:.2f}, the function returns "
-            f"{found.mean():.2f}. Names of sites have no order, so they need a column each; and every site must occur "
-            "in the training folds too."
+            f"{found.mean():.2f}. Three things can be the cause. Names of sites have no order, so they need a column "
+            "each. Every site must occur in the training folds too. And an AUC needs a graded answer of the model, "
+            "such as a probability, not its yes or no."
         )
     if found.mean() > right + 0.1:
         raise _NotYet(
@@ -804,7 +810,17 @@ def gaps_by_label(learner, draw):
             rows = rng.permutation(np.flatnonzero(y == label))[: round(share * (y == label).sum())]
             table.loc[table.index[rows], column] = None
     right = {column: shares.get(column, (0, 0))[0] - shares.get(column, (0, 0))[1] for column in table}
-    found = learner(table, y)
+    try:
+        found = learner(table, y)
+    except _NotYet as stopped:
+        try:
+            learner(table.reset_index(drop=True), y)
+        except _NotYet:
+            raise stopped from None
+        raise _NotYet(
+            f"{stopped} The table's index is not 0, 1, 2, …: with such an index the function runs. Use the array y "
+            "itself, as in table[y == 1], and .iloc for rows by number."
+        ) from None
     missing = [column for column in table if column not in found]
     if missing:
         raise _NotYet(
@@ -845,16 +861,20 @@ def site_from_features(learner, draw):
     scale = np.logspace(-1, 3, 10)
     offset = np.array([[2, 0, -2], [-2, 2, 0], [0, -2, 2]])[np.unique(names, return_inverse=True)[1]]
 
-    def canary(i, strength):
+    def canary(i):
         rng = draw(i)
         Z = rng.standard_normal((len(names), 10))
-        Z[:, :3] += strength * offset
+        Z[:, :3] += offset
         order = rng.permutation(len(names))
         return (scale * Z)[order], names[order]
 
-    signal = [canary(i, 1) for i in (0, 1)]
+    def chance(i):  # small, with many columns: a model that is scored on its own scans knows them all
+        rng = draw(i)
+        return np.logspace(-1, 3, 40) * rng.standard_normal((60, 40)), rng.permutation(np.repeat(names[[0, 120, 150]], 20))
+
+    signal = [canary(i) for i in (0, 1)]
     found = np.array([learner.twice(*signal[0]), *_scores(learner, signal[1:])])
-    noise = _scores(learner, [canary(i, 0) for i in range(10, 16)])
+    noise = _scores(learner, [chance(i) for i in range(10, 20)])
     blind = _on(learner, [_blank(signal[0])])
     if np.ptp([*found, *noise]) < 1e-12 and found[0] < 1:
         raise _NotYet(f"The function returns {found[0]:.2f} whatever the features are.")
@@ -867,6 +887,11 @@ def site_from_features(learner, draw):
         raise _NotYet(
             f"With features that are all alike the function returns {blind:.2f}: two thirds of the scans are from one "
             "site, and naming it always gets that accuracy. Return the balanced accuracy; then guessing gets 0.33."
+        )
+    if abs(blind - 0.5) < 1e-3:
+        raise _NotYet(
+            f"With features that are all alike the function returns {blind:.2f}, and guessing among three sites gets a "
+            "balanced accuracy of 0.33. Is it an AUC?"
         )
     error = noise.std(ddof=1) / np.sqrt(len(noise))
     if noise.mean() > max(0.45, 1 / 3 + stats.t.isf(5e-5, len(noise) - 1) * error):
@@ -890,9 +915,21 @@ def too_good(learner, draw):
     y = rng.permutation(np.arange(n) % 2)
     almost = [y + 0.25 * rng.standard_normal(n) for _ in range(4)]
     gappy = np.where(rng.random(n) < 0.4, np.nan, almost[2])
+    steps = stats.norm.ppf((np.arange(n // 2) + 0.5) / (n // 2))  # so that an AUC is the same in every sample
+
+    def column(auc):
+        values = np.empty(n)
+        values[y == 0], values[y == 1] = rng.permutation(steps), rng.permutation(steps) + stats.norm.ppf(auc) * np.sqrt(2)
+        return values
+
+    uptake = column(0.92)
+    # Known in few people: in these the uptake gives the label away, and the biopsy itself says nothing.
+    biopsy = np.full(n, np.nan)
+    clear = np.concatenate([np.argsort(np.where(y == 1, -uptake, np.inf))[:20], np.argsort(np.where(y == 0, uptake, np.inf))[:20]])
+    biopsy[clear] = np.tile(rng.permutation(20), 2)
     table = pd.DataFrame(
         {"thickness": rng.standard_normal(n), "dose": almost[0], "memory": 30 - 5 * almost[1], "volume": y + 0.8 * rng.standard_normal(n),
-         "rating": gappy, "titre": np.exp(9 * almost[3]), "scanner": np.ones(n), "age": 60 + 10 * rng.standard_normal(n)},
+         "rating": gappy, "titre": np.exp(9 * almost[3]), "asymmetry": column(0.97), "uptake": uptake, "biopsy": biopsy, "scanner": np.ones(n), "age": 60 + 10 * rng.standard_normal(n)},
         index=rng.permutation(n) + 1000,
     )  # fmt: skip
     right = {
@@ -900,6 +937,7 @@ def too_good(learner, draw):
         "memory": "Its AUC is below 0.05, because patients have the lower values. That gives the label away just as well",
         "rating": "Four in ten values are missing. On the others its AUC is above 0.95: leave the gaps out, do not fill them",
         "titre": "Its AUC is above 0.95. A few huge values spoil a correlation or a mean, but not the AUC, which uses ranks",
+        "asymmetry": "Its AUC is 0.97. The limit is one of the AUC, not of the accuracy or of another measure",
     }
     found = learner(table, y)
     unknown = [name for name in found if name not in table]
@@ -910,16 +948,19 @@ def too_good(learner, draw):
     for name, why in right.items():
         if name not in found:
             raise _NotYet(f"The column {name!r} is missing from the answer. {why}.")
-    for name in sorted(found - set(right)):
-        if name == "volume":
-            raise _NotYet(
-                "The answer has the column 'volume'. Its AUC is about 0.8: an honest, useful feature. The limit is 0.95."
-            )
+    useful = {
+        "volume": "about 0.8: an honest, useful feature. The limit is 0.95",
+        "uptake": "0.92, and the limit is 0.95. It is higher only in the rows in which all columns are known: judge each "
+        "column by its own rows",
+    }
+    for name in sorted(found - set(right), reverse=True):
+        if name in useful:
+            raise _NotYet(f"The answer has the column {name!r}. Its AUC is {useful[name]}.")
         raise _NotYet(f"The answer has the column {name!r}, which has nothing to do with the label.")
     calm = pd.DataFrame(draw(1).standard_normal((n, 30)), columns=[f"noise_{i}" for i in range(30)])
     if learner(calm, y):
         raise _NotYet("In a table of pure noise the function names columns. Compare the AUC with the limit of 0.95.")
-    return "It names the four columns that give the label away (high, low, with gaps, with huge values) and no other."
+    return "It names the five columns that give the label away (high, low, with gaps, with huge values, overlapping) and no other."
 
 
 # Overfitting: reading a learning curve, choosing a depth, testing it once, an interval

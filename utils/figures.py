@@ -719,7 +719,7 @@ def models_and_shares(outcome, figure: Figure | None = None, *, sets: dict[str, 
 _LOOKS = {
     "nothing": "uptake of the striatum",
     "the same subject twice": "likeness with the most similar scan",
-    "left and right swapped": "weaker side against side of symptoms",
+    "left and right swapped": "side difference (up: fits the symptoms)",
     "one site with another gain": "mean of all columns of the scan",
     "labels swapped in a block": "uptake of the striatum",
     "a unit error in one column": "volume of the putamen",
