@@ -1,0 +1,160 @@
+"""How often `utils.audit` is wrong: `make audit-rates`.
+
+    python tools/audit_rates.py [--cohorts 200] [--kinds binary regression classes]
+
+Simulates clean cohorts and cohorts with one planted flaw, audits them all, and prints two Markdown tables: the
+share of clean cohorts in which each check raises an alarm ("warn" or "stop"), and the share of flawed ones in
+which the check that the flaw is for does. The simulation is plain numpy and knows nothing of the audit.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+
+from utils.audit import CHECKS, audit
+
+ROLES = {"label": "diagnosis", "subject": "person", "site": "scanner", "session": "date", "second_rater": "reader_2",
+         "demographics": ["age", "sex"]}
+
+#: Flaw to the check that must find it.
+FLAWS = {
+    "a column counts the rows": "columns",
+    "several rows per subject": "subjects",
+    "ids contain dates": "subjects",
+    "10 rows nearly copied under new ids": "duplicates",
+    "sites differ in prevalence, .2 to .8": "site and label",
+    "every site shifts features by .5 sd": "site in the features",
+    "groups differ in age by .8 sd": "demographics and label",
+    "groups differ in date by .8 sd": "date and label",
+    "a feature is the label plus noise of .3": "target leakage",
+    "missing in 30 % of cases, 5 % of controls": "missing values and label",
+    "one site lacks a feature in 40 %": "missing values and site",
+    "40 subjects, 40 features": "sample size",
+    "150 features, 8 informative": "over- and underfitting",
+    "the label is an exclusive or": "over- and underfitting",
+    "3 rows per subject, and a model that remembers": "ways to split",
+    "site mark and site prevalence": "ways to split",
+    "no signal": "better than chance",
+    "10 % of labels swapped, 500 subjects": "suspect labels",
+    "raters disagree in 20 %": "agreement of raters",
+    "100 features, predictions too extreme": "calibration",
+}
+
+
+def cohort(seed, flaw=None, kind="binary", n=200, p=8):
+    """A cohort as a DataFrame: clean, or with one flaw. One row per subject, unless that is the flaw."""
+    rng = np.random.default_rng(seed)
+    if flaw == "40 subjects, 40 features":
+        n, p = 40, 40
+    if flaw == "10 % of labels swapped, 500 subjects":
+        n = 500
+    classes = {"binary": 2, "classes": 3, "regression": 0}[kind]
+    label = rng.permutation(np.arange(n) % classes) if classes else rng.standard_normal(n)
+    site = rng.permutation(np.arange(n) % 4)
+    if flaw in ("sites differ in prevalence, .2 to .8", "site mark and site prevalence"):
+        label = (rng.random(n) < np.array([0.2, 0.2, 0.8, 0.8])[site]).astype(int)
+    X = np.sqrt(0.9) * rng.standard_normal((n, p)) + np.sqrt(0.1) * rng.standard_normal((n, 1))
+    if kind == "classes":  # each class is raised in features of its own
+        X += 1.3 * (np.arange(p) % 3 == label[:, None])
+    elif kind == "regression":
+        X += 0.5 * label[:, None] * (-1.0) ** np.arange(p)
+    elif flaw == "the label is an exclusive or":
+        X[:, 0] = (2 * rng.integers(2, size=n) - 1) + 0.4 * X[:, 0]
+        X[:, 1] = np.sign(X[:, 0]) * (1 - 2 * label) * 1.0 + 0.4 * X[:, 1]
+    elif flaw != "no signal":
+        X += (0.5 if flaw == "100 features, predictions too extreme" else 0.85) * (label[:, None] - 0.5) * (-1.0) ** np.arange(p)
+    if flaw == "150 features, 8 informative":
+        X = np.column_stack([X, rng.standard_normal((n, 142))])
+    if flaw == "100 features, predictions too extreme":
+        X = np.column_stack([X, rng.standard_normal((n, 92))])
+    if flaw == "every site shifts features by .5 sd":
+        X += 0.5 * rng.standard_normal((4, p))[site]
+    if flaw == "site mark and site prevalence":
+        X[:] = rng.standard_normal((n, p)) + 1.5 * rng.standard_normal((4, p))[site]
+        X[:, 0] += 0.5 * label
+    if flaw == "a feature is the label plus noise of .3":
+        X[:, 3] = label + 0.3 * rng.standard_normal(n)
+    age, date = 62 + 10 * rng.standard_normal(n), rng.integers(0, 700, n).astype(float)
+    age += 8.0 * label * (flaw == "groups differ in age by .8 sd")
+    date += 160.0 * label * (flaw == "groups differ in date by .8 sd")
+    X[rng.random(X.shape) < 0.02] = np.nan
+    if flaw == "missing in 30 % of cases, 5 % of controls":
+        X[rng.random(n) < np.where(label == 1, 0.30, 0.05), 2] = np.nan
+    if flaw == "one site lacks a feature in 40 %":
+        X[rng.random(n) < 0.4 * (site == 1), 2] = np.nan
+    if classes:
+        wrong = rng.random(n) < (0.20 if flaw == "raters disagree in 20 %" else 0.02)
+        second = np.where(wrong, (label + 1) % classes, label)
+    else:
+        second = label + 0.2 * rng.standard_normal(n)
+    if flaw == "10 % of labels swapped, 500 subjects":
+        swap = rng.permutation(n)[: n // 10]
+        label[swap] = 1 - label[swap]
+    table = pd.DataFrame(X, columns=[f"feature_{j}" for j in range(X.shape[1])])
+    table = table.assign(person=[f"sub-{i:04d}" for i in range(n)], diagnosis=label, scanner=np.array(list("ABCD"))[site],
+                         date=(pd.Timestamp("2020-01-01") + pd.to_timedelta(date // 1, unit="D")).strftime("%Y-%m-%d"),
+                         reader_2=second, age=age, sex=rng.choice(["f", "m"], n))
+    features = [c for c in table if c.startswith("feature")]
+    if flaw == "a column counts the rows":
+        table = table.sort_values("diagnosis", ignore_index=True).rename_axis("Unnamed: 0").reset_index()
+    if flaw == "10 rows nearly copied under new ids":
+        copies = table.iloc[:10].assign(person=[f"sub-9{i}" for i in range(10)])
+        copies[features] += 0.05 * rng.standard_normal((10, len(features)))
+        table = pd.concat([table, copies], ignore_index=True)
+    if flaw in ("several rows per subject", "ids contain dates"):
+        table = table.iloc[np.r_[np.arange(n), np.arange(30)]].reset_index(drop=True)
+        table.loc[n:, features] += rng.standard_normal((30, len(features)))
+        if flaw == "ids contain dates":
+            table["person"] += "_2021-" + pd.Series(rng.integers(10, 13, len(table)).astype(str)) + "-" + pd.Series(
+                np.r_[np.full(n, 10), np.full(30, 25)].astype(str))
+    if flaw == "3 rows per subject, and a model that remembers":
+        table = table.iloc[np.repeat(np.arange(60), 3)].reset_index(drop=True)
+        table[features] = rng.standard_normal((60, p))[np.repeat(np.arange(60), 3)] + 0.2 * rng.standard_normal((180, p))
+    return table
+
+
+def alarms(seed, flaw=None, kind="binary", only=None):
+    """The checks that raise an alarm on one cohort."""
+    report = audit(cohort(seed, flaw, kind), **ROLES, only=only, seed=seed, progress=False)
+    return [finding.name for finding in report.findings if finding.level in ("warn", "stop")]
+
+
+def false_alarms(cohorts, kind="binary", only=None):
+    """Share of clean cohorts in which each check raises an alarm."""
+    counts = Counter(name for seed in range(cohorts) for name in alarms(seed, kind=kind, only=only))
+    return {name: counts[name] / cohorts for name in (only or CHECKS)}
+
+
+def found(cohorts, flaw):
+    """Share of cohorts with a flaw in which its check raises an alarm."""
+    # Some checks read what an earlier one found, as in a whole audit.
+    only = [FLAWS[flaw]]
+    return np.mean([FLAWS[flaw] in alarms(10_000 + seed, flaw, only=only) for seed in range(cohorts)])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--cohorts", type=int, default=200)
+    parser.add_argument("--kinds", nargs="+", default=["binary", "classes", "regression"])
+    asked = parser.parse_args()
+    started, bad = time.monotonic(), False
+    clean = {kind: false_alarms(asked.cohorts, kind) for kind in asked.kinds}
+    print(f"Clean cohorts with an alarm, of {asked.cohorts}\n\n| check | {' | '.join(clean)} |\n|---|{'---|' * len(clean)}")
+    for name in CHECKS:
+        print(f"| {name} | {' | '.join(f'{100 * rates[name]:.1f} %' for rates in clean.values())} |")
+        bad |= any(rates[name] > 0.05 for rates in clean.values())
+    print(f"\nFlawed cohorts in which it is found, of {asked.cohorts}\n\n| flaw | check | found |\n|---|---|---|", flush=True)
+    for flaw, name in FLAWS.items():
+        rate = found(asked.cohorts, flaw)
+        print(f"| {flaw} | {name} | {100 * rate:.1f} % |", flush=True)
+        bad |= rate < 0.95
+    print(f"\n{time.monotonic() - started:.0f} s")
+    sys.exit("A rate is out of bounds: at most 5 % false alarms, at least 95 % found." if bad else 0)
+
+
+if __name__ == "__main__":
+    main()
