@@ -52,6 +52,8 @@ def cohort(seed, flaw=None, kind="binary", n=200, p=8):
         n, p = 40, 40
     if flaw == "10 % of labels swapped, 500 subjects":
         n = 500
+    if kind == "classes":
+        n = 300
     classes = {"binary": 2, "classes": 3, "regression": 0}[kind]
     label = rng.permutation(np.arange(n) % classes) if classes else rng.standard_normal(n)
     site = rng.permutation(np.arange(n) % 4)

@@ -170,8 +170,9 @@ class Report:
         parts = [f"<h2>{html.escape(self.title)}</h2><p>{self._summary()}</p>"]
         parts += [f"<p>{html.escape(note)}</p>" for note in self.notes]
         if len(self.scores):
-            parts += ["<h3>Scores that an audit may state</h3>", _table(self.scores),
-                      "<p>The interval counts subjects. It is the least that is uncertain: that another "
+            parts += ["<h3>Scores</h3>", _table(self.scores)]
+        if len(self.checklist):
+            parts += ["<p>Only valid evaluations are listed. The interval counts subjects. It is the least that is uncertain: that another "
                       "sample of subjects would also have trained other models is not in it.</p>"]
         parts += [finding._html(picture) for finding in self.findings]
         if picture and len(self.checklist):
@@ -378,6 +379,7 @@ class _Study:
         self._code_label(table[names["label"]], task, positive)
         self._code_subjects(table)
         self._choose_features(table)
+        self._find_copies(table)
         self._sample(table)
 
     def _code_label(self, label, task, positive):
@@ -390,8 +392,16 @@ class _Study:
             if not numeric:
                 raise DataError(f"The label {self.names['label']!r} holds text, so it cannot be a number to predict.")
             self.kind, self.classes, self.y = "regression", None, label.to_numpy(float)
+            if not np.isfinite(self.y).all():
+                raise DataError(f"The label {self.names['label']!r} has infinite values.")
             return
+        label = label.astype(object)
         classes = sorted(label.unique(), key=lambda c: (isinstance(c, str), c))
+        plain = pd.Series([str(c).strip().casefold() for c in classes])
+        if plain.duplicated().any():
+            alike = [c for c, twice in zip(classes, plain.duplicated(keep=False), strict=True) if twice]
+            raise DataError(f"Classes of {self.names['label']!r} differ only in capitals or spaces: {_some(map(repr, alike))}. "
+                            "Write them alike.")
         if len(classes) > 20:
             raise DataError(f"The label {self.names['label']!r} has {len(classes)} classes, and at most 20 can be "
                             f"audited: {_some(classes)}. Is it an id, or a number (task='regression')?")
@@ -400,7 +410,8 @@ class _Study:
                 raise DataError(f"positive={positive!r} is no class of {self.names['label']!r}, which has {_some(classes)}.")
             classes = [c for c in classes if c != positive] + [positive]
         self.kind = "binary" if len(classes) == 2 else "classes"
-        self.classes = [str(c) for c in classes]
+        whole = all(isinstance(c, float) and c.is_integer() for c in classes)
+        self.classes = [str(int(c) if whole else c) for c in classes]
         self.y = label.map({c: i for i, c in enumerate(classes)}).to_numpy(int)
         self.values = classes
 
@@ -454,7 +465,7 @@ class _Study:
                     raise DataError(f"The feature {c!r} holds text: {_some(map(repr, wrong))}. Turn it into numbers, or "
                                     "leave it out of the features.")
                 column = number
-            spread = column.max() - column.min()
+            spread = float("nan") if column.isna().all() else float(column.max()) - float(column.min())
             if column.isna().all():
                 dropped["is missing everywhere"].append(c)
             elif spread == 0:
@@ -467,6 +478,21 @@ class _Study:
         if not kept:
             raise DataError("No feature is left: the table needs at least one column of numbers that vary.")
         self.features = kept
+
+    def _find_copies(self, table):
+        """Rows that are equal in all features, unless that can be chance; and one fold for all of them."""
+        features = table[self.features]
+        self.keys = pd.util.hash_pandas_object(features, index=False).to_numpy()
+        again = pd.Series(self.keys).duplicated(keep=False).to_numpy()
+        self.copies = again & features.notna().any(axis=1).to_numpy()
+        # Columns of few values agree by chance: if all were independent, so many pairs of rows would.
+        few = features.iloc[:, :: max(1, len(self.features) // 50)]
+        agree = sum(np.log10(np.sum(few[c].value_counts(normalize=True) ** 2)) for c in few if few[c].notna().any())
+        if len(table) ** 2 / 2 * 10**agree > ALPHA:
+            self.copies[:] = False
+        self.together = self.subject.copy()
+        for rows in pd.Series(np.flatnonzero(self.copies)).groupby(self.keys[self.copies]).apply(list):
+            self.together[np.isin(self.together, self.together[rows])] = self.together[rows].min()
 
     def _sample(self, table):
         """Draw whole subjects if there are too many rows for models; then sort by subject."""
@@ -487,12 +513,14 @@ class _Study:
             self.notes.append(f"Models and tests used {len(rows):,} of {len(table):,} rows, whole subjects drawn at "
                               "random. Rows per subject, exact copies and counts are of all rows.")
         self.full = table, self.subject, self.y
+        self.several = len(np.unique(self.subject)) < len(table)
+        self.subject = self.together
         rows = rows[np.argsort(self.subject[rows], kind="stable")]
         self.rows, self.y = self.positions[rows], self.y[rows]
         self.subject = np.unique(self.subject[rows], return_inverse=True)[1]
         self.starts = np.flatnonzero(np.r_[True, np.diff(self.subject) > 0])
         part = table.iloc[rows]
-        X = part[self.features].apply(pd.to_numeric).to_numpy(float)
+        X = part[self.features].apply(pd.to_numeric).to_numpy(float, na_value=np.nan)
         if np.isinf(X).any():
             self.remarks.append(f"{np.isinf(X).sum()} infinite values were taken as missing.")
             X[np.isinf(X)] = np.nan
@@ -554,16 +582,16 @@ class _Study:
     def chance(self):
         return 0.0 if self.kind == "regression" else 0.5
 
-    def folds(self, scheme, deal=0):
+    def folds(self, scheme):
         """Lists of (train, test): "shuffled" by row, "grouped" by subject, "site" one site at a time."""
-        how = {"n_splits": 5, "shuffle": True, "random_state": self.seed + deal}
+        how = {"n_splits": 5, "shuffle": True, "random_state": self.seed}
         X = np.zeros(len(self.y))
         if scheme == "shuffled":
             splitter = KFold(**how) if self.kind == "regression" else StratifiedKFold(**how)
             return list(splitter.split(X, self.y))
         if scheme == "grouped":
             if len(self.starts) == len(self.y):  # one row each: the same, and faster
-                return self.folds("shuffled", deal)
+                return self.folds("shuffled")
             splitter = GroupKFold(**how) if self.kind == "regression" else StratifiedGroupKFold(**how)
             return list(splitter.split(X, self.y, self.subject))
         splitter = LeaveOneGroupOut() if len(self.sites) <= 12 else GroupKFold(10)
@@ -582,14 +610,14 @@ class _Study:
         return make_pipeline(*steps, LinearDiscriminantAnalysis() if name == "free" else
                              LogisticRegression(max_iter=200, tol=1e-3))
 
-    def evaluate(self, name, scheme, deal=0, X=None):
+    def evaluate(self, name, scheme, X=None):
         """Cross-validate a model once: out-of-fold predictions, fold of each row, training and test scores."""
-        key = name, scheme, deal, None if X is None else id(X)
-        if key not in self.cache:
+        key = name, scheme
+        if X is not None or key not in self.cache:
             X_all = self.X if X is None else X
             predicted = np.full((len(self.y), 1 if self.classes is None else len(self.classes)), np.nan)
             fold, training, tests = np.full(len(self.y), -1), [], []
-            for k, (train, test) in enumerate(self.folds(scheme, deal)):
+            for k, (train, test) in enumerate(self.folds(scheme)):
                 if self.classes is not None and len(np.unique(self.y[train])) < 2:
                     continue
                 with warnings.catch_warnings():
@@ -599,7 +627,10 @@ class _Study:
                 predicted[test], fold[test] = both[1], k
                 training.append(self.score(self.y[train], both[0]))
                 tests.append(self.score(self.y[test], both[1]))
-            self.cache[key] = predicted, fold, np.array(training), np.array(tests)
+            found = predicted, fold, np.array(training), np.array(tests)
+            if X is not None:
+                return found
+            self.cache[key] = found
         return self.cache[key]
 
     def _predict(self, model, X):
@@ -639,11 +670,11 @@ class _Study:
     def resampled(self, evaluation):
         """The score in every bootstrap sample of subjects, shape (100,)."""
         key = "resampled", id(evaluation)
-        if key not in self.cache:
-            self.cache[key] = np.array([self.pooled(evaluation, rows) for rows in self.resamples])
-        return self.cache[key]
+        if key not in self.cache:  # the evaluation is kept too, so that its id is not given to another
+            self.cache[key] = np.array([self.pooled(evaluation, rows) for rows in self.resamples]), evaluation
+        return self.cache[key][0]
 
-    def clearly_above(self, high, low, errors=2.33):
+    def clearly_above(self, high, low, errors=2.0):
         """Whether one evaluation scores at least .05 above another, by so many errors over resampled subjects.
 
         The models are taken as they are, so an error is a little short; the margin makes up for it.
@@ -833,29 +864,29 @@ def _subjects(study):
         "Find out where the copies come from. Keep one of each, or give them one subject, before any split.")
 def _duplicates(study):
     table, subject, _ = study.full
-    features = table[study.features]
-    copies = features.duplicated(keep=False).to_numpy() & features.notna().any(axis=1).to_numpy()
-    # Could whole rows agree by chance? Under independent columns, so many pairs would.
-    agree = sum(np.log10(np.sum(features[c].value_counts(normalize=True) ** 2)) for c in study.features[:500])
-    by_chance = len(features) ** 2 / 2 * 10**agree
-    exact = int(copies.sum()) if by_chance < ALPHA else 0
-    keys = pd.util.hash_pandas_object(features[copies], index=False).to_numpy()
-    across = pd.Series(subject[copies]).groupby(keys).nunique().gt(1).any() if exact else False
+    copies = study.copies
+    exact = int(copies.sum())
+    across = exact and pd.Series(subject[copies]).groupby(study.keys[copies]).nunique().gt(1).any()
     u, names = _nearness(study)
     near = [] if u is None else [r for r, p in zip(names, u, strict=True) if p * len(u) < ALPHA]
     near = [r for r in near if not copies[np.searchsorted(study.positions, r)]]
     repeated = 0
     if study.names["session"] and study.names["subject"]:
         repeated = int(pd.Series(subject).to_frame("s").assign(t=table[study.names["session"]].to_numpy()).duplicated().sum())
-    text = f"{exact} rows have an exact copy" + (" under another subject" if across else "") + (
-        f", {len(near)} more are nearer to a row of another subject than chance allows"
-        + (f" (rows {_some(np.sort(near), 6)}, counted from 0)" if near else ""))
+    text = f"{exact} rows have an exact copy"
+    if across:
+        text += f" under another subject (rows {_some(study.positions[copies], 6)}; the folds below keep these together)"
+    text += f"; {len(near)} more are nearer to a row of another subject than chance allows"
+    if near:
+        text += f" (rows {_some(np.sort(near), 6)})"
     if repeated:
         text += f"; {repeated} rows repeat the same subject and {study.names['session']}"
     draw = None if u is None else lambda axes: (
         axes.hist(-np.log10(np.maximum(u, 1e-16)), bins=40, color=COLOURS["true"], log=True),
         axes.axvline(-np.log10(ALPHA / len(u)), color=COLOURS["reported"], linewidth=3),
         axes.set(xlabel="how suspicious the nearest other row is (-log10 p; line: the limit)", ylabel="rows"))
+    if exact or near:
+        text += ". Rows are counted from 0"
     return "stop" if across or near else "warn" if exact or repeated else "fine", text + ".", draw
 
 
@@ -893,7 +924,7 @@ def _site_label(study):
         return None
     site = study.site[study.starts]
     p, share, _ = _association(study, _onehot(site), study.per_subject(study.target))
-    alone = study.stated(study.evaluate("linear", "grouped", X=_site_columns(study)))
+    alone = study.stated(study.evaluate("linear", "grouped", X=_onehot(study.site)))
     study.answers["site alone"] = alone
     single = 0
     if study.classes is not None:
@@ -905,12 +936,6 @@ def _site_label(study):
     level = "fine" if not alarm else "stop" if share > 0.25 or single > len(study.sites) / 2 else "warn"
     study.answers["site alarm"] = alarm
     return level, text, _shares(study.site, study.sites, study)
-
-
-def _site_columns(study):
-    if "site columns" not in study.answers:
-        study.answers["site columns"] = _onehot(study.site)
-    return study.answers["site columns"]
 
 
 @_check("site in the features", "06", "Scanners leave their mark. Where a model can tell the site, it can use the site.",
@@ -1019,7 +1044,13 @@ def _leakage(study):
     what = "rank correlation with the label" if study.classes is None else "AUC"
     text = f"The best single feature, {study.features[order[0]]!r}, alone has {'a ' + what if study.classes is None else 'an AUC'} of {value[order[0]]:.2f}."
     if named:
-        text += f" Nearly the label itself: {_some(named)}."
+        text += f" {'Nearly the label itself' if level == 'stop' else 'Close to the label'}: {_some(named)}."
+    if level == "stop":
+        gone = [j for j in range(len(bound)) if bound[j] >= 0.90]
+        study.answers["leaks"] = _some([study.features[j] for j in gone], 2)
+        if len(gone) < len(bound):
+            study.answers["without"] = study.stated(study.evaluate("linear", "grouped", X=np.delete(study.X, gone, axis=1)))
+            text += f" Without {study.answers['leaks']}, the linear model has {study.unit} {study.answers['without'][0]:.2f}."
     return level, text, _rows(best, f"{what} of a single feature", chance=study.chance,
                               colours=dict.fromkeys(named, COLOURS["reported"]))
 
@@ -1174,7 +1205,7 @@ def _fit(study):
         "State the score of the split that fits the use: new subjects for your own sites, unseen sites for anybody else's. "
         "The shuffled score is shown as a warning only.")
 def _splits(study):
-    several = len(study.starts) < len(study.y)
+    several = study.several
     if not several and study.site is None:
         return "fine", "One row per subject and no sites: shuffled folds are the right ones.", None
     rows, colours, level, parts = {}, {}, "fine", []
@@ -1192,7 +1223,7 @@ def _splits(study):
         for high, low in (("shuffled", "grouped"), ("grouped", "site")):
             if high in scores and low in scores and np.isfinite(scores[low]):
                 drop = scores[high] - scores[low]
-                if study.clearly_above(runs[high], runs[low], 2 if high == "shuffled" else 2.33):
+                if study.clearly_above(runs[high], runs[low]):
                     level = "stop" if drop > 0.1 or level == "stop" else "warn"
                     parts.append(f"{word}: {drop:.2f} lower on {'new subjects' if low == 'grouped' else 'unseen sites'}")
     text = "; ".join(f"{name} {value:.2f}" for name, value in rows.items()) + f" ({study.unit})."
@@ -1284,7 +1315,7 @@ def _suspects(study):
         shares = np.linspace(0, 0.4, 81)
         fits = [np.sum(np.log((1 - e) * right + e * wrong)) for e in shares]
         share = shares[np.argmax(fits)]
-        suspect, alarm = share * wrong > (1 - share) * right, 2 * (max(fits) - fits[0]) > 10
+        suspect, alarm = share * wrong > (1 - share) * right, 2 * (max(fits) - fits[0]) > 12
         text = (f"{suspect.sum()} of {len(y)} labels lie, out of fold, where those of another class lie; about {100 * share:.0f} % "
                 "wrong labels would fit best" + ("." if alarm else ", and none nearly as well."))
     rows = study.rows[who[np.flatnonzero(suspect)[np.argsort(z[suspect])]]]
@@ -1460,21 +1491,19 @@ def audit(table, *, label: str, subject: str | None = None, site: str | None = N
         progress = study.X.size > 200_000
     tell = progress if callable(progress) else _line if progress else lambda text: None
     findings, wanted = [], list(CHECKS if only is None else only)
-    scores = _scores(study) if only is None else pd.DataFrame()
     for i, name in enumerate(wanted):
         try:
             tell(f"{i + 1} of {len(wanted)}: {name}")
             study.rng = np.random.default_rng([seed, list(CHECKS).index(name)])  # the same, whatever ran before
             if (finding := CHECKS[name](study)) is not None:
                 findings.append(finding)
-            if name == wanted[-1] and only is None:
-                scores = _scores(study)
         except KeyboardInterrupt:
             study.notes.append(f"Stopped by hand after {i} of {len(wanted)} checks. The findings are those made so far.")
             break
     if tell is _line:
         tell("")
     findings.sort(key=lambda finding: list(LEVELS).index(finding.level))
+    scores = _scores(study)
     return Report(f"Audit of {label}", findings, scores, _checklist(study), study.notes)
 
 
@@ -1485,12 +1514,16 @@ def _line(text: str) -> None:
 def _scores(study) -> pd.DataFrame:
     """Baselines first, then the valid evaluations; never shuffled rows of repeated subjects."""
     rows = [("guessing", study.chance, None, None)]
+    leaks = study.answers.get("leaks")
+    tail = f" (with {leaks}, nearly the label)" if leaks else ""
     rows += [(name, *study.answers[key]) for name, key in (("the site alone", "site alone"),
              ("demographics alone", "people alone")) if key in study.answers]
     for name, said in (("linear", "linear model"), ("flexible", "forest")):
         for scheme, where in (("grouped", "new subjects"), ("site", "unseen sites")):
-            if (name, scheme, 0, None) in study.cache:
-                rows.append((f"{said}, {where}", *study.stated(study.cache[name, scheme, 0, None])))
+            if (name, scheme) in study.cache:
+                rows.append((f"{said}, {where}{tail}", *study.stated(study.cache[name, scheme])))
+    if "without" in study.answers:
+        rows.append((f"linear model, new subjects, without {leaks}", *study.answers["without"]))
     study.answers["scores"] = {row[0]: row[1:] for row in rows}
     spans = ["" if row[2] is None or np.isnan(row[1]) else f"{row[2]:.2f} to {row[3]:.2f}" for row in rows]
     values = ["not defined: no site has both classes" if np.isnan(row[1]) else f"{row[1]:.2f}" for row in rows]
@@ -1601,10 +1634,11 @@ def canaries(evaluate: Callable, X, y, groups, sites=None, *, repeats: int = 8, 
 
     Notes
     -----
-    What guessing scores is measured: on labels drawn by lot and features that are one coin per row, from which
-    nothing can be learnt or remembered. So any score will do. A canary sings if its mean differs from
-    guessing by a t-test over the runs at .001 and by a twentieth of the way to the score on the real data, at
-    least .02. Copies of the data are passed, so nothing of the learner's is changed.
+    The first three canaries are simulated, 120 subjects each; the others are the learner's own features with
+    labels that mean nothing. What guessing scores is measured: with labels drawn by lot and features that are one
+    coin per subject, in which nobody can be recognised. So any score will do. A canary sings if its mean lies above
+    guessing by a t-test over the runs at .001, and by a twentieth of the way to the score on the real data, at
+    least .02; or clearly below. Copies of the data are passed, so nothing of the learner's is changed.
     """
     if not callable(evaluate):
         raise DataError("evaluate must be a function, evaluate(X, y, groups) -> score. Write its name without brackets.")
@@ -1622,9 +1656,10 @@ def canaries(evaluate: Callable, X, y, groups, sites=None, *, repeats: int = 8, 
         raise DataError("Canaries need labels that differ and at least 10 subjects.")
     if repeats < 3:
         raise DataError(f"repeats is {repeats}, but it must be 3 or more.")
-    first = np.unique(subject, return_index=True)[1]
-    m, p = len(first), X.shape[1]
-    many = max(p, 1000)
+    first, p = np.unique(subject, return_index=True)[1], X.shape[1]
+    m, k = len(first), 120  # subjects of the learner's data, and of simulated data
+    numbers = y.dtype.kind == "f" and len(np.unique(y)) > 10
+    lot = np.arange(k) / k if numbers else np.unique(y)[np.arange(k) % len(np.unique(y))]
 
     def run(X, y, groups):
         value = evaluate(X.copy(), y.copy(), groups.copy())
@@ -1644,17 +1679,18 @@ def canaries(evaluate: Callable, X, y, groups, sites=None, *, repeats: int = 8, 
         return new
 
     def coin(rng):
-        return like(np.repeat(rng.integers(2, size=(m, 1)), p, axis=1).astype(float)), rng.permutation(y[first]), np.arange(m)
+        return like(np.repeat(rng.integers(2, size=(k, 1)), p, axis=1).astype(float)), rng.permutation(lot), np.arange(k)
+
+    def coins(rng):
+        faces = np.repeat(rng.integers(2, size=(m, 1))[subject], p, axis=1).astype(float)
+        return like(faces), exchanged(rng), np.asarray(groups)
 
     def noise(width):
-        return lambda rng: (like(rng.standard_normal((m, width))), rng.permutation(y[first]), np.arange(m))
+        return lambda rng: (like(rng.standard_normal((k, width))), rng.permutation(lot), np.arange(k))
 
-    def twins(rng):
-        features = rng.standard_normal((m, p))
-        pair = np.repeat(np.arange(m), 3)
-        order = rng.permutation(len(pair))
-        copied = features[pair] + 0.01 * rng.standard_normal((len(pair), p))
-        return like(copied[order]), rng.permutation(y[first])[pair][order], pair[order]
+    def triplets(rng):
+        order = rng.permutation(np.repeat(np.arange(k), 3))
+        return like(rng.standard_normal((k, p))[order] + 0.01 * rng.standard_normal((3 * k, p))), rng.permutation(lot)[order], order
 
     def permuted(rng):
         return X, exchanged(rng), np.asarray(groups)
@@ -1663,13 +1699,12 @@ def canaries(evaluate: Callable, X, y, groups, sites=None, *, repeats: int = 8, 
         return X, exchanged(rng, pd.factorize(np.asarray(sites))[0][first]), np.asarray(groups)
 
     kinds = [
-        ("few noise features", noise(p), "The model was fitted to the rows that it is tested on.",
-         "Score only rows that were in no fit: cross_val_score, or a test set that fit has not seen.", "02"),
-        ("very many noise features", noise(many), "Something chose with the labels of the test rows: features, settings or the "
-         "best of several models. (Or the model was fitted to the test rows: see few noise features.)",
-         "Put the choice into the pipeline, so that it is made anew in every training fold.", "05"),
-        ("copied subjects", twins, "Rows of one subject stand on both sides of the split: groups has no effect, or not this one.",
-         "Split with GroupKFold or StratifiedGroupKFold, and hand them groups, in inner loops too.", "05"),
+        ("few noise features", noise(p), "The model, or a choice before it, saw the labels of the rows that it is tested on.",
+         "Score only rows that were in no fit: cross_val_score of a pipeline, or a test set that fit has not seen.", "02"),
+        ("very many noise features", noise(max(p, 1000)), "Something chose with the labels of the test rows: features, settings "
+         "or the best of several models.", "Put the choice into the pipeline, so that it is made anew in every training fold.", "05"),
+        ("copied subjects", triplets, "Rows of one subject stand on both sides of the split: groups has no effect, or not the "
+         "right one.", "Split with GroupKFold or StratifiedGroupKFold, and hand them groups, in inner loops too.", "05"),
         ("labels exchanged between subjects", permuted, "A subject's rows, or something else that is tied to the labels, "
          "crosses the split.", "Compare with the other canaries: they say which kind of leak it is.", "05"),
     ]
@@ -1678,44 +1713,54 @@ def canaries(evaluate: Callable, X, y, groups, sites=None, *, repeats: int = 8, 
                       "mean nothing within a site, and still the score is away from guessing. That is a shortcut of the data, "
                       "not of your code.", "Report scores on unseen sites, or within sites.", "06"))
     tell = progress if callable(progress) else _line if progress else lambda text: None
-    findings, notes, shown = [], [], []
+    findings, notes, shown, few = [], [], [], np.full(1, -np.inf)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             tell("the real data")
             real = run(X, y, np.asarray(groups))
-            guess = np.array([run(*coin(np.random.default_rng([seed, 0, i]))) for i in range(repeats)])
+            guesses = [np.array([run(*make(np.random.default_rng([seed, 99, i]))) for i in range(2 * repeats)])
+                       for make in (coin, coins)]
         except KeyboardInterrupt:
             raise
         except Exception as error:
             raise DataError(f"evaluate could not be run: {type(error).__name__}: {error}") from error
-        shown += [("your data", f"{real:.2f}", ""), ("guessing", f"{guess.mean():.2f}", f"{guess.min():.2f} to {guess.max():.2f}")]
-        for k, (name, make, cause, do, lesson) in enumerate(kinds, 1):
+        shown.append(("your data", f"{real:.2f}", "", f"{guesses[1].mean():.2f}"))
+        for number, (name, make, cause, do, lesson) in enumerate(kinds, 1):
+            guess = guesses[name.startswith("labels")]
             try:
-                tell(f"{k} of {len(kinds)}: {name}")
-                found = np.array([run(*make(np.random.default_rng([seed, k, i]))) for i in range(repeats)])
+                tell(f"{number} of {len(kinds)}: {name}")
+                found = np.array([run(*make(np.random.default_rng([seed, number, i]))) for i in range(repeats)])
             except KeyboardInterrupt:
-                notes.append(f"Stopped by hand after {k - 1} of {len(kinds)} canaries.")
+                notes.append(f"Stopped by hand after {number - 1} of {len(kinds)} canaries.")
                 break
             except Exception as error:
                 text = f"Your function cannot be run on this canary ({type(error).__name__}: {error})."
                 findings.append(Finding(name, "open", text, cause, do, lesson))
                 continue
             gap = found.mean() - guess.mean()
-            t = gap / max(np.sqrt((found.var(ddof=1) + guess.var(ddof=1)) / repeats), 1e-12)
-            sings = 2 * stats.t.sf(abs(t), 2 * repeats - 2) < 1e-3 and abs(gap) > max(0.02, 0.05 * abs(real - guess.mean()))
+            # One-sided above guessing. Below, only what no honest model does: in accuracy, one that has learnt noise may
+            # well fall below always naming the larger class, and an R2 may be negative.
+            above = stats.ttest_ind(found, guess + 1e-12 * np.arange(len(guess)), equal_var=False, alternative="greater").pvalue
+            floor = min(guess.mean(), 1 / len(np.unique(y)))
+            below = 1.0 if numbers else stats.ttest_1samp(found + 1e-12 * np.arange(repeats), floor, alternative="less").pvalue
+            sunk = below < 1e-3 and found.mean() < floor - 0.05
+            sings = sunk or (above < 1e-3 and gap > max(0.02, 0.05 * abs(real - guess.mean())))
             text = f"Mean score {found.mean():.2f} over {repeats} runs; guessing {guess.mean():.2f}."
-            if sings and gap < 0:
+            few = found if number == 1 else few
+            if sings and 1 < number < 4 and few.mean() - guess.mean() > 0.02 and found.mean() - few.mean() < 0.05:
+                cause = "The same leak as on few noise features: this one tells nothing new."
+            if sunk:
                 cause = "Below guessing: the test rows tell the training something about themselves with the sign turned."
                 do = "Typical causes: leave-one-out with a majority rule, or site means removed from all rows before the split."
             level = "fine" if not sings else "warn" if name.endswith("sites") else "stop"
             draw = functools.partial(_draw_canary, found, guess, real)
             findings.append(Finding(name, level, f"{text} {cause}" if sings else text, cause, do, lesson, draw))
-            shown.append((name, f"{found.mean():.2f}", f"{found.min():.2f} to {found.max():.2f}"))
+            shown.append((name, f"{found.mean():.2f}", f"{found.min():.2f} to {found.max():.2f}", f"{guess.mean():.2f}"))
     if tell is _line:
         tell("")
     findings.sort(key=lambda finding: list(LEVELS).index(finding.level))
-    table = pd.DataFrame(shown, columns=["version of the data", "mean score", "runs"])
+    table = pd.DataFrame(shown, columns=["version of the data", "mean score", "range of the runs", "guessing"])
     return Report("Canaries", findings, table, pd.DataFrame(), notes)
 
 
