@@ -53,6 +53,9 @@ from sklearn.preprocessing import StandardScaler
 from utils.data import DataError
 from utils.figures import COLOURS
 
+# A learner who calls sns.set_theme() must not change the pictures.
+_PLAIN = {key: value for key, value in mpl.rcParamsDefault.items() if not key.startswith("backend")} | {
+    "font.family": "DejaVu Sans", "font.size": 12}
 LEVELS = {
     "stop": ("■", "#B00020", "Clear this up before any score is reported."),
     "warn": ("▲", "#8A5A00", "Look at this and say in the paper how it was handled."),
@@ -97,8 +100,7 @@ class Finding:
         """The picture of the evidence, on a new matplotlib figure."""
         if self.draw is None:
             raise DataError(f"The finding {self.name!r} has no picture.")
-        plain = {key: value for key, value in mpl.rcParamsDefault.items() if not key.startswith("backend")}
-        with mpl.rc_context(plain | {"font.family": "DejaVu Sans", "font.size": 12}):
+        with mpl.rc_context(_PLAIN):
             figure = Figure(figsize=(7, 3), layout="constrained")
             axes = figure.add_subplot()
             self.draw(axes)
@@ -110,7 +112,9 @@ class Finding:
         if self.draw is None:
             return None
         content = io.BytesIO()
-        self.figure().savefig(content, format="png", dpi=90)
+        figure = self.figure()
+        with mpl.rc_context(_PLAIN):
+            figure.savefig(content, format="png", dpi=90)
         return content.getvalue()
 
     def _html(self, picture: bool) -> str:
@@ -342,6 +346,10 @@ def read_bids(participants: str | Path, *feature_tables: str | Path) -> pd.DataF
     return joined
 
 
+def _quoted(value) -> str:
+    return repr(value) if isinstance(value, str) else str(value)
+
+
 def _some(values, most: int = 4) -> str:
     values = [str(value) for value in values]
     return ", ".join(values[:most]) + (f" and {len(values) - most} more" if len(values) > most else "")
@@ -386,7 +394,7 @@ class _Study:
         numeric = pd.api.types.is_numeric_dtype(label) and not pd.api.types.is_bool_dtype(label)
         task = task or ("regression" if numeric and label.nunique() > 10 else "classification")
         if label.nunique() < 2:
-            raise DataError(f"The label {self.names['label']!r} is {label.iloc[0]!r} in every row. There is nothing to "
+            raise DataError(f"The label {self.names['label']!r} is {_quoted(label.iloc[0])} in every row. There is nothing to "
                             "tell apart.")
         if task == "regression":
             if not numeric:
@@ -400,7 +408,7 @@ class _Study:
         plain = pd.Series([str(c).strip().casefold() for c in classes])
         if plain.duplicated().any():
             alike = [c for c, twice in zip(classes, plain.duplicated(keep=False), strict=True) if twice]
-            raise DataError(f"Classes of {self.names['label']!r} differ only in capitals or spaces: {_some(map(repr, alike))}. "
+            raise DataError(f"Classes of {self.names['label']!r} differ only in capitals or spaces: {_some(map(_quoted, alike))}. "
                             "Write them alike.")
         if len(classes) > 20:
             raise DataError(f"The label {self.names['label']!r} has {len(classes)} classes, and at most 20 can be "
@@ -462,7 +470,7 @@ class _Study:
             if not pd.api.types.is_numeric_dtype(column):
                 number = pd.to_numeric(column, errors="coerce")
                 if (wrong := column[number.isna() & column.notna()].unique()).size:
-                    raise DataError(f"The feature {c!r} holds text: {_some(map(repr, wrong))}. Turn it into numbers, or "
+                    raise DataError(f"The feature {c!r} holds text: {_some(map(_quoted, wrong))}. Turn it into numbers, or "
                                     "leave it out of the features.")
                 column = number
             spread = float("nan") if column.isna().all() else float(column.max()) - float(column.min())
@@ -470,7 +478,7 @@ class _Study:
                 dropped["is missing everywhere"].append(c)
             elif spread == 0:
                 dropped["is always the same"].append(c)
-            elif spread == len(column) - 1 and column.nunique() == len(column) and (column % 1 == 0).all():
+            elif spread < 1.1 * len(column) and column.nunique() == len(column) and (column % 1 == 0).all():
                 dropped["counts the rows, like an index"].append(c)
             else:
                 kept.append(c)
@@ -742,23 +750,20 @@ def _association(study, A, B, *, strata=None, largest=False, repeats=None):
 # Pictures: each gives a function that draws on axes ---------------------------------------------------
 
 
-def _rows(values: dict, label: str, *, chance=None, spans=None, colours=None) -> Callable:
-    """One dot per row, with a line from its lower to its upper bound."""
+def _rows(values: dict, label: str, *, chance: float, colours: dict) -> Callable:
+    """One dot per row, with its value beside it."""
 
     def draw(axes):
         names = list(values)[::-1]
         for i, name in enumerate(names):
-            colour = (colours or {}).get(name, COLOURS["true"])
-            if spans and name in spans:
-                axes.plot(spans[name], [i, i], color=colour, linewidth=3)
+            colour = colours.get(name, COLOURS["true"])
             axes.plot(values[name], i, "o", color=colour, markersize=9)
-            axes.annotate(f"{values[name]:.2f}", (values[name], i), xytext=(0, 7), textcoords="offset points",
-                          ha="center", color=colour, fontweight="bold", annotation_clip=False)
+            axes.annotate(f"{values[name]:.2f}", (values[name], i), xytext=(8, 0), textcoords="offset points",
+                          va="center", color=colour, fontweight="bold")
         axes.set_yticks(range(len(names)), [n if len(n) < 32 else n[:29] + "..." for n in names])
-        axes.set(xlabel=label, ylim=(-0.5, len(names) - 0.25))
-        if chance is not None:
-            axes.axvline(chance, color=COLOURS["chance"], linestyle="--", zorder=0)
-        axes.margins(x=0.1)
+        axes.axvline(chance, color=COLOURS["chance"], linestyle="--", zorder=0)
+        axes.set(xlabel=f"{label} (dashed: guessing)", ylim=(-0.5, len(names) - 0.5))
+        axes.margins(x=0.15)
 
     return draw
 
@@ -1363,8 +1368,8 @@ def _raters(study):
             axes.set(xlabel=study.names["label"], ylabel=study.names["second_rater"]))
     code = {v: i for i, v in enumerate(study.values)}
     if unknown := [v for v in second[both].unique() if v not in code]:
-        raise DataError(f"The second rater says {_some(map(repr, unknown))}, and the label's classes are "
-                        f"{_some(map(repr, study.values))}. Code both alike.")
+        raise DataError(f"The second rater says {_some(map(_quoted, unknown))}, and the label's classes are "
+                        f"{_some(map(_quoted, study.values))}. Code both alike.")
     a, b = study.y[both], second[both].map(code).to_numpy(int)
     agree, n, c = np.mean(a == b), int(both.sum()), len(study.classes)
     kappa = cohen_kappa_score(a, b, labels=list(range(c)))
@@ -1637,7 +1642,7 @@ def canaries(evaluate: Callable, X, y, groups, sites=None, *, repeats: int = 8, 
     The first three canaries are simulated, 120 subjects each; the others are the learner's own features with
     labels that mean nothing. What guessing scores is measured: with labels drawn by lot and features that are one
     coin per subject, in which nobody can be recognised. So any score will do. A canary sings if its mean lies above
-    guessing by a t-test over the runs at .001, and by a twentieth of the way to the score on the real data, at
+    guessing by a t-test over the runs at .005, and by a twentieth of the way to the score on the real data, at
     least .02; or clearly below. Copies of the data are passed, so nothing of the learner's is changed.
     """
     if not callable(evaluate):
@@ -1725,6 +1730,16 @@ def canaries(evaluate: Callable, X, y, groups, sites=None, *, repeats: int = 8, 
             raise
         except Exception as error:
             raise DataError(f"evaluate could not be run: {type(error).__name__}: {error}") from error
+        level, lucky = "fine", guesses[0].mean()
+        text = f"Labels drawn by lot, and nothing in the features that could be learnt: mean score {lucky:.2f}."
+        if stats.ttest_1samp(guesses[0], 0.0 if numbers else 0.5, alternative="greater").pvalue < 1e-3 and lucky > 0.02 + 0.5 * (not numbers):
+            level = "warn"
+            text += (" An accuracy or an AUC would be 0.50 here." if not numbers else " An R2 would not be above 0 here.")
+        findings.append(Finding(
+            "nothing to learn", level, text, "Reporting the best of several tries (seeds, models, settings) lifts the score even "
+            "where there is nothing. So does testing on training rows. (A score that is .67 for always saying yes, like F1, is "
+            "no fault.)", "Report the mean over seeds. Nest every choice in an inner loop.", "05",
+            functools.partial(_draw_canary, guesses[0], guesses[1], real)))
         shown.append(("your data", f"{real:.2f}", "", f"{guesses[1].mean():.2f}"))
         for number, (name, make, cause, do, lesson) in enumerate(kinds, 1):
             guess = guesses[name.startswith("labels")]
@@ -1744,8 +1759,8 @@ def canaries(evaluate: Callable, X, y, groups, sites=None, *, repeats: int = 8, 
             above = stats.ttest_ind(found, guess + 1e-12 * np.arange(len(guess)), equal_var=False, alternative="greater").pvalue
             floor = min(guess.mean(), 1 / len(np.unique(y)))
             below = 1.0 if numbers else stats.ttest_1samp(found + 1e-12 * np.arange(repeats), floor, alternative="less").pvalue
-            sunk = below < 1e-3 and found.mean() < floor - 0.05
-            sings = sunk or (above < 1e-3 and gap > max(0.02, 0.05 * abs(real - guess.mean())))
+            sunk = below < 0.005 and found.mean() < floor - 0.05
+            sings = sunk or (above < 0.005 and gap > max(0.02, 0.05 * abs(real - guess.mean())))
             text = f"Mean score {found.mean():.2f} over {repeats} runs; guessing {guess.mean():.2f}."
             few = found if number == 1 else few
             if sings and 1 < number < 4 and few.mean() - guess.mean() > 0.02 and found.mean() - few.mean() < 0.05:
