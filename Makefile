@@ -13,7 +13,7 @@ LAB_FLAGS ?=
 NOTEBOOKS ?=
 UPGRADE ?=
 
-.PHONY: lab test setup notebooks datasets bench picture pins lint
+.PHONY: lab test setup notebooks datasets bench audit-rates picture pins lint
 
 lab:
 	@$(PYTHON) tools/course.py lab $(if $(PORT),--port=$(PORT)) $(LAB_FLAGS)
@@ -32,6 +32,9 @@ datasets: setup
 
 bench: setup
 	@.venv/bin/python tools/bench_panels.py
+
+audit-rates: setup
+	@.venv/bin/python tools/audit_rates.py
 
 picture: setup
 	@.venv/bin/python tools/readme_picture.py

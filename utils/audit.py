@@ -582,6 +582,32 @@ class _Study:
         X = np.where(self.missing, np.nanmedian(self.X, axis=0), self.X)
         return (X - X.mean(0)) / np.where(X.std(0) > 0, X.std(0), 1)
 
+    @functools.cached_property
+    def alone(self):
+        """How well each feature alone orders the label, and a lower bound (99.5 %) of that. Two arrays of shape (p,)."""
+        steady = self.steady and self.classes is not None
+        X, y, m = np.where(self.missing, np.nan, self.X), self.y, len(self.starts)
+        if steady and m < len(y):
+            there = np.add.reduceat(~self.missing, self.starts)
+            X = np.where(there > 0, np.add.reduceat(np.nan_to_num(X), self.starts) / np.maximum(there, 1), np.nan)
+            y = y[self.starts]
+        value = np.array([_alone(X[:, j], y, self) for j in range(X.shape[1])])
+        if self.classes is None:
+            return value, np.tanh(np.arctanh(np.minimum(value, 1 - 1e-9)) - 2.58 / np.sqrt(max(m - 3, 1)))
+        few = min(np.bincount(y, minlength=len(self.classes))) * m / len(y)
+        many = m - few if self.kind == "binary" else few
+        return value, value - 2.58 * _auc_error(np.minimum(value, 1 - 0.5 / m), few, many)
+
+    @functools.cached_property
+    def leaks(self):
+        """Which features nearly are the label, shape (p,)."""
+        return self.alone[1] >= 0.90
+
+    @functools.cached_property
+    def X_model(self):
+        """The features that models get: without those that nearly are the label, unless there are no others."""
+        return self.X if self.leaks.all() or not self.leaks.any() else self.X[:, ~self.leaks]
+
     @property
     def unit(self):
         return "R2" if self.kind == "regression" else "AUC"
@@ -622,7 +648,7 @@ class _Study:
         """Cross-validate a model once: out-of-fold predictions, fold of each row, training and test scores."""
         key = name, scheme
         if X is not None or key not in self.cache:
-            X_all = self.X if X is None else X
+            X_all = self.X_model if X is None else X
             predicted = np.full((len(self.y), 1 if self.classes is None else len(self.classes)), np.nan)
             fold, training, tests = np.full(len(self.y), -1), [], []
             for k, (train, test) in enumerate(self.folds(scheme)):
@@ -670,7 +696,7 @@ class _Study:
     def resamples(self):
         """Rows of 100 bootstrap samples of subjects (the same for all, so that differences are paired)."""
         ends = np.r_[self.starts[1:], len(self.y)]
-        draws = self.rng.integers(len(self.starts), size=(100, len(self.starts)))
+        draws = np.random.default_rng([self.seed, 99]).integers(len(self.starts), size=(100, len(self.starts)))
         if len(self.starts) == len(self.y):
             return list(draws)
         return [np.concatenate([np.arange(self.starts[s], ends[s]) for s in draw]) for draw in draws]
@@ -855,7 +881,7 @@ def _subjects(study):
                         "a subject of its own. If that is wrong, every score below is too good."), None
     rows = np.bincount(subject)
     counts = {f"{k} row{'s' * (k != 1)}": int(np.sum(rows == k)) for k in np.unique(rows)[:12].tolist()}
-    study.answers["groups"] = f"folds by {study.names['subject']}, so that no subject is on both sides"
+    study.answers["groups"] = f"audit: folds by {study.names['subject']}, so that no subject is on both sides"
     if study.undated:
         return "stop", study.undated + " Give a column that names the person and nothing else.", _bars(counts, "subjects")
     if rows.max() == 1:
@@ -1027,35 +1053,22 @@ def _dates(study):
         "because of it. Grouped folds do not catch that.", "Ask of each named feature: could I know it at the moment when "
         "the model is used, without knowing the diagnosis? If not, take it out. If it is the biomarker itself, say so.")
 def _leakage(study):
-    steady = study.steady and study.classes is not None
-    y = study.y[study.starts] if steady else study.y
-    X = np.where(study.missing, np.nan, study.X)
-    if steady and len(study.starts) < len(study.y):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            X = np.add.reduceat(np.nan_to_num(X), study.starts) / np.maximum(np.add.reduceat(~study.missing, study.starts), 1)
-            X[np.add.reduceat(~study.missing, study.starts) == 0] = np.nan
-    value = np.array([_alone(X[:, j], y, study) for j in range(X.shape[1])])
-    m = len(study.starts)
-    if study.classes is None:
-        bound = np.tanh(np.arctanh(np.minimum(value, 1 - 1e-9)) - 2.58 / np.sqrt(max(m - 3, 1)))
-    else:
-        few = min(np.bincount(y, minlength=len(study.classes))) * m / len(y)
-        bound = value - 2.58 * _auc_error(np.minimum(value, 1 - 0.5 / m), few, m - few if study.kind == "binary" else few)
+    value, bound = study.alone
+    what = "rank correlation with the label" if study.classes is None else "AUC"
     order = np.argsort(-value)[:8]
     best = {study.features[j]: float(value[j]) for j in order}
     named = [study.features[j] for j in order if bound[j] >= 0.80]
-    level = "stop" if bound.max() >= 0.90 else "warn" if named else "fine"
-    what = "rank correlation with the label" if study.classes is None else "AUC"
-    text = f"The best single feature, {study.features[order[0]]!r}, alone has {'a ' + what if study.classes is None else 'an AUC'} of {value[order[0]]:.2f}."
+    level = "stop" if study.leaks.any() else "warn" if named else "fine"
+    text = (f"The best single feature, {study.features[order[0]]!r}, alone has {'a' if study.classes is None else 'an'} {what} "
+            f"of {value[order[0]]:.2f}.")
     if named:
         text += f" {'Nearly the label itself' if level == 'stop' else 'Close to the label'}: {_some(named)}."
-    if level == "stop":
-        gone = [j for j in range(len(bound)) if bound[j] >= 0.90]
-        study.answers["leaks"] = _some([study.features[j] for j in gone], 2)
-        if len(gone) < len(bound):
-            study.answers["without"] = study.stated(study.evaluate("linear", "grouped", X=np.delete(study.X, gone, axis=1)))
-            text += f" Without {study.answers['leaks']}, the linear model has {study.unit} {study.answers['without'][0]:.2f}."
+    if level == "stop" and study.X_model is not study.X:
+        study.answers["leaks"] = _some([f for f, leak in zip(study.features, study.leaks, strict=True) if leak], 2)
+        study.answers["with"] = study.stated(study.evaluate("linear", "grouped", X=study.X))
+        without = study.pooled(study.evaluate("linear", "grouped"))
+        text += (f" The linear model has {study.unit} {study.answers['with'][0]:.2f} with and {without:.2f} without "
+                 f"{study.answers['leaks']}. All other models of this audit do without.")
     return level, text, _rows(best, f"{what} of a single feature", chance=study.chance,
                               colours=dict.fromkeys(named, COLOURS["reported"]))
 
@@ -1130,7 +1143,7 @@ def _missing_site(study):
         "State subjects, events and features. Report the interval. Use fewer features or a strong penalty, and plan the next "
         "study from the width that you need. Ten events per feature is a rule of thumb for models without a penalty, no law.")
 def _size(study):
-    m, p = len(np.bincount(study.full[1])), len(study.features)
+    m, p = len(np.bincount(study.full[1])), study.X_model.shape[1]
     score = study.stated(study.evaluate("linear", "grouped"))[0]
     if study.classes is None:
         events, what = m, "subjects"
@@ -1140,10 +1153,11 @@ def _size(study):
         by_class = [len(np.unique(study.full[1][study.full[2] == c])) for c in range(len(study.classes))]
         events, what = min(by_class), "subjects in the smallest class"
         half = 1.96 * float(_auc_error(np.clip(score, 0.5, 0.99), events, m - events))
-    study.answers["size"] = f"{m} subjects, {events} {what}, {p} features"
+    counted = f"{m} subjects, " + ("" if study.classes is None else f"{events} {what}, ") + f"{p} features"
+    study.answers["size"] = counted
     curve = _learning_curve(study)
     last = list(curve.values())
-    text = (f"{m} subjects, {events} {what}, {p} features: {events / p:.1f} per feature. With so many subjects a score is "
+    text = (f"{counted}: {events / p:.1f} per feature. With so many subjects a score is "
             f"known to about ± {half:.2f} at best. With half the training subjects the linear model has {study.unit} "
             f"{last[1]:.2f}, with all {last[-1]:.2f}.")
     level = "stop" if half > 0.2 else "warn" if half > 0.1 or events / p < 10 else "fine"
@@ -1165,8 +1179,8 @@ def _learning_curve(study):
                 continue
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                model = study.model("linear").fit(study.X[few], study.y[few])
-            scores.append(study.score(study.y[test], study._predict(model, study.X[test])))
+                model = study.model("linear").fit(study.X_model[few], study.y[few])
+            scores.append(study.score(study.y[test], study._predict(model, study.X_model[test])))
             sizes.append(len(np.unique(study.subject[few])))
         if scores:
             curve[round(np.mean(sizes))] = float(np.nanmean(scores))
@@ -1258,8 +1272,8 @@ def _permutation(study):
         for train, test in splitter.split(study.X, groups=study.subject):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                tidy = make_pipeline(SimpleImputer(strategy="median"), StandardScaler()).fit(study.X[train])
-                A, B = tidy.transform(study.X[train]), tidy.transform(study.X[test])
+                tidy = make_pipeline(SimpleImputer(strategy="median"), StandardScaler()).fit(study.X_model[train])
+                A, B = tidy.transform(study.X_model[train]), tidy.transform(study.X_model[test])
             k = study.target.shape[1]
             Y = study.target[orders]  # (200, n, k)
             center = Y[:, train].mean(1, keepdims=True)
@@ -1519,16 +1533,14 @@ def _line(text: str) -> None:
 def _scores(study) -> pd.DataFrame:
     """Baselines first, then the valid evaluations; never shuffled rows of repeated subjects."""
     rows = [("guessing", study.chance, None, None)]
-    leaks = study.answers.get("leaks")
-    tail = f" (with {leaks}, nearly the label)" if leaks else ""
     rows += [(name, *study.answers[key]) for name, key in (("the site alone", "site alone"),
              ("demographics alone", "people alone")) if key in study.answers]
     for name, said in (("linear", "linear model"), ("flexible", "forest")):
         for scheme, where in (("grouped", "new subjects"), ("site", "unseen sites")):
             if (name, scheme) in study.cache:
-                rows.append((f"{said}, {where}{tail}", *study.stated(study.cache[name, scheme])))
-    if "without" in study.answers:
-        rows.append((f"linear model, new subjects, without {leaks}", *study.answers["without"]))
+                rows.append((f"{said}, {where}", *study.stated(study.cache[name, scheme])))
+    if "with" in study.answers:
+        rows.append((f"with {study.answers['leaks']}, nearly the label", *study.answers["with"]))
     study.answers["scores"] = {row[0]: row[1:] for row in rows}
     spans = ["" if row[2] is None or np.isnan(row[1]) else f"{row[2]:.2f} to {row[3]:.2f}" for row in rows]
     values = ["not defined: no site has both classes" if np.isnan(row[1]) else f"{row[1]:.2f}" for row in rows]
@@ -1589,18 +1601,19 @@ def _checklist(study) -> pd.DataFrame:
     if study.classes is None:
         by = f"mean {y.mean():.3g}, standard deviation {y.std():.3g}"
     known = {
-        "rows": f"{study.all_rows} rows with a label, {len(np.unique(subject))} subjects. " + " ".join(study.remarks),
+        "rows": f"{study.all_rows} rows with a label, {len(np.unique(subject))} subjects",
         "sites": f"{len(study.sites)} values in column {names['site']}" if study.sites else "",
         "label": f"column {names['label']}, {study.kind.replace('classes', 'several classes')}", "balance": f"rows: {by}",
         "quality": "looked for copies, near copies, constant and index-like columns: see the findings",
         "raters": a.get("raters", ""), "features": f"{len(study.features)} columns: {_some(study.features, 10)}",
         "size": a.get("size", ""), "groups": a.get("groups", ""), "leakage": "single features were tested: see the findings",
         "missing": f"{100 * a['missing']:.1f} % of feature values; audit: median, inside the folds" if "missing" in a else "",
-        "model": f"audit: {study.model('linear')[-1].__class__.__name__} and a forest of 50 trees, nothing tuned, 5 folds",
+        "model": ("audit: ridge regression (penalty by leave-one-out in the training rows)" if study.classes is None else
+                  "audit: LogisticRegression as it comes") + ", a forest of 50 trees; 5 folds",
         "measures": f"{study.unit}, calibration slope", "inside": "audit: imputation and scaling inside the folds. Yours: "
         "run canaries()", "uncertainty": "audit: 95 % interval, bootstrap over subjects" if scores else "",
         "test": f"audit: permutation of labels between subjects, p = {a['p']:.3f}" if "p" in a else "",
-        "scores": told("linear", "forest"), "baselines": told("alone", "guessing"), "clusters": told("unseen sites")}
+        "scores": told("linear", "forest"), "baselines": told("alone", "guessing"), "clusters": told("unseen sites") and f"audit, within the table: {told('unseen sites')}"}
     rows = []
     for guideline, text in _ITEMS.items():
         for entry in " ".join(text.split()).split("; "):
@@ -1641,7 +1654,7 @@ def canaries(evaluate: Callable, X, y, groups, sites=None, *, repeats: int = 8, 
     -----
     The first three canaries are simulated, 120 subjects each; the others are the learner's own features with
     labels that mean nothing. What guessing scores is measured: with labels drawn by lot and features that are one
-    coin per subject, in which nobody can be recognised. So any score will do. A canary sings if its mean lies above
+    coin per subject, in which nobody can be recognised. So any score will do. A canary gives the alarm if its mean lies above
     guessing by a t-test over the runs at .005, and by a twentieth of the way to the score on the real data, at
     least .02; or clearly below. Copies of the data are passed, so nothing of the learner's is changed.
     """
@@ -1760,17 +1773,17 @@ def canaries(evaluate: Callable, X, y, groups, sites=None, *, repeats: int = 8, 
             floor = min(guess.mean(), 1 / len(np.unique(y)))
             below = 1.0 if numbers else stats.ttest_1samp(found + 1e-12 * np.arange(repeats), floor, alternative="less").pvalue
             sunk = below < 0.005 and found.mean() < floor - 0.05
-            sings = sunk or (above < 0.005 and gap > max(0.02, 0.05 * abs(real - guess.mean())))
+            alarm = sunk or (above < 0.005 and gap > max(0.02, 0.05 * abs(real - guess.mean())))
             text = f"Mean score {found.mean():.2f} over {repeats} runs; guessing {guess.mean():.2f}."
             few = found if number == 1 else few
-            if sings and 1 < number < 4 and few.mean() - guess.mean() > 0.02 and found.mean() - few.mean() < 0.05:
+            if alarm and 1 < number < 4 and few.mean() - guess.mean() > 0.02 and found.mean() - few.mean() < 0.05:
                 cause = "The same leak as on few noise features: this one tells nothing new."
             if sunk:
                 cause = "Below guessing: the test rows tell the training something about themselves with the sign turned."
                 do = "Typical causes: leave-one-out with a majority rule, or site means removed from all rows before the split."
-            level = "fine" if not sings else "warn" if name.endswith("sites") else "stop"
+            level = "fine" if not alarm else "warn" if name.endswith("sites") else "stop"
             draw = functools.partial(_draw_canary, found, guess, real)
-            findings.append(Finding(name, level, f"{text} {cause}" if sings else text, cause, do, lesson, draw))
+            findings.append(Finding(name, level, f"{text} {cause}" if alarm else text, cause, do, lesson, draw))
             shown.append((name, f"{found.mean():.2f}", f"{found.min():.2f} to {found.max():.2f}", f"{guess.mean():.2f}"))
     if tell is _line:
         tell("")
