@@ -143,6 +143,11 @@ def test_copies_do_not_stand_on_both_sides():
 
 
 def test_equal_rows_of_few_values_are_chance():
+    oasis = load("oasis2")  # two people agree in four columns, one of which follows from another
+    table = oasis.table.assign(demented=oasis.y)
+    four = ["SES", "eTIV", "nWBV", "ASF"]
+    assert table.drop_duplicates(["Subject.ID", *four]).duplicated(four).any()
+    assert audit(table, label="demented", subject="Subject.ID", features=four, only=["duplicates"])["duplicates"].level == "fine"
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.integers(3, size=(100, 3)), columns=list("abc")).assign(y=np.arange(100) % 2)
     assert audit(table, label="y", only=["duplicates"])["duplicates"].level == "fine"

@@ -493,10 +493,17 @@ class _Study:
         self.keys = pd.util.hash_pandas_object(features, index=False).to_numpy()
         again = pd.Series(self.keys).duplicated(keep=False).to_numpy()
         self.copies = again & features.notna().any(axis=1).to_numpy()
-        # Columns of few values agree by chance: if all were independent, so many pairs of rows would.
-        few = features.iloc[:, :: max(1, len(self.features) // 50)]
-        agree = sum(np.log10(np.sum(few[c].value_counts(normalize=True) ** 2)) for c in few if few[c].notna().any())
-        if len(table) ** 2 / 2 * 10**agree > ALPHA:
+        # Columns of few values agree by chance. A pair of rows agrees in all columns with the product of the chances
+        # to agree in each, over columns that do not follow from each other (eTIV and ASF in OASIS do).
+        part = features.iloc[:5000, :: max(1, len(self.features) // 50)].apply(pd.to_numeric).astype(float)
+        alike, n = part.rank().corr().abs().fillna(0).to_numpy(), len(part)
+        used, by_chance = [], len(table) ** 2 / 2
+        for j, c in enumerate(part):
+            if not used or alike[j, used].max() < 0.5:
+                counts = part[c].value_counts(dropna=False).to_numpy()
+                by_chance *= max((np.sum(counts**2) - n) / (n * (n - 1)), 1 / n**2)
+                used.append(j)
+        if by_chance > ALPHA:
             self.copies[:] = False
         self.together = self.subject.copy()
         for rows in pd.Series(np.flatnonzero(self.copies)).groupby(self.keys[self.copies]).apply(list):
@@ -927,10 +934,16 @@ def _nearness(study, m=5):
     In k dimensions the volume ratio u = (r_1 / r_m)^k follows Beta(1, m - 1) [the idea of Facco and others 2017,
     doi:10.1038/s41598-017-11873-y]; k is estimated from the median. With few dimensions nothing is suspicious.
     """
-    Z = study.Z[:, study.rng.permutation(study.Z.shape[1])[:500]].astype(np.float32)
-    n = len(Z)
-    if len(study.starts) < 4 * m or Z.shape[1] < 2:
+    n = len(study.Z)
+    columns, rounding = [], 0.0
+    for j in study.rng.permutation(study.Z.shape[1])[:500]:
+        values = np.unique(study.Z[:, j])
+        if len(values) > min(20, n / 2):  # few values say little about distance
+            columns.append(j)
+            rounding += np.diff(values).min() ** 2 / 6  # rounded values that agree are so far apart, on average
+    if len(study.starts) < 4 * m or len(columns) < 2:
         return None, None
+    Z = study.Z[:, columns].astype(np.float32)
     squares = (Z**2).sum(1)
     nearest, far = np.empty(n), np.empty(n)
     for start in range(0, n, 1000):
@@ -939,7 +952,7 @@ def _nearness(study, m=5):
         distance[study.subject[rows, None] == study.subject] = np.inf
         part = np.partition(distance, (0, m - 1), axis=1)
         nearest[rows], far[rows] = part[:, 0], part[:, m - 1]
-    ratio = np.sqrt(np.clip(nearest, 1e-9, None) / np.clip(far, 1e-9, None))
+    ratio = np.sqrt((np.maximum(nearest, 0) + rounding + 1e-9) / (np.maximum(far, 0) + rounding + 1e-9))
     usual = np.median(np.log(np.clip(ratio, 1e-12, 1)))
     if usual > -1e-6:
         return None, None
