@@ -1980,3 +1980,209 @@ def audited_accuracy(learner, draw):
         f"Off by {bias[False]:+.3f} on average if model and labels err independently and by {bias[True]:+.3f} if they share errors, "
         f"where the recorded labels are off by {np.mean(reported[False]):+.2f} and {np.mean(reported[True]):+.2f}."
     )
+
+
+# Auditing a study: the share of each flaw, an interval that counts people, a first list of findings
+
+
+class _Shares(_Other):
+    def _read(self, value) -> dict[str, float]:
+        try:
+            return {str(name): float(number) for name, number in dict(value).items()}
+        except (TypeError, ValueError):
+            raise _NotYet(
+                "Return a dict from the name of a flaw to its share, such as {'seeds': 0.03}. The function returns a "
+                f"value of type {type(value).__name__} that is no such dict."
+            ) from None
+
+
+def _audited(rng):
+    """A study as a function of its flaws: two give the same scans away, two need each other, one does harm."""
+    own = dict(zip(("seeds", "selection", "twins", "slices", "scanner", "cut-off"), rng.uniform(0.02, 0.09, 6), strict=True))
+    base = rng.uniform(0.55, 0.6)
+
+    def study(flaws):
+        if isinstance(flaws, str):
+            raise TypeError("the study got one name where it needs a list of names, as in study([name])")
+        flaws = set(flaws)
+        if flaws - set(own):
+            raise ValueError(f"the study got {sorted(map(str, flaws - set(own)))[0]!r}, which is none of its flaws")
+        score = base + sum(own[name] for name in flaws if name not in ("twins", "slices", "scanner"))
+        score += 0.12 * bool(flaws & {"twins", "slices"})  # either gives the same scans away
+        score += 0.08 * ({"scanner", "selection"} <= flaws)  # neither does much alone
+        return score - 2 * own["cut-off"] * ("cut-off" in flaws)
+
+    return study, list(own)
+
+
+@_check("study", "flaws", answer="dict of shares", kind=_Shares)
+def shares_of_flaws(learner, draw):
+    """``shares(study, flaws)``: by how much the score falls when one flaw is repaired and all others stay."""
+    for i in range(3):
+        study, flaws = _audited(draw(i))
+        given = list(flaws)
+        found = learner(study, given)
+        if given != flaws:
+            raise _NotYet(
+                "The function changes the list of flaws that it is given, so the next flaw is judged in another study. "
+                "Work on a copy."
+            )
+        if set(found) != set(flaws):
+            missing, extra = sorted(set(flaws) - set(found)), sorted(set(found) - set(flaws))
+            raise _NotYet(
+                "The dict must hold every flaw once, and nothing else. "
+                + (f"It lacks {', '.join(missing)}." if missing else f"It also holds {', '.join(extra)}.")
+            )
+        got = np.array([found[name] for name in flaws])
+        everything = study(flaws)
+        repaired = np.array([study([other for other in flaws if other != name]) for name in flaws])
+        added = np.array([study([name]) for name in flaws]) - study([])
+        one_by_one = np.array([study(flaws[k:]) - study(flaws[k + 1 :]) for k in range(len(flaws))])
+        right = everything - repaired
+        if np.allclose(got, right, atol=1e-6):
+            continue
+        if np.allclose(got, -right, atol=1e-6):
+            raise _NotYet("The signs are turned round: a flaw that makes the score too good has a positive share.")
+        if np.allclose(got, repaired, atol=1e-6):
+            raise _NotYet("These are the scores after a repair. The share is what the score lost by it.")
+        if np.allclose(got, added, atol=1e-6):
+            raise _NotYet(
+                "The function adds one flaw to a sound study. The task is the other way: repair one flaw in the study "
+                "as it was published. Where two flaws give the same scans away, the answers differ."
+            )
+        if np.allclose(got, everything - added - study([]), atol=1e-6):
+            raise _NotYet("The function keeps one flaw and repairs all others. Repair one, and keep all others.")
+        if np.allclose(got, one_by_one, atol=1e-6) or np.allclose(got.sum(), everything - study([]), atol=1e-6):
+            raise _NotYet(
+                "The shares add up to the whole optimism, so one flaw after the other was repaired, or they were "
+                "scaled. Put each flaw back before the next one is repaired: then they need not add up."
+            )
+        if np.abs(got.sum() - 1) < 1e-6 or np.allclose(got / 100, right, atol=1e-3):
+            raise _NotYet("Give the shares as differences of scores, not as parts of their sum or in per cent.")
+        worst = int(np.argmax(np.abs(got - right)))
+        raise _NotYet(
+            f"For {flaws[worst]!r} the function returns {got[worst]:+.3f}. The study as published scores "
+            f"{everything:.3f}, and with this flaw alone repaired {repaired[worst]:.3f}."
+        )
+    return "Each share is the score as published minus the score with this one flaw repaired, and the list of flaws stays whole."
+
+
+def _answers(rng, n, scans, *, likeness=0.8, accuracy=0.75):
+    """right, subject: whether each scan was classified correctly; the scans of a person succeed or fail together."""
+    a, b = accuracy * (1 / likeness - 1), (1 - accuracy) * (1 / likeness - 1)
+    subject = np.repeat(rng.choice(np.arange(1000, 2000), n, replace=False), scans)
+    order = rng.permutation(len(subject))
+    right = (rng.random(len(subject)) < np.repeat(rng.beta(a, b, n), scans)).astype(int)
+    return right[order], subject[order]
+
+
+@_check("right", "subject", answer="interval", kind=_Interval)
+def interval_by_subject(learner, draw):
+    """``interval(right, subject)``: a 95 % interval for the accuracy that counts people, not scans."""
+    ratios, by_scan = [], []
+    for i in range(6):
+        right, subject = _answers(draw(i), 60, 8)
+        low, high = learner(right, subject)
+        if high > 2:
+            raise _NotYet(f"The interval is {low:.4g} to {high:.4g}. Give shares from 0 to 1, not percentages.")
+        if low > high:
+            raise _NotYet(f"The lower end is {low:.2f} and the upper one {high:.2f}. The lower one comes first.")
+        if not low - 1e-9 <= right.mean() <= high + 1e-9:
+            raise _NotYet(
+                f"The interval is {low:.2f} to {high:.2f}, and does not hold the accuracy that was seen, "
+                f"{right.mean():.2f}."
+            )
+        means = np.array([right[subject == one].mean() for one in np.unique(subject)])
+        ratios.append((high - low) / (2 * 1.96 * means.std(ddof=1) / np.sqrt(60)))
+        by_scan.append((high - low) / (2 * 1.96 * np.sqrt(right.mean() * (1 - right.mean()) / len(right))))
+    ratio = np.mean(ratios)
+    if 0.85 < np.mean(by_scan) < 1.15:
+        raise _NotYet(
+            f"480 scans of 60 people: the interval is only {ratio:.2f} times as wide as it should be. It counts "
+            "scans. The scans of one person are right or wrong together, so they are hardly more than one answer."
+        )
+    if ratio < 0.9:
+        raise _NotYet(f"The interval is {ratio:.2f} times as wide as a 95 % interval over people. It is too narrow.")
+    if ratio > 1.4:
+        raise _NotYet(
+            f"The interval is {ratio:.1f} times as wide as one that counts people needs to be. The spread of the people "
+            "is divided by the square root of their number."
+        )
+    alone = _answers(draw(10), 200, 1)
+    low, high = learner(*alone)
+    usual = 2 * 1.96 * np.sqrt(alone[0].mean() * (1 - alone[0].mean()) / 200)
+    if not 0.9 < (high - low) / usual < 1.15:
+        raise _NotYet(
+            f"With one scan of each of 200 people the interval is {(high - low) / usual:.2f} times as wide as the usual "
+            "one. There it should be the usual one."
+        )
+    learner(*_answers(draw(11), 40, draw(12).integers(1, 9, 40)))  # people with unequal numbers of scans
+    return (
+        f"Its width is {ratio:.2f} times that of an interval over people, and with one scan of each person it is the usual "
+        "one."
+    )
+
+
+_FINDINGS = {
+    "repeated": "several scans of one subject",
+    "twice": "the same scan under two subject ids",
+    "site": "a site that goes with the diagnosis",
+    "leak": "a column that gives the diagnosis away",
+}
+
+
+class _Findings(_Other):
+    def _read(self, value) -> set[str]:
+        if isinstance(value, str) or not hasattr(value, "__iter__"):
+            raise _NotYet(f"Return a list of words, an empty one if nothing was found, not a {type(value).__name__}.")
+        unknown = [word for word in value if word not in _FINDINGS]
+        if unknown:
+            raise _NotYet(f"The list holds {unknown[0]!r}. The words are {', '.join(map(repr, _FINDINGS))}.")
+        return set(value)
+
+
+def _cohort(rng, flaws, sign=1, n=120, p=12):
+    """X, y, subject, site with these flaws (a leak of this sign); without any, one feature is good (AUC .8) and sites differ by luck."""
+    per = n // 4
+    site = np.repeat(rng.permutation(["north", "east", "south", "west"]), per)
+    patients = [0.9, 0.8, 0.2, 0.1] if "site" in flaws else [0.4, 0.47, 0.53, 0.6]
+    y = np.concatenate([rng.permutation(np.arange(per) < round(share * per)) for share in patients]).astype(int)
+    X = rng.standard_normal((n, p))
+    X[:, 0] += 1.2 * y
+    subject = rng.choice(np.arange(1000, 9999), n, replace=False)
+    if "leak" in flaws:
+        X[:, 5] = sign * (4 * y + rng.standard_normal(n) * 0.6)
+    if "repeated" in flaws:
+        again = np.repeat(np.arange(n), 2)
+        X, y, subject, site = X[again], y[again], subject[again], site[again]
+        X = X + 0.3 * rng.standard_normal(X.shape)
+    if "twice" in flaws:
+        first = rng.choice(len(y), 6, replace=False)
+        X, y, site = np.vstack([X, X[first]]), np.append(y, y[first]), np.append(site, site[first])
+        subject = np.append(subject, np.arange(10_000, 10_006))
+    order = rng.permutation(len(y))
+    return X[order], y[order], subject[order], site[order]
+
+
+@_check("X", "y", "subject", "site", answer="list of findings", kind=_Findings)
+def first_audit(learner, draw):
+    """``audit(X, y, subject, site)``: which of the four flaws of `_FINDINGS` a cohort has."""
+    plans = [(), ("repeated",), ("twice",), ("site",), ("leak",), (), ("repeated", "site"), ("twice", "leak"),
+             ("repeated", "twice"), ("site", "leak"), ()]
+    for i, planted in enumerate(plans):
+        found = learner(*_cohort(draw(i), planted, sign=(-1) ** i))
+        missed, extra = set(planted) - found, found - set(planted)
+        if missed:
+            word = sorted(missed)[0]
+            raise _NotYet(f"A cohort has {_FINDINGS[word]}, and the function does not say {word!r}.")
+        if extra:
+            word = sorted(extra)[0]
+            reason = {
+                "repeated": "Everybody in it was scanned once.",
+                "twice": "Scans of one subject resemble each other, but no scan is there twice under two ids."
+                         if "repeated" in planted else "No two scans in it are the same.",
+                "site": "The shares of patients are 40, 47, 53 and 60 %, as they are by luck in sites of 30 people.",
+                "leak": "Its best feature separates the groups with an AUC of about .8, which a good feature may.",
+            }[word]
+            raise _NotYet(f"A cohort is accused wrongly of {word!r}. {reason}")
+    return f"In {len(plans)} cohorts, three of them without any flaw, it finds what is there and accuses nobody else."
