@@ -113,6 +113,17 @@ def {name}(ours, theirs, factors, missing_code):
     return ours[common], theirs * pd.Series({column: factors.get(column, 1) for column in common})
 """, "Passed."),
     ),
+    "07_audit_a_study.ipynb": (
+        "shares_of_flaws",
+        ("""\
+def {name}(study, flaws):
+    return {flaw: study([flaw]) - study([]) for flaw in flaws}
+""", "adds one flaw to a sound study"),
+        ("""\
+def {name}(study, flaws):
+    return {flaw: study(flaws) - study(set(flaws) - {flaw}) for flaw in flaws}
+""", "Passed."),
+    ),
 }  # fmt: skip
 
 DIGEST = """async image => {
@@ -412,5 +423,47 @@ def test_a_stand_is_taken_by_the_keyboard_kept_and_shown_again(lab, course):
     form.get_by_role("button", name="Delete what was kept").press("Enter")
     status.get_by_text("Deleted").wait_for()
     assert not file.exists()
+    assert notebook.errors() == []
+    notebook.close()
+
+
+def test_a_study_is_reviewed_by_the_keyboard(lab):
+    address, browser = lab
+    notebook = browser.open(address, "lessons/07_audit_a_study.ipynb")
+    cells = [cell["source"] for cell in notebook.cells()]
+    shown = next(i for i, source in enumerate(cells) if source.startswith("from utils.review import simulate_study"))
+    asked = next(i for i, source in enumerate(cells) if "\nReviewForm(" in source)
+    for number in (shown, asked):
+        notebook.run(number)
+    form = notebook.page.locator(".review-form")
+    form.wait_for()
+    count = len(notebook.cells())
+    form.get_by_label("Some people are in the data twice").press("Space")
+    for key in ("d", "d", "x"):  # keys in the form do not reach the notebook
+        notebook.page.keyboard.press(key)
+    slider = form.get_by_role("slider")
+    slider.press("Home")
+    slider.press("ArrowRight")
+    assert slider.get_attribute("aria-valuetext") == "0.41"
+    form.get_by_role("button", name="Show the truth").press("Enter")
+    form.get_by_role("status").get_by_text("You said 0.41").wait_for()
+    assert len(notebook.cells()) == count
+    found = form.locator("tbody tr", has_text="Some people are in the data twice")
+    assert "found" in found.inner_text()
+    image = form.locator("img")
+    assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
+    assert image.get_attribute("alt") == form.locator("p[role=status]").inner_text()
+    if os.environ.get("SHOTS"):
+        form.screenshot(path=Path(os.environ["SHOTS"]) / "review.png")
+    results = Axe().run(notebook.page, context=".jp-OutputArea-output:has(.review-form)")
+    assert results.violations_count == 0, results.generate_report()
+    notebook.page.evaluate("() => jupyterapp.shell.collapseLeft?.()")
+    beyond = form.evaluate("""form => {
+        form.style.width = '320px';
+        const right = form.getBoundingClientRect().right;
+        return [...form.querySelectorAll(':scope > :not(.table), fieldset *')].filter(
+            e => e.getBoundingClientRect().right > right + 1).map(e => e.outerHTML.slice(0, 80));
+    }""")
+    assert beyond == []
     assert notebook.errors() == []
     notebook.close()

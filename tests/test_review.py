@@ -11,11 +11,12 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from utils import figures, study
+from utils import review as reviews
 from utils.experiments import ParameterError
 from utils.form import ReviewForm
 from utils.review import FLAWS, one_flaw, simulate_study
 
-MOVING = [name for name in FLAWS if FLAWS[name].moves_score]
+MOVING = list(reviews.MOVING.values())
 simulate = functools.cache(simulate_study)
 
 

@@ -199,6 +199,9 @@ FLAWS = {
          "Whether this holds at other sites, or in people whose diagnosis is in doubt, was not tested.")),
 }  # fmt: skip
 
+# For a list to choose from: the flaws that move the score, by their titles.
+MOVING = {flaw.title: name for name, flaw in FLAWS.items() if flaw.moves_score}
+
 # What cannot stand together in one study, because one would undo the other or leave it without meaning.
 _CONFLICTS = ({"majority", "oversampling"}, {"majority", "sites"}, {"oversampling", "sites"})
 # The informative features, as the paper calls them.
