@@ -6,7 +6,7 @@ import numpy as np
 
 from utils.review import FLAWS, one_flaw
 
-REPEATS = 24
+REPEATS = 16
 
 
 @functools.cache

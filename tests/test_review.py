@@ -31,17 +31,17 @@ def carried_out(seed, planted, active, **options):
 def test_a_flaw_that_moves_the_score_makes_it_too_good(name):
     planted = {name, "sites"} if name == "harmonised" else {name}
     shares, optimism = [], []
-    for seed in range(16):
+    for seed in range(12):
         flawed = carried_out(seed, planted, planted)
         shares.append(flawed.reported - carried_out(seed, planted, planted - {name}).reported)
         optimism.append(flawed.reported - flawed.true)
     for found in (shares, optimism):
-        assert np.mean(found) > max(0.01, 2 * np.std(found, ddof=1) / 4)
+        assert np.mean(found) > max(0.01, 2 * np.std(found, ddof=1) / np.sqrt(12))
 
 
 @functools.cache
 def sound_studies():
-    return [simulate_study(seed, flaws=()) for seed in range(50)]
+    return [simulate_study(seed, flaws=()) for seed in range(40)]
 
 
 def test_a_study_without_flaws_is_honest():
