@@ -239,6 +239,7 @@ def test_a_review_beside_the_truth():
     assert "found 2 of 3 planted flaws and accused the study wrongly of 1" in review.sentence
     assert [row[2] for row in review.rows] == ["accused wrongly", "found", "missed", "found"]
     assert one.says("target") in review.rows[0][3]
+    assert review.rows[2][3] == f"moves the score by {one.shares['seeds']:+.2f}. {FLAWS['seeds'].why}"
     assert review._repr_markdown_().count("\n|") == 2 + 4
     assert one.review().found == () and one.review().score is None
 
@@ -254,7 +255,7 @@ def test_shares_are_what_repairing_one_flaw_takes_away():
 def test_reviews_have_no_gaps():
     for seed in range(12):
         text = simulate(seed).review(FLAWS, 0.5)._repr_markdown_()
-        assert not re.search(r"[{}]|None|nan|  | \.", text)
+        assert not re.search(r"[{}]|None|nan|  | \.|\.\.", text)
         assert text.count("\n|") == 2 + len(FLAWS)
 
 

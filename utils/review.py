@@ -468,7 +468,7 @@ class Review:
         for name, flaw in FLAWS.items():
             if name in study.planted:
                 effect = does.get(name) or f"moves the score by {study.shares[name]:+.2f}"
-                rows.append((flaw.title, "yes", "found" if name in self.ticked else "missed", effect))
+                rows.append((flaw.title, "yes", "found" if name in self.ticked else "missed", f"{effect}. {flaw.why}"))
             elif name in self.ticked:
                 said = study.says(name)
                 rows.append((flaw.title, "no", "accused wrongly",
