@@ -124,8 +124,9 @@ class Finding:
         if picture and self.draw is not None:
             code = base64.b64encode(self._repr_png_()).decode()
             image = f'<img src="data:image/png;base64,{code}" alt="{text(self.evidence)}">'
+        remedy = "What to do, if it were not fine" if self.level == "fine" else "What to do"
         more = "" if self.level in ("fine", "open") and not picture else (
-            f"<p><b>Why it matters.</b> {text(self.why)}</p><p><b>What to do.</b> {text(self.do)} "
+            f"<p><b>Why it matters.</b> {text(self.why)}</p><p><b>{remedy}.</b> {text(self.do)} "
             f"<i>Lesson {text(self.lesson)}.</i></p>")
         return (f'<section class="{self.level}"><h3><span style="color:{colour}">{sign} {self.level}</span> '
                 f"{text(self.name)}</h3><p>{text(self.evidence)}</p>{image}{more}</section>")
@@ -234,7 +235,7 @@ section{border-left:5px solid #999;padding:.1em 0 .1em 1em;margin:1.5em 0}
 section.stop{border-color:#B00020} section.warn{border-color:#8A5A00;border-left-style:dashed}
 section.fine{border-color:#00664B;border-left-style:dotted} .wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.9em} td,th{border:1px solid #bbb;padding:.25em .5em;text-align:left;
-vertical-align:top} th{background:#eee} p,td{overflow-wrap:anywhere}
+vertical-align:top} th{background:#eee} p,td{overflow-wrap:anywhere} td:nth-child(-n+2){overflow-wrap:normal}
 @media print{body{font-size:11pt} section,tr{break-inside:avoid} .wide{overflow:visible} main{max-width:none}}
 """
 
@@ -908,6 +909,7 @@ def _duplicates(study):
     u, names = _nearness(study)
     near = [] if u is None else [r for r, p in zip(names, u, strict=True) if p * len(u) < ALPHA]
     near = [r for r in near if not copies[np.searchsorted(study.positions, r)]]
+    others = None if u is None else ~copies[np.searchsorted(study.positions, names)]
     repeated = 0
     if study.names["session"] and study.names["subject"]:
         repeated = int(pd.Series(subject).to_frame("s").assign(t=table[study.names["session"]].to_numpy()).duplicated().sum())
@@ -920,9 +922,10 @@ def _duplicates(study):
     if repeated:
         text += f"; {repeated} rows repeat the same subject and {study.names['session']}"
     draw = None if u is None else lambda axes: (
-        axes.hist(-np.log10(np.maximum(u, 1e-16)), bins=40, color=COLOURS["true"], log=True),
+        axes.hist(-np.log10(np.maximum(u[others], 1e-16)), bins=40, color=COLOURS["true"], log=True),
         axes.axvline(-np.log10(ALPHA / len(u)), color=COLOURS["reported"], linewidth=3),
-        axes.set(xlabel="how suspicious the nearest other row is (-log10 p; line: the limit)", ylabel="rows"))
+        axes.set(xlabel="nearness to a row of another subject, as -log10 p\n(line: the limit; exact copies are not drawn)",
+                 ylabel="rows"))
     if exact or near:
         text += ". Rows are counted from 0"
     return "stop" if across or near else "warn" if exact or repeated else "fine", text + ".", draw
@@ -1375,7 +1378,7 @@ def _robust(values):
 
 
 @_check("agreement of raters", "04", "A label is somebody's judgement. Where two raters disagree, at least one is wrong, and a "
-        "model can hardly agree with one rater more than the raters agree with each other.",
+        "model that is right there is counted as wrong by the other.",
         "Report agreement and how disagreement was settled. Use a consensus for the test set. Read scores against the ceiling.")
 def _raters(study):
     if study.names["second_rater"] is None:
@@ -1442,6 +1445,8 @@ def _calibration(study):
         text += " Its predictions are too extreme."
     elif timid:
         text += " Its predictions are too timid."
+    elif abs(slope - 1) > 2.58 * error:
+        text += (" That is not 1, but it is not surely beyond 0.8 or 1.25, where this audit begins to warn.")
     shown = predicted[rows, 0 if study.classes is None else code]
     bins = np.array_split(np.argsort(shown), 8 if len(rows) >= 80 else 4)
 
