@@ -6,7 +6,7 @@ from scipy.optimize import brentq
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import cohen_kappa_score
-from sklearn.model_selection import KFold, LeaveOneOut, cross_val_predict
+from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -165,8 +165,8 @@ def fifteen_other_neighbours(X, y):
 
 
 @right("trust_in_labels")
-def one_left_out(X, y):
-    return list(own(cross_val_predict(GaussianNB(), X, y, cv=LeaveOneOut(), method="predict_proba"), y))
+def three_left_out(X, y):
+    return list(own(cross_val_predict(GaussianNB(), X, y, cv=KFold(100), method="predict_proba"), y))
 
 
 @right("trust_in_labels")
@@ -336,7 +336,7 @@ def share_of_errors(predicted, recorded, review, budget):
 
 
 @pytest.mark.parametrize(("task", "name"), RIGHT)
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_right_answers_pass(task, name, seed):
     verdict = getattr(checks, task)(RIGHT[task, name], seed=seed)
     assert verdict.passed, verdict

@@ -192,7 +192,7 @@ def test_the_answer_at_the_start_and_how_to_turn_it_round():
     assert MODEL_SETS["two flexible ones"] == ("kernel", "15 neighbours")
 
 
-@pytest.mark.parametrize("n_scans", [52, 100, 200, 400])
+@pytest.mark.parametrize("n_scans", [52, 100, 200, 300])
 def test_linear_models_are_at_chance_on_xor_whatever_the_labels(n_scans):
     true = means(labels_or_architecture(signal="XOR", models="three linear ones", n_scans=n_scans, repeats=100))["true"]
     np.testing.assert_allclose(true, 0.5, atol=0.03)
@@ -202,7 +202,7 @@ def test_linear_models_are_at_chance_on_xor_whatever_the_labels(n_scans):
 
 
 def best(**settings):
-    true = means(scans_or_raters(repeats=400, **settings))["true"]
+    true = means(scans_or_raters(repeats=200, **settings))["true"]
     return 1 + 2 * true.argmax(), true
 
 
@@ -222,7 +222,7 @@ def test_raters_who_are_deceived_together_buy_nothing(rater_error, rating_cost):
 
 @pytest.mark.parametrize("rating_cost", [0.02, 0.1, 0.5, 1])
 def test_for_the_nearest_neighbour_better_labels_are_worth_more_than_scans(rating_cost):
-    for rater_error in (0.1, 0.2, 0.3):
+    for rater_error in (0.1, 0.3):
         assert best(rule="nearest neighbour", rating_cost=rating_cost, rater_error=rater_error)[0] >= 3
 
 
@@ -254,7 +254,7 @@ def test_the_examiner_matters_in_the_scans_of_rater_1_whatever_the_folds_and_the
         auc = {key: np.mean(values) for key, values in auc.items()}
         examiner = [auc[t, "rater_3"] - auc[t, "rater_1"] for t in excluded]
         teacher = [auc["rater_3", e] - auc["rater_1", e] for e in excluded]
-        assert min(examiner) > 0.04 and max(np.abs(teacher)) < 0.025
+        assert min(examiner) > 0.04 and max(np.abs(teacher)) < 0.02
 
 
 def test_suspects_are_seldom_wrong_where_labels_are_good():

@@ -1244,11 +1244,13 @@ def _read_budget(draws, parameters):
         return f"{raters[i]} rater{'s' if raters[i] > 1 else ''} and {paid[i]} scans"
 
     start = f"For the price of {parameters['budget']:g} unrated scans, a rating costing {parameters['rating_cost']:g} of a scan: "
-    if np.ptp(true) < 0.005:
-        return f"{start}it makes no difference; {told(0)} get {true[0]:.2f}, {told(-1)} get {true[-1]:.2f}."
-    rest = f"; {told(0)} get {true[0]:.2f}" if best else f"; {told(-1)} get {true[-1]:.2f}"
-    return (f"{start}{told(best)} get the best model ({true[best]:.2f}){rest}. The study reports "
-            f"{draws['reported'][:, 0].mean():.2f} with 1 rater and {draws['reported'][:, -1].mean():.2f} with {raters[-1]}.")
+    worst = true.argmin()
+    if round(true[best], 2) == round(true[worst], 2):
+        model = f"it hardly matters for the model ({true[best]:.2f})"
+    else:
+        model = f"the best model comes from {told(best)} ({true[best]:.2f}), the worst from {told(worst)} ({true[worst]:.2f})"
+    return (f"{start}{model}. The study reports {draws['reported'][:, 0].mean():.2f} with {raters[0]} and "
+            f"{draws['reported'][:, -1].mean():.2f} with {raters[-1]} raters.")
 
 
 @experiment(_read_budget, block=10)

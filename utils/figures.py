@@ -597,7 +597,7 @@ def threshold_and_errors(outcome, figure: Figure | None = None) -> Figure:
         for name, colour, style, height in (("threshold, right labels", COLOURS["true"], (0, (4, 2)), 1.08),
                                             ("threshold", COLOURS["reported"], "-", 1.17)):
             parts.cuts[name], = left.plot([0, 0], [0, height - 0.05], color=colour, linewidth=3, linestyle=style)
-            parts.words[name] = left.text(0, height, "cut learnt" if name == "threshold" else "cut with right labels",
+            parts.words[name] = left.text(0, height, "threshold learnt" if name == "threshold" else "with right labels",
                                           color=colour, fontsize=TEXT - 1, fontweight="bold", va="center", bbox=_LABEL)
         right.set(xlim=(-0.06, 1.06), ylim=(-0.55, 1.75), xticks=[0, 0.5, 1])
         right.set_yticks([1.2, 0], [row.capitalize() for row in rows])
@@ -672,7 +672,7 @@ def models_and_shares(outcome, figure: Figure | None = None, *, sets: dict[str, 
         for name, (colour, marker, style) in _LINES.items():
             parts.lines[name], = left.plot([], [], color=colour, marker=marker, markersize=7, linewidth=2.5, linestyle=style)
             parts.links[name], = left.plot([], [], color=colour, linewidth=1)
-            parts.names[name] = left.text(0, 0, name, fontsize=TEXT - 1, va="center", color="#333333", bbox=_LABEL)
+            parts.names[name] = left.text(0.3, 0.7, name, fontsize=TEXT - 1, va="center", color="#333333", bbox=_LABEL)
         right.set(xlim=(0, 1.0), ylim=(-0.5, len(causes) - 0.5))
         right.set_yticks(np.arange(len(causes))[::-1], list(causes.values()))
         right.tick_params(axis="y", length=0, labelsize=TEXT - 1)
