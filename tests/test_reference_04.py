@@ -164,7 +164,7 @@ def b14(signal, seeds):
 def test_b14_labels_or_model_with_the_models_of_the_design():
     """Expected: linear, noise .564 and model .157; XOR, noise .020 and model .920."""
     linear, xor = b14("linear", 12), b14("XOR", 12)
-    assert linear["labels"] == pytest.approx(0.564, abs=0.12) and linear["model"] == pytest.approx(0.157, abs=0.08)
+    assert linear["labels"] == pytest.approx(0.564, abs=0.15) and linear["model"] == pytest.approx(0.157, abs=0.08)
     assert linear["labels"] > 2 * linear["model"]
     assert xor["model"] == pytest.approx(0.92, abs=0.05) and xor["labels"] == pytest.approx(0.02, abs=0.025)
 
