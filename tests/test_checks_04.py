@@ -67,6 +67,11 @@ def by_the_number_of_disagreements(rater_1, rater_2):
     return 1 - differ, 1 - (1 - (1 - 2 * differ_at_most) ** 0.5) / 2
 
 
+@right("agreement_and_ceiling")
+def rounded(rater_1, rater_2):
+    return tuple(round(float(one), 2) for one in closed_form(rater_1, rater_2))
+
+
 @wrong("agreement_and_ceiling", "each alone is right more often")
 def the_agreement_twice(rater_1, rater_2):
     return np.mean(rater_1 == rater_2), np.mean(rater_1 == rater_2)
@@ -189,6 +194,11 @@ def one_tree(X, y):
 @wrong("trust_in_labels", "it has seen the label")
 def forest_that_saw_it(X, y):
     return own(RandomForestClassifier(50, random_state=0).fit(X, y).predict_proba(X), y)
+
+
+@wrong("trust_in_labels", "it has seen the label")
+def line_that_saw_it(X, y):
+    return own(LogisticRegression(max_iter=1000).fit(X, y).predict_proba(X), y)
 
 
 @wrong("trust_in_labels", "it has seen the label")

@@ -1782,10 +1782,10 @@ def agreement_and_ceiling(learner, draw):
         chance = one.mean() * two.mean() + (1 - one.mean()) * (1 - two.mean())
         kappa = (same - chance) / (1 - chance)
         best = (1 + np.sqrt(2 * same - 1)) / 2
-        if abs(agreement - same) > 1e-6:
-            if abs(ceiling - same) < 1e-6:
+        if abs(agreement - same) > 0.0051:  # two decimals will do
+            if abs(ceiling - same) < 0.0051:
                 raise _NotYet("The second number is the agreement. Return the agreement first, then the ceiling.")
-            if abs(agreement - kappa) < 0.001:
+            if abs(agreement - kappa) < 0.0051:
                 raise _NotYet(
                     f"The first number is {agreement:.2f}: that is kappa. The agreement is the share of scans with the "
                     f"same label, here {same:.2f}."
@@ -1866,17 +1866,9 @@ def trust_in_labels(learner, draw):
         if np.ptp(trust) < 1e-12:
             raise _NotYet(f"Every label gets the same value, {trust[0]:.2f}. Nothing is suspect then.")
         separated.append(_found(trust, wrong))
-        # Other labels for a fifth of the scans. A model that has not seen them believes what it believed before.
-        turned = np.zeros(len(y), bool)
-        turned[rng.choice(len(y), 60, replace=False)] = True
-        again = learner(X, np.where(turned, 1 - y, y))
-        other_side = np.where(turned, again, 1 - again)  # of the label that was recorded before
-        moved = other_side - (1 - trust)
-        memory.append((moved[turned].mean() - moved[~turned].mean(),
-                       np.hypot(moved[turned].std() / np.sqrt(60), moved[~turned].std() / np.sqrt(len(y) - 60))))
-        if np.mean(separated) < 0.5 and i == 0 and separated[0] < 0.25:
+        if separated[-1] < 0.25:
             raise _NotYet(
-                f"Wrong labels get higher values than right ones ({1 - separated[0]:.0%} of the time). Return the probability "
+                f"Wrong labels get higher values than right ones ({1 - separated[-1]:.0%} of the time). Return the probability "
                 "that the label is right."
             )
         for_class = _found(1 - trust, y == 1)
@@ -1885,6 +1877,16 @@ def trust_in_labels(learner, draw):
                 "The values say to which class a scan belongs, whatever is recorded. Return the probability of the "
                 "recorded label: that of class 1 where y is 1, that of class 0 where y is 0."
             )
+        # Other labels for a fifth of the scans. A model that has not seen them believes what it believed before. With so
+        # many features, a linear model that has seen them remembers them too.
+        X, y, _ = _mislabelled(rng, p=150, distance=8.0)
+        turned = np.zeros(len(y), bool)
+        turned[rng.choice(len(y), 60, replace=False)] = True
+        trust, again = learner(X, y), learner(X, np.where(turned, 1 - y, y))
+        other_side = np.where(turned, again, 1 - again)  # of the label that was recorded before
+        moved = other_side - (1 - trust)
+        memory.append((moved[turned].mean() - moved[~turned].mean(),
+                       np.hypot(moved[turned].std() / np.sqrt(60), moved[~turned].std() / np.sqrt(len(y) - 60))))
     shift, error = np.mean(memory, axis=0) / (1, np.sqrt(2))
     if shift > max(0.15, 4.5 * error):
         raise _NotYet(

@@ -679,7 +679,7 @@ def models_and_shares(outcome, figure: Figure | None = None, *, sets: dict[str, 
         right.xaxis.set_major_formatter(PercentFormatter(1))
         right.set_xticks([0, 0.5, 1])
         right.set_xlabel("Share of the differences", size=TEXT)
-        fills = {"labels": COLOURS["honest"], "model": "#000000"}
+        fills = {"labels": "#000000", "model": "#595959"}
         parts.bars = dict(zip(causes, right.barh(np.arange(len(causes))[::-1], 0.0, height=0.6,
                                                  color=[fills.get(name, "#BFBFBF") for name in causes]), strict=True))
         parts.texts = {name: right.text(0, row, "", fontsize=TEXT, va="center", fontweight="bold")
