@@ -15,7 +15,8 @@ sent anywhere, and the saved report needs no network.
 and takes the largest statistic over features, so that the number of features does not matter; p at most
 .01 is an alarm. Where it asks "is it large?", a bound of a confidence interval must pass a stated limit. On
 clean cohorts every check raises a false alarm in at most 5 of 100, and finds a planted flaw of useful size
-in at least 95 of 100: `make audit-rates` measures both.
+in at least 95 of 100. `make audit-rates` measures both; with 200 cohorts of each kind it found 0 to 3 % and
+96 to 100 %. The flaws and their sizes are listed in ``tools/audit_rates.py``.
 
 `canaries` asks the same of the learner's own evaluation function, on data whose truth is known.
 """
