@@ -258,11 +258,10 @@ def test_the_commands_of_the_readme_exist():
 
 
 def test_the_map_lists_what_is_there():
-    rows = re.findall(r"^\| (\d\d) \| (.*?) \|.*\| (.*?) \|$", README, re.M)
+    rows = re.findall(r"^\| (\d\d) \| \[.*?\]\((.*?)\) \|(.*)\|$", README, re.M)
     assert [row[0] for row in rows] == [f"{number:02}" for number in range(8)]
-    ready = {number for number, _, status in rows if status.startswith("ready")}
-    assert ready == {path.name[:2] for path in (ROOT / "lessons").glob("*.ipynb")}
-    assert {status for number, _, status in rows if number not in ready} <= {"to come"}
+    listed = {ROOT / place for _, lesson, rest in rows for place in (lesson, *re.findall(r"\]\((.*?)\)", rest))}
+    assert listed == {path for folder in ("lessons", "exercises", "solutions") for path in (ROOT / folder).glob("*.ipynb")}
 
 
 def test_the_repositorys_address_stands_in_one_place():
