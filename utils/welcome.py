@@ -17,7 +17,7 @@ OPINIONS = ("agree", "disagree", "it depends")
 TIMES = ("first", "again")
 STATEMENTS = {
     "S1": "Model performance is driven more by label quality than by model architecture.",
-    "S2": "Cross-validation alone is not enough to assess generalisability in imaging studies.",
+    "S2": "Cross-validation alone is not enough to assess generalizability in imaging studies.",
     "S3": "Exploratory data analysis often reveals more than model training does.",
     "S4": "High variance (overfitting) is more common than reported in small imaging data sets.",
     "S5": "Underfitting is just as damaging as overfitting: it hides real biology.",
