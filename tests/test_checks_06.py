@@ -253,6 +253,28 @@ def the_range_of_the_draws(y, risk):
     return auc, auc - 2 * (auc - low), auc + 2 * (high - auc)
 
 
+@wrong("auc_with_interval", "the draws are for the interval only")
+def middle_of_the_draws(y, risk):
+    auc, low, high = hanley_mcneil(y, risk)
+    return auc + 0.002, low, high
+
+
+@wrong("auc_with_interval", "Return the AUC first")
+def auc_in_the_middle(y, risk):
+    auc, low, high = hanley_mcneil(y, risk)
+    return low, auc, high
+
+
+@wrong("auc_with_interval", "drawn with replacement")
+def without_replacement(y, risk):
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(200):
+        rows = rng.permutation(len(y))[: int(0.8 * len(y))]
+        drawn.append(roc_auc_score(y[rows], risk[rows]))
+    return roc_auc_score(y, risk), *np.quantile(drawn, [0.025, 0.975])
+
+
 @wrong("auc_with_interval", "does not hold the AUC")
 def half_widths(y, risk):
     auc, low, high = hanley_mcneil(y, risk)
@@ -310,6 +332,16 @@ def with_the_penalty(y, risk):
 @wrong("calibration", "scale of the log odds")
 def difference_of_shares(y, risk):
     return y.mean() - risk.mean(), root_and_regression(y, risk)[1]
+
+
+@wrong("calibration", "compares the log odds of two averages")
+def log_odds_of_the_mean_risk(y, risk):
+    return logit(y.mean()) - logit(risk.mean()), root_and_regression(y, risk)[1]
+
+
+@wrong("calibration", "compares the log odds of two averages")
+def mean_of_the_log_odds(y, risk):
+    return logit(y.mean()) - logit(risk).mean(), root_and_regression(y, risk)[1]
 
 
 @wrong("calibration", "about the risk itself")
@@ -397,6 +429,21 @@ def fitted_outside(X, y, X_external, y_external):
     return rates(y_external, LOGISTIC.fit(X_external, y_external).predict(X_external) == 1)
 
 
+@wrong("operating_point", "had a say in the fit")
+def fitted_to_both(X, y, X_external, y_external):
+    model = LOGISTIC.fit(np.r_[X, X_external], np.r_[y, y_external])
+    cut = youden(y, model.predict_proba(X)[:, 1])
+    return rates(y_external, model.predict_proba(X_external)[:, 1] >= cut)
+
+
+@wrong("operating_point", "do not depend on the share of patients")
+def moved_by_the_external_share(X, y, X_external, y_external):
+    """Adds the difference of the shares to the log odds: right for risks, but then the threshold is no longer the one of inside."""
+    risk = cross_val_predict(LOGISTIC, X, y, cv=5, method="predict_proba")[:, 1]
+    log_odds = logit(LOGISTIC.fit(X, y).predict_proba(X_external)[:, 1]) + logit(y_external.mean()) - logit(y.mean())
+    return rates(y_external, expit(log_odds) >= youden(y, risk))
+
+
 @wrong("operating_point", "not measured in the external cohort")
 def measured_at_home(X, y, X_external, y_external):
     risk = cross_val_predict(LOGISTIC, X, y, cv=5, method="predict_proba")[:, 1]
@@ -445,6 +492,15 @@ def test_wrong_answers_get_their_reason(task, name):
     assert not verdict.passed, verdict
     for word in words:
         assert word in verdict.reason, verdict.reason
+
+
+def test_an_interval_as_narrow_as_one_of_90_percent_is_remarked():
+    def of_90_percent(y, risk):
+        auc, low, high = delong(y, risk)
+        return auc, auc - (auc - low) * 1.645 / 1.96, auc + (high - auc) * 1.645 / 1.96
+
+    assert "is yours an interval of 95 %?" in checks.auc_with_interval(of_90_percent, seed=0).reason
+    assert "is yours" not in checks.auc_with_interval(delong, seed=0).reason
 
 
 @pytest.mark.parametrize("task", sorted({task for task, _ in RIGHT}))

@@ -29,6 +29,14 @@ def test_the_shortcut_needs_both(settings):
         assert found[name] == pytest.approx(found["true"], abs=0.02)
 
 
+def test_without_the_shortcut_few_subjects_are_what_is_missing():
+    """The gap to the best possible shrinks with subjects; one site left out learns from half of them and gets a little less."""
+    few, many = (means(site_shortcut(site_mark=0, prevalence=0.5, n_per_site=n, repeats=400)) for n in (50, 200))
+    assert few["ceiling"] - few["true"] > 1.5 * (many["ceiling"] - many["true"]) > 0
+    for found in (few, many):
+        assert 0.005 < found["true"] - found["site left out"] < 0.05
+
+
 @pytest.mark.parametrize("effect", [0, 0.5, 2])
 @pytest.mark.parametrize("n_per_site", [50, 200])
 def test_within_a_site_and_one_left_out_give_the_shortcut_away(effect, n_per_site):
@@ -44,6 +52,12 @@ def test_within_a_site_and_one_left_out_give_the_shortcut_away(effect, n_per_sit
 def test_with_balanced_sites_every_harmonisation_reports_nearly_the_truth(site_mark, effect, n_subjects):
     found = means(harmonised_sites(imbalance=0, site_mark=site_mark, effect=effect, n_subjects=n_subjects, repeats=200))
     np.testing.assert_allclose(found["reported"], found["true"], atol=0.055)
+
+
+@pytest.mark.parametrize("effect", [0, 1, 2])
+def test_protected_outside_the_folds_stays_a_little_high_even_where_sites_are_balanced(effect):
+    found = means(harmonised_sites(imbalance=0, effect=effect, repeats=200))
+    assert 0.01 < found["reported"][2] - found["true"][2] < 0.055
 
 
 @pytest.mark.parametrize("site_mark", [0, 1])
@@ -104,6 +118,20 @@ def test_one_external_site_is_one_draw_however_many_subjects_it_has():
     assert np.all(width(n_external=400) > 0.13)
     assert np.all(width(n_external=400, heterogeneity=0) < 0.1)
     assert np.all(width(n_external=400) > 0.6 * width(n_external=100))
+
+
+def test_what_2400_subjects_are_worth_for_a_pooled_mean():
+    """The variance of a mean over k sites of m subjects, by simulation for 4 sites, and the lesson's three numbers by formula."""
+    worth = {k: 2400 / (1 + (2400 / k - 1) * 0.05) for k in (4, 24, 120)}
+    assert {k: round(n) for k, n in worth.items()} == {4: 78, 24: 403, 120: 1231}
+    rng = np.random.default_rng(0)
+    for k in (4, 24):
+        means = rng.normal(0, 0.05**0.5, (4000, k)) + rng.normal(0, (0.95 * k / 2400) ** 0.5, (4000, k))
+        assert 1 / means.mean(axis=1).var() == pytest.approx(worth[k], rel=0.07)
+
+
+def test_four_sites_of_abide_have_96_scans():
+    assert (load("mriqc_abide").groups.value_counts() >= 96).sum() == 4
 
 
 def test_other_models_lose_as_much_outside_and_one_measure_lies_elsewhere():

@@ -1403,6 +1403,13 @@ def auc_with_interval(learner, draw):
             truth = roc_auc_score(y, risk)
             if abs(auc - (1 - truth)) < 1e-6 < abs(auc - truth):
                 raise _NotYet(f"The AUC is {auc:.3f}, and {truth:.3f} is right: it is turned round. High risk means y = 1.")
+            if abs(auc - truth) > 1e-6 > abs(low - truth):
+                raise _NotYet(f"The second number is the AUC, {truth:.3f}. Return the AUC first, then the lower end, then the upper.")
+            if 1e-6 < abs(auc - truth) < 0.01 and low < auc < high:
+                raise _NotYet(
+                    f"The first number is {auc:.3f}, close to {truth:.3f}, the AUC of this cohort. Return the AUC of the cohort "
+                    "as it is; the draws are for the interval only."
+                )
             if abs(auc - truth) > 1e-6:
                 raise _NotYet(
                     f"The first number is {auc:.3f}, but the AUC of this cohort is {truth:.3f}. (An AUC needs the risks "
@@ -1423,14 +1430,16 @@ def auc_with_interval(learner, draw):
         if ratio < enough:
             raise _NotYet(
                 f"{who} the interval is {width:.2f} wide, {ratio:.2f} times of what it should be. It is too narrow for 95 %. "
-                "(A standard error must be taken 1.96 times to either side.)"
+                "(A standard error must be taken 1.96 times to either side. Subjects are drawn with replacement, as many as there are.)"
             )
         if ratio > 1.4:
             raise _NotYet(f"{who} the interval is {width:.2f} wide, {ratio:.2f} times of what it should be.")
         found[patients] = ratio
+    # A bootstrap of few draws may be as narrow as an interval of 90 % (.84 times), so this is a remark and no verdict.
+    narrow = " Between groups of one size about 1.00 is usual: is yours an interval of 95 %?" if found[60] < 0.88 else ""
     return (
         f"The AUC is right, and the interval is {found[60]:.2f} times as wide as by Hanley and McNeil's formula with 60 patients "
-        f"and 60 controls, and {found[30]:.2f} times with 30 and 470."
+        f"and 60 controls, and {found[30]:.2f} times with 30 and 470 (where the formula is cautious).{narrow}"
     )
 
 
@@ -1460,6 +1469,13 @@ def calibration(learner, draw):
             raise _NotYet(f"{where} Your intercept is that of a regression with the slope set free. Hold the slope at 1.")
         if abs(got[1] - slope) <= close and abs(abs(got[0]) - abs(np.mean(y) - np.mean(risk))) <= 0.02:
             raise _NotYet(f"{where} Your intercept is a difference of shares. It is wanted on the scale of the log odds.")
+        share = np.log(np.mean(y) / (1 - np.mean(y)))
+        differences = share - log_odds.mean(), share - np.log(risk.mean() / (1 - risk.mean()))
+        if abs(got[1] - slope) <= close and np.min(np.abs(got[0] - np.array(differences))) <= close:
+            raise _NotYet(
+                f"{where} Your intercept compares the log odds of two averages. Wanted is the number that, added to everybody's "
+                "log odds, makes the mean risk equal to the share of patients."
+            )
         raw = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(risk[:, None], y).coef_[0, 0]
         if abs(got[1] - raw) <= close * max(1, abs(raw)):
             raise _NotYet(f"{where} Your slope is about the risk itself. It is wanted for the log odds of the risk.")
@@ -1526,9 +1542,23 @@ def operating_point(learner, draw):
             "external diagnoses are, and 1 is chance: these diagnoses had a say, in the threshold or in the fit. Choose and "
             "fit within X and y."
         )
+    # The same with strong signal and many subjects outside: a model that was also fitted to them learns the exchanged ones.
+    mostly_outside = _cohorts(draw(50), 100, 600)
+    both_ways = measured(mostly_outside).sum() + measured(turned(mostly_outside)).sum() - 2
+    if both_ways > 0.3:
+        raise _NotYet(
+            "With all external diagnoses exchanged, whoever was missed is now rightly spared, so the sums of both numbers must add "
+            f"up to 2; here they add up to {2 + both_ways:.2f}: these diagnoses had a say in the fit. Fit within X and y."
+        )
     if surplus < -0.2:
         raise _NotYet("On pure noise the two numbers add up to less than 1, whichever way round the external diagnoses are.")
-    common = np.array([measured(_cohorts(draw(30 + i), 600, 600, prevalence=0.9)) for i in range(6)]).mean(axis=0)
+    crowded = [_cohorts(draw(30 + i), 600, 600, prevalence=0.9) for i in range(6)]
+    common = np.array([measured(data) for data in crowded])
+    # The same people, each control nine times: half are patients now, and the shares among both groups are as before.
+    again = [np.concatenate([np.flatnonzero(data[3] == 1), np.repeat(np.flatnonzero(data[3] == 0), 9)]) for data in crowded[:4]]
+    even = np.array([measured((*data[:2], data[2][rows], data[3][rows])) for data, rows in zip(crowded, again, strict=False)])
+    moved = np.abs((common[:4] - even).mean(axis=0)).max()
+    common = common.mean(axis=0)
     seen = seen.mean(axis=0)
     if common.sum() < 1.3:
         raise _NotYet(
@@ -1551,6 +1581,13 @@ def operating_point(learner, draw):
             f"An external scanner adds a whole standard deviation, so that at our threshold nearly all patients and half of the "
             f"controls are called. The function returns {seen[0]:.2f} and {seen[1]:.2f}: something was adjusted to the external "
             "cohort. Scale and choose with X and y alone, and report what the threshold really does there."
+        )
+    if moved > 0.2:
+        rare = even.mean(axis=0)
+        raise _NotYet(
+            f"With 90 % patients outside the function gets {common[0]:.2f} and {common[1]:.2f}, with 50 % of the very same kind "
+            f"{rare[0]:.2f} and {rare[1]:.2f}. Sensitivity and specificity of a fixed threshold do not depend on the share of "
+            "patients: something was adjusted to it. Scale and choose with X and y alone."
         )
     return (
         f"With 90 % patients outside it gets {common[0]:.2f} and {common[1]:.2f} (0.84 each is the truth). With another scanner it "
