@@ -63,6 +63,14 @@ def test_with_both_the_truth_is_better_than_the_report(rule, n_scans):
         assert found["true"][4] - found["reported"][4] > 2 * (found["true"][0] - found["true"][4])
 
 
+def test_with_few_scans_or_a_small_effect_the_models_error_is_about_as_large():
+    for settings in ({"n_scans": 50}, {"effect": 0.5}):
+        found = means(wrong_labels(repeats=300, **settings))
+        assert 0.5 < (found["true"][4] - found["reported"][4]) / (found["true"][0] - found["true"][4]) < 2
+    small = means(wrong_labels(n_scans=50, effect=0.5, repeats=300))["true"]
+    assert small[0] - small[6] < 0.03  # little to lose
+
+
 def test_for_the_nearest_neighbour_training_and_test_cost_the_same_and_scans_do_not_help():
     lost = {}
     for where in ("training only", "test only"):
@@ -123,6 +131,25 @@ def test_with_few_patients_the_reported_sensitivity_is_far_too_low():
 @pytest.mark.parametrize("rate", [0.2, 0.4])
 def test_borderline_errors_hardly_move_the_threshold(rate):
     assert place(kinds_of_wrong_labels(kind=BORDERLINE, rate=rate, n_scans=2000, repeats=150)) == pytest.approx(0, abs=0.05)
+
+
+@pytest.mark.parametrize(("prevalence", "outwards"), [(0.1, -1), (0.9, 1)])
+def test_with_unequal_groups_borderline_errors_pull_the_threshold_out_of_the_smaller_one(prevalence, outwards):
+    clean, mild, strong = (place(kinds_of_wrong_labels(kind=BORDERLINE, rate=rate, prevalence=prevalence, n_scans=2000,
+                                                       repeats=150)) for rate in (0, 0.2, 0.4))
+    assert 0.2 < outwards * (mild - clean) < outwards * (strong - clean)
+    assert outwards * (strong - clean) == pytest.approx(1, abs=0.15)
+
+
+@pytest.mark.parametrize("prevalence", [0.1, 0.3, 0.7, 0.9])
+@pytest.mark.parametrize("rate", [0.1, 0.4])
+def test_with_mild_patients_missed_the_sensitivity_is_too_good_whatever_the_prevalence(rate, prevalence):
+    found = means(kinds_of_wrong_labels(kind=MILD, rate=rate, prevalence=prevalence, n_scans=2000, repeats=150))
+    assert found["reported sensitivity"] > found["sensitivity"] + 0.03
+    if (rate, prevalence) == (0.1, 0.9):
+        assert -0.02 < found["reported"] - found["true"] < -0.003
+    else:
+        assert found["reported"] > found["true"]
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.2, 0.3, 0.4])
@@ -213,6 +240,12 @@ def test_cheap_poor_ratings_ask_for_raters_and_dear_good_ones_for_scans(budget):
         assert best(rating_cost=1, rater_error=rater_error, budget=budget)[0] == 1
 
 
+@pytest.mark.parametrize("rater_error", [0.3, 0.4])
+def test_very_poor_ratings_as_dear_as_scans_come_to_about_the_same(rater_error):
+    for budget in (100, 200, 500):
+        assert np.ptp(best(rating_cost=1, rater_error=rater_error, budget=budget)[1][:3]) < 0.025
+
+
 @pytest.mark.parametrize("rater_error", [0.1, 0.2, 0.3])
 @pytest.mark.parametrize("rating_cost", [0.1, 0.25, 1])
 def test_raters_who_are_deceived_together_buy_nothing(rater_error, rating_cost):
@@ -224,6 +257,12 @@ def test_raters_who_are_deceived_together_buy_nothing(rater_error, rating_cost):
 def test_for_the_nearest_neighbour_better_labels_are_worth_more_than_scans(rating_cost):
     for rater_error in (0.1, 0.3):
         assert best(rule="nearest neighbour", rating_cost=rating_cost, rater_error=rater_error)[0] >= 3
+
+
+def test_with_good_raters_as_dear_as_scans_it_can_come_to_the_same():
+    for budget, rater_error in ((100, 0.05), (500, 0.05), (100, 0.1)):
+        true = best(rule="nearest neighbour", rating_cost=1, rater_error=rater_error, budget=budget)[1]
+        assert true.max() < true[0] + 0.004
 
 
 @pytest.mark.parametrize("rating_cost", [0.02, 0.1, 0.25])

@@ -596,7 +596,7 @@ def threshold_and_errors(outcome, figure: Figure | None = None) -> Figure:
         parts.band, = left.fill([0, 0, 0, 0], [0, 1.04, 1.04, 0], facecolor=COLOURS["reported"], alpha=0.25, linewidth=0)
         for name, colour, style, height in (("threshold, right labels", COLOURS["true"], (0, (4, 2)), 1.08),
                                             ("threshold", COLOURS["reported"], "-", 1.17)):
-            parts.cuts[name], = left.plot([0, 0], [0, height - 0.05], color=colour, linewidth=3, linestyle=style)
+            parts.cuts[name], = left.plot([0, 0], [0, 1.03], color=colour, linewidth=3, linestyle=style)
             parts.words[name] = left.text(0, height, "threshold learnt" if name == "threshold" else "with right labels",
                                           color=colour, fontsize=TEXT - 1, fontweight="bold", va="center", bbox=_LABEL)
         right.set(xlim=(-0.06, 1.06), ylim=(-0.55, 1.75), xticks=[0, 0.5, 1])
