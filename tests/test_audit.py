@@ -378,6 +378,64 @@ def test_odd_but_possible_columns_are_handled():
     assert report["columns"].level == "warn" and "flag" in report["target leakage"].evidence
 
 
+@pytest.mark.parametrize("code", [-9, -99, 999])
+def test_codes_for_missing_values_are_named(code):
+    table = TABLE.copy()
+    table.loc[[3, 8], "feature_4"] = code
+    finding = audit(table, **ROLES, only=["columns"])["columns"]
+    assert finding.level == "warn" and f"{code} may stand for a missing value in feature_4 (2 cells" in finding.evidence
+
+
+def test_numbers_that_only_look_like_codes_are_left_alone():
+    rng = np.random.default_rng(0)
+    table = TABLE.assign(change=rng.integers(-15, 16, len(TABLE)), percent=rng.integers(0, 100, len(TABLE)),
+                         age=np.r_[99, 99, rng.normal(75, 9, len(TABLE) - 2).round()], flag=rng.integers(0, 2, len(TABLE)),
+                         volume=rng.normal(1000, 40, len(TABLE)).round(), once=np.r_[-9, rng.random(len(TABLE) - 1)])
+    finding = audit(table, **ROLES, only=["columns"])["columns"]
+    assert finding.level == "fine" and "may stand" not in finding.evidence
+
+
+def test_a_code_in_a_label_of_numbers_is_named():
+    table = TABLE.assign(diagnosis=np.r_[-9, -9, np.random.default_rng(0).normal(30, 9, len(TABLE) - 2).clip(0)])
+    assert "-9 may stand for a missing value in diagnosis" in audit(table, **ROLES, only=["columns"])["columns"].evidence
+
+
+def test_numbers_with_a_few_words_among_them_are_not_dropped_silently():
+    table = TABLE.assign(feature_3=TABLE["feature_3"].round(2).astype(object), comment="good")
+    table.loc[[0, 5], "feature_3"] = "unknown"
+    finding = audit(table, **ROLES, only=["columns"])["columns"]
+    assert finding.level == "warn" and "'feature_3' holds numbers, but is left out because of the text 'unknown' in 2 rows" in finding.evidence
+    assert "because of the text 'good'" not in finding.evidence
+
+
+def test_a_number_of_the_visit_is_no_date():
+    table = pd.concat([TABLE.assign(visit=1), TABLE.assign(visit=2)])
+    finding = audit(table, **{**ROLES, "session": "visit"}, only=["date and label"])["date and label"]
+    assert finding.level == "open" and "name a column with the date" in finding.evidence
+
+
+def test_an_interval_too_wide_for_calibration_is_no_good_mark():
+    rng = np.random.default_rng(3)
+    y = np.arange(40) % 2
+    table = pd.DataFrame({"y": y, "a": y + 1.2 * rng.standard_normal(40), "b": rng.standard_normal(40)})
+    finding = audit(table, label="y", only=["calibration"])["calibration"]
+    assert finding.level == "open" and "95 % interval" in finding.evidence
+
+
+def test_the_report_says_what_its_levels_mean(clean, tmp_path):
+    page = clean.save(tmp_path / "r.html").read_text()
+    for level, (_, _, words) in LEVELS.items():
+        assert (words in page) == any(finding.level == level for finding in clean.findings)
+    assert "from 0.01 downwards" in page
+
+
+def test_a_folder_and_an_empty_table_are_told(tmp_path):
+    with pytest.raises(DataError, match=r"is a folder.*read_bids"):
+        read_table(tmp_path)
+    with pytest.raises(DataError, match="no rows"):
+        audit(TABLE.head(0), **ROLES)
+
+
 def test_ids_with_dates_are_merged_and_said():
     table = cohort(0, "ids contain dates")
     report = audit(table, **ROLES, only=["subjects", "sample size"])

@@ -36,6 +36,11 @@ def comprehension(study, flaws):
 
 
 @right("shares_of_flaws")
+def rounded(study, flaws):
+    return {name: round(study(flaws) - study([other for other in flaws if other != name]), 2) for name in flaws}
+
+
+@right("shares_of_flaws")
 def with_sets(study, flaws):
     published = study(set(flaws))
     shares = {}

@@ -2108,6 +2108,8 @@ def shares_of_flaws(learner, draw):
         right = everything - repaired
         if np.allclose(got, right, atol=1e-6):
             continue
+        if np.allclose(got, np.round(got, 2)) and np.abs(got - right).max() < 0.005 + 1e-6:  # rounded, as the lesson prints them
+            continue
         if np.allclose(got, -right, atol=1e-6):
             raise _NotYet("The signs are turned round: a flaw that makes the score too good has a positive share.")
         if np.allclose(got, repaired, atol=1e-6):
