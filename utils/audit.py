@@ -242,7 +242,7 @@ section{border-left:5px solid #999;padding:.1em 0 .1em 1em;margin:1.5em 0}
 section.stop{border-color:#B00020} section.warn{border-color:#8A5A00;border-left-style:dashed}
 section.fine{border-color:#00664B;border-left-style:dotted} .wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.9em} td,th{border:1px solid #bbb;padding:.25em .5em;text-align:left;
-vertical-align:top} th{background:#eee} p,li{overflow-wrap:anywhere} td{overflow-wrap:break-word}
+vertical-align:top} th{background:#eee} p,li{overflow-wrap:anywhere} td{overflow-wrap:break-word} td:nth-child(5){min-width:12em}
 @media print{body{font-size:11pt} section,tr{break-inside:avoid} .wide{overflow:visible} main{max-width:none}}
 """
 
