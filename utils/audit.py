@@ -926,7 +926,7 @@ def _columns(study):
         "model is praised for recognising people.",
         "Split by subject: StratifiedGroupKFold(...).split(X, y, groups=subject), GroupKFold for a number to predict; in "
         "every inner loop too. Count subjects, not rows, wherever n is stated. "
-        "(Several visits are no fault. Folds by row are one.)")
+        "Several visits are no fault. Folds by row are one.")
 def _subjects(study):
     _, subject, _ = study.full
     if study.names["subject"] is None:
