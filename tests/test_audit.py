@@ -436,6 +436,37 @@ def test_a_folder_and_an_empty_table_are_told(tmp_path):
         audit(TABLE.head(0), **ROLES)
 
 
+@pytest.mark.parametrize("visits", [["V1", "V2"], ["bl", "FU1"], ["T0", "T1"], ["M00", "M12"]])
+def test_ids_with_short_names_of_visits_are_merged(visits):
+    table = TABLE.assign(person=[f"PD_2021-03-04_{i // 2:03d}_{visits[i % 2]}" for i in range(len(TABLE))])
+    finding = audit(table, **ROLES | {"subject": "person"}, only=["subjects"])["subjects"]
+    assert finding.level == "stop" and "200 ids, but only 100 without it" in finding.evidence
+
+
+def test_ids_that_only_look_as_if_they_held_a_visit_are_left_alone():
+    n = len(TABLE)
+    daily = [f"PD_2021-{1 + i // 28:02d}-{1 + i % 28:02d}_{1 + i % 3:02d}" for i in range(n)]  # a running number for each day
+    centre = [f"{'ABC'[i % 3]}_T{i // 3:02d}" for i in range(n)]
+    for ids in (daily, centre):
+        report = audit(TABLE.assign(person=ids), **ROLES | {"subject": "person"}, only=["subjects"])
+        assert report["subjects"].evidence == "200 subjects, one row each."
+    twice = pd.concat([TABLE.assign(visit=k, person=[f"PD_2021-03-{1 + i % 4:02d}_{i // 4:02d}" for i in range(n)]) for k in (1, 2)])
+    evidence = audit(twice, **ROLES | {"subject": "person", "session": "visit"}, only=["subjects"])["subjects"].evidence
+    assert "400 rows, but 200 subjects" in evidence
+
+
+def test_the_error_of_a_fold_is_told_in_one_line():
+    X = np.random.default_rng(0).standard_normal((40, 3))
+    X[0] = np.nan
+
+    def evaluate(X, y, groups):
+        return cross_val_score(LogisticRegression(), X, y, groups=groups, cv=GroupKFold(5)).mean()
+
+    with pytest.raises(DataError, match="could not be run: ValueError: Input X contains NaN") as caught:
+        canaries(evaluate, np.vstack([X, X * np.nan]), np.arange(80) % 2, np.arange(80))
+    assert "\n" not in str(caught.value)
+
+
 def test_ids_with_dates_are_merged_and_said():
     table = cohort(0, "ids contain dates")
     report = audit(table, **ROLES, only=["subjects", "sample size"])

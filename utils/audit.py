@@ -386,7 +386,8 @@ def _some(values, most: int = 4) -> str:
 # The study: the table, checked and coded ------------------------------------------------------------
 
 _DATE = r"(?:19|20)\d\d[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|[12]\d|3[01])[-_.](?:0[1-9]|1[0-2])[-_.](?:19|20)\d\d"
-_VISIT = rf"[-_. ]*(?:{_DATE}|(?:ses|session|visit|scan|run)[-_]?\w{{1,4}})"
+_VISIT = rf"[-_. ]*(?:{_DATE}|(?:ses|session|visit|scan|run)[-_]?\w{{1,4}})|[-_. ](?i:[vt]\d{{1,2}}|m\d\d|bl|fu\d{{0,2}})$"
+_VISITS = 8  # More visits for each person than this, on average, and what was taken for a date or a visit is none.
 
 
 class _Study:
@@ -465,7 +466,11 @@ class _Study:
                                 "these rows out: nobody knows in which fold they belong.")
             ids = ids.astype(str).str.strip()
             bare = ids.str.replace(_VISIT, "", regex=True)
-            if bare.ne(ids).mean() > 0.5 and bare.ne("").all() and bare.nunique() < ids.nunique():
+            # An id that is seen in several sessions is a person's already, whatever stands in it.
+            session = names["session"]
+            spans = session is not None and table[session].groupby(ids.to_numpy()).nunique().median() > 1
+            if (bare.ne(ids).mean() > 0.5 and bare.ne("").all() and not spans
+                    and ids.nunique() / _VISITS <= bare.nunique() < ids.nunique()):
                 self.undated = (f"The ids in {names['subject']!r} contain a date or a visit: {ids.nunique()} ids, but "
                                 f"only {bare.nunique()} without it. The audit takes what remains as the subject.")
                 ids = bare
@@ -1818,7 +1823,9 @@ def canaries(evaluate: Callable, X, y, groups, sites=None, *, repeats: int = 8, 
         except KeyboardInterrupt:
             raise
         except Exception as error:
-            raise DataError(f"evaluate could not be run: {type(error).__name__}: {error}") from error
+            causes = re.findall(r"^\w+Error: .+$", str(error), re.MULTILINE)  # scikit-learn quotes those of the folds
+            what = causes[-1] if causes else f"{type(error).__name__}: {error}"
+            raise DataError(f"evaluate could not be run: {what}") from error
         level, lucky = "fine", guesses[0].mean()
         text = f"Labels drawn by lot, and nothing in the features that could be learnt: mean score {lucky:.2f}."
         if stats.ttest_1samp(guesses[0], 0.0 if numbers else 0.5, alternative="greater").pvalue < 1e-3 and lucky > 0.02 + 0.5 * (not numbers):
