@@ -332,6 +332,7 @@ TABLE = cohort(0)
 @pytest.mark.parametrize(("change", "roles", "sentence"), [
     (None, {"label": "diagnosys"}, r"There is no column 'diagnosys'. Did you mean 'diagnosis'\?"),
     (None, {"features": ["feature_0", "nose"]}, "There is no column 'nose'"),
+    (None, {"site": "diagnosis"}, "column .diagnosis. is named as label and as site"),
     ({"diagnosis": 1}, {}, "is 1 in every row"),
     ({"diagnosis": np.nan}, {}, "missing in every row"),
     ({"person": "sub-01"}, {}, "There is one subject"),

@@ -404,6 +404,10 @@ class _Study:
                 near = difflib.get_close_matches(str(column), map(str, table.columns), 1)
                 raise DataError(f"There is no column {column!r}." + (f" Did you mean {near[0]!r}?" if near else "")
                                 + f" The table has {_some(table.columns, 12)}.")
+        roles = {}
+        for role in ("label", "subject", "site", "session", "second_rater"):
+            if names[role] is not None and (other := roles.setdefault(names[role], role)) != role:
+                raise DataError(f"The column {names[role]!r} is named as {other} and as {role}. A column has one role.")
         if (twice := table.columns[table.columns.duplicated()]).size:
             raise DataError(f"Two columns have the name {twice[0]!r}. Rename one.")
         if not len(table):
