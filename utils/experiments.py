@@ -14,6 +14,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import joblib
 import numpy as np
 from scipy import stats
 from scipy.special import ndtr
@@ -71,6 +72,37 @@ class Experiment:
 
     def stream(self, *, repeats: int = 1000, seed: int = 0, **parameters) -> Iterator[Outcome]:
         """Yield an `Outcome` after every block of studies; the last one holds all `repeats`."""
+        parameters = self._checked(repeats, seed, parameters)
+        blocks: list[dict[str, np.ndarray]] = []
+        for number in range(-(-repeats // self.block)):
+            blocks.append(self._draw(seed, number, parameters))
+            yield self._joined(blocks, repeats, parameters)
+
+    def __call__(self, *, repeats: int = 1000, seed: int = 0, **parameters) -> Outcome:
+        *_, outcome = self.stream(repeats=repeats, seed=seed, **parameters)
+        return outcome
+
+    def run(self, *, repeats: int = 1000, seed: int = 0, n_jobs: int | None = None, **parameters) -> Outcome:
+        """The same studies as a call, with the blocks handed to joblib: for long runs on many cores.
+
+        Parameters
+        ----------
+        repeats, seed, **parameters
+            As in a call.
+        n_jobs : int, optional
+            Workers; -1 for one per core. By default what ``joblib.parallel_config`` says, else one. The back end
+            is joblib's own (processes), or the one that ``joblib.parallel_config`` names, for example "dask" with
+            a Dask client. Nothing of this changes the result: every block has a generator of its own.
+        """
+        parameters = self._checked(repeats, seed, parameters)
+        blocks = joblib.Parallel(n_jobs=n_jobs)(
+            joblib.delayed(self._draw)(seed, number, parameters) for number in range(-(-repeats // self.block)))
+        return self._joined(blocks, repeats, parameters)
+
+    def __reduce__(self) -> str:
+        return self.__name__  # to a worker it goes by name, as a function does
+
+    def _checked(self, repeats: int, seed: int, parameters: dict) -> dict:
         require(isinstance(repeats, (int, np.integer)) and repeats >= 1, "repeats", repeats,
                 "a whole number, 1 or more")
         require(isinstance(seed, (int, np.integer)) and seed >= 0, "seed", seed, "a whole number, 0 or more")
@@ -78,22 +110,15 @@ class Experiment:
         if unknown:
             raise ParameterError(f"{self.__name__} has no parameter {unknown[0]!r}. "
                                  f"Its parameters are {', '.join(self.defaults)}, repeats and seed.")
-        parameters = self.defaults | parameters
-        blocks: list[dict[str, np.ndarray]] = []
-        done = 0
-        while done < repeats:
-            # A block is always simulated whole, so that its studies do not depend on `repeats`.
-            rng = np.random.default_rng([seed, len(blocks)])
-            draws = self._simulate(rng=rng, repeats=self.block, **parameters)
-            keep = min(self.block, repeats - done)
-            blocks.append({name: values[:keep] for name, values in draws.items()})
-            done += keep
-            joined = {name: np.concatenate([b[name] for b in blocks]) for name in blocks[0]}
-            yield Outcome(draws=joined, parameters=parameters, sentence=self._read(joined, parameters))
+        return self.defaults | parameters
 
-    def __call__(self, *, repeats: int = 1000, seed: int = 0, **parameters) -> Outcome:
-        *_, outcome = self.stream(repeats=repeats, seed=seed, **parameters)
-        return outcome
+    def _draw(self, seed: int, number: int, parameters: dict) -> dict[str, np.ndarray]:
+        # A block is always simulated whole, so that its studies do not depend on `repeats`.
+        return self._simulate(rng=np.random.default_rng([seed, number]), repeats=self.block, **parameters)
+
+    def _joined(self, blocks: list[dict[str, np.ndarray]], repeats: int, parameters: dict) -> Outcome:
+        draws = {name: np.concatenate([block[name] for block in blocks])[:repeats] for name in blocks[0]}
+        return Outcome(draws=draws, parameters=parameters, sentence=self._read(draws, parameters))
 
 
 def experiment(read: Callable[[dict, dict], str], *, block: int) -> Callable[[Callable], Experiment]:
