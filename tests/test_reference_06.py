@@ -1,8 +1,7 @@
-"""Lesson 06's experiments, formulas and sentences reproduce published results and closed forms.
+"""Lesson 06's experiments against scikit-learn and closed forms, and the directions of its panels.
 
-Ranges are about three Monte-Carlo standard errors of the figures asserted. Names R27, B10 and so on are rows
-of the course's table of reference results. B10, B10b, B12 and R31 are designs of this course, obtained once before with
-independent code.
+The rows of the table of proof stand in tools/reference.py and are asserted in test_reference.py; here is what is no
+row. Ranges are about three Monte-Carlo standard errors.
 """
 
 import numpy as np
@@ -27,25 +26,6 @@ def standard_error(values):
     return values.std(ddof=1) / np.sqrt(len(values))
 
 
-def block_error(values):
-    """Standard error of the mean where five neighbouring studies share their diagnoses and folds."""
-    return standard_error(values.reshape(-1, 5).mean(axis=1))
-
-
-def test_r27_scaling_by_the_own_mean_shifts_the_operating_point():
-    """Sensitivity Phi((1-q)d), specificity Phi(qd): .618 and .885 at d = 1.5, q = .8; by controls .774 each."""
-    assert norm.cdf(0.2 * 1.5) == pytest.approx(0.618, abs=0.0005)
-    assert norm.cdf(0.8 * 1.5) == pytest.approx(0.885, abs=0.0005)
-    draws = external_scaling(n_external=5000, repeats=200).draws
-    sensitivity, specificity = draws["sensitivity"].mean(axis=0), draws["specificity"].mean(axis=0)
-    assert sensitivity == pytest.approx([0.7734, 0.6179, 0.7734], abs=0.004)
-    assert specificity == pytest.approx([0.7734, 0.8849, 0.7734], abs=0.004)
-    for q in (0.2, 0.5):
-        draws = external_scaling(prevalence=q, n_external=5000, repeats=100).draws
-        assert draws["sensitivity"][:, 1].mean() == pytest.approx(norm.cdf((1 - q) * 1.5), abs=0.005)
-        assert draws["specificity"][:, 1].mean() == pytest.approx(norm.cdf(q * 1.5), abs=0.005)
-
-
 def test_r27_a_scanner_shift_moves_the_training_scaling_and_no_other():
     still, shifted = (external_scaling(scanner_shift=s, prevalence=0.5, n_external=5000, repeats=100).draws for s in (0, 1))
     assert shifted["sensitivity"].mean(axis=0) == pytest.approx([norm.cdf(1.75), 0.7734, 0.7734], abs=0.005)
@@ -54,12 +34,8 @@ def test_r27_a_scanner_shift_moves_the_training_scaling_and_no_other():
     assert still["AUC"].mean() == pytest.approx(norm.cdf(1.5 / np.sqrt(2)), abs=0.002)
 
 
-def test_r28_prevalence_moves_the_intercept_and_not_the_auc():
-    """Calibration intercept logit(.2) - logit(.683) = -2.154, slope 1, AUC as inside."""
-    assert logit(0.2) - logit(0.683) == pytest.approx(-2.154, abs=0.0005)
+def test_r28_auc_sensitivity_and_specificity_stay_and_the_predictive_value_falls():
     draws = prevalence_shift(n_external=4000, repeats=300).draws
-    for name, value in (("intercept", -2.154), ("slope", 1.0)):
-        assert draws[name].mean() == pytest.approx(value, abs=0.004 + 3 * standard_error(draws[name]))
     error = np.array([standard_error(column) for column in draws["outside"].T])
     stays = slice(0, 3)  # AUC, sensitivity, specificity
     np.testing.assert_array_less(np.abs(draws["outside"].mean(axis=0) - draws["inside"][0])[stays], 3.5 * error[stays])
@@ -78,20 +54,9 @@ def test_r28_the_regressions_are_maximum_likelihood():
         assert slope == pytest.approx(model.coef_[0, 0], abs=1e-3)
 
 
-def test_r29_sorting_by_hospital():
-    """Zech 2018: .861; with the rounded numbers of the abstract .857."""
-    sick, healthy = np.array([0.342 * 42396, 0.012 * 112120]), np.array([0.658 * 42396, 0.988 * 112120])
-    assert (1 + sick[0] / sick.sum() - healthy[0] / healthy.sum()) / 2 == pytest.approx(0.857, abs=0.0005)
-
-
-def test_r31_sites_at_a_fixed_number_of_subjects():
-    """K = 1: CV .767, new site .661; K = 5: .720, .695; K = 40: .708, .707; each within .02."""
-    outcome = sites_of_a_consortium(repeats=400)
-    reported, true = outcome.draws["reported"].mean(axis=0), outcome.draws["true"].mean(axis=0)
-    counts = list(outcome.parameters["site_counts"])
-    for k, cv, new in ((1, 0.767, 0.661), (5, 0.720, 0.695), (40, 0.708, 0.707)):
-        assert reported[counts.index(k)] == pytest.approx(cv, abs=0.02)
-        assert true[counts.index(k)] == pytest.approx(new, abs=0.02)
+def test_r31_more_sites_report_less_and_get_more():
+    draws = sites_of_a_consortium(repeats=400).draws
+    reported, true = draws["reported"].mean(axis=0), draws["true"].mean(axis=0)
     assert np.all(np.diff(reported) < 0.001) and np.all(np.diff(true) > -0.001)
     assert reported[0] - true[0] > 0.08 and abs(reported[-1] - true[-1]) < 0.012
 
@@ -123,24 +88,6 @@ def test_r31_is_scikit_learns_least_squares():
     assert outcome.draws["true"][0, 0] == pytest.approx(np.mean(exact))
 
 
-def test_r41_majority_rule_and_predictive_value():
-    assert 423 / (423 + 196) == pytest.approx(0.683, abs=0.0005)
-    for q, ppv in ((0.683, 0.95), (0.1, 0.50), (0.02, 0.155)):
-        assert 0.9 * q / (0.9 * q + 0.1 * (1 - q)) == pytest.approx(ppv, abs=0.002)
-
-
-def test_b12_site_shortcut():
-    """CV AUC .802 (theory .814), external .571 (.579), one site left out .585, within site .561, ideal .638; d = 0: .782, .500."""
-    draws = site_shortcut(site_mark=np.sqrt(10), repeats=1000).draws
-    for name, value in (("reported", 0.802), ("true", 0.571), ("site left out", 0.585), ("within site", 0.561)):
-        assert draws[name].mean() == pytest.approx(value, abs=0.012)
-    assert draws["ceiling"][0] == pytest.approx(0.638, abs=0.0005)
-    null = site_shortcut(site_mark=np.sqrt(10), effect=0, repeats=600).draws
-    assert null["reported"].mean() == pytest.approx(0.782, abs=0.006)
-    for name in ("true", "site left out", "within site"):
-        assert null[name].mean() == pytest.approx(0.5, abs=0.006)
-
-
 def test_b12_is_scikit_learns_least_squares():
     outcome = site_shortcut(repeats=1, n_per_site=50)
     rng = np.random.default_rng([0, 0])
@@ -163,34 +110,15 @@ def test_b12_is_scikit_learns_least_squares():
     assert outcome.draws["true"][0] == pytest.approx(roc_auc_score(diagnosis, new @ weights), abs=0.004)
 
 
-def test_b10_harmonisation_of_pure_noise():
-    """Accuracy, n = 60: none .495, all rows .338, protected .646, training rows .498. The numbers are of another code."""
-    draws = harmonised_sites(score="accuracy", site_mark=0, repeats=1000).draws["reported"]
-    none, outside, protected, inside, inside_protected = draws.mean(axis=0)
-    error = [block_error(column) for column in draws.T]
-    assert outside == pytest.approx(0.338, abs=0.006 + 3 * error[1])
-    assert protected == pytest.approx(0.646, abs=0.006 + 3 * error[2])
-    assert none == pytest.approx(0.495, abs=0.02) and inside == pytest.approx(0.498, abs=0.02)
-    assert inside_protected > 0.58  # no test diagnosis leaks, and the sites' shares of patients stay in the features
-
-
-def test_b10_the_leak_shrinks_with_subjects_and_vanishes_without_imbalance():
-    """n = 200: .424 and .554 (here 210, as three sites need). Balanced sites: no bias, but for sites that are so by chance only."""
-    many = harmonised_sites(score="accuracy", n_subjects=210, repeats=150).draws["reported"].mean(axis=0)
-    assert many[1] == pytest.approx(0.424, abs=0.02) and many[2] == pytest.approx(0.554, abs=0.025)
-    balanced = harmonised_sites(imbalance=0, repeats=600).draws["reported"]
-    assert balanced.mean(axis=0) == pytest.approx(0.5, abs=0.05)
-    assert balanced[:, 3].mean() == pytest.approx(0.5, abs=3 * block_error(balanced[:, 3]))
-
-
-def test_b10b_a_site_effect_and_no_disease():
-    """AUC, two sites at .2 and .8: raw .761, protected .609, training rows .502."""
-    draws = harmonised_sites(n_sites=2, n_subjects=200, n_features=50, site_mark=0.7, repeats=400).draws
-    none, outside, protected, inside, _ = draws["reported"].mean(axis=0)
-    assert none == pytest.approx(0.761, abs=0.015)
-    assert protected == pytest.approx(0.609, abs=0.025)
-    assert inside == pytest.approx(0.502, abs=0.012)
-    assert outside < 0.45
+def test_b10_what_harmonisation_does_beside_the_figures_of_the_table():
+    draws = harmonised_sites(score="accuracy", site_mark=0, repeats=300).draws["reported"]
+    # No test diagnosis leaks, and the sites' shares of patients stay in the features.
+    assert draws[:, 4].mean() > 0.58
+    # Balanced sites: no bias, but for sites that are unbalanced by chance only.
+    balanced = harmonised_sites(imbalance=0, repeats=300).draws["reported"]
+    assert balanced.mean(axis=0) == pytest.approx(0.5, abs=0.06)
+    draws = harmonised_sites(n_sites=2, n_subjects=200, n_features=50, site_mark=0.7, repeats=100).draws
+    assert draws["reported"][:, 1].mean() < 0.45
     np.testing.assert_allclose(draws["true"], 0.5)
 
 
