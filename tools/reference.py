@@ -91,7 +91,7 @@ class Found:
     def __call__(self, statistic: Callable[[dict], float]) -> tuple[float, float]:
         """The error is the jackknife's. Whole blocks are left out: studies of a block may share labels and folds."""
         n = len(next(iter(self.draws.values())))
-        groups = min(n // self.block, 50)
+        groups = min(n // self.block, 25)
         edges = np.linspace(0, n // self.block, groups + 1).round().astype(int) * self.block
         without = np.array([statistic({name: np.delete(values, slice(a, b), axis=0) for name, values in self.draws.items()})
                             for a, b in pairwise(edges)])
@@ -975,7 +975,8 @@ NOT_RECOMPUTED = {
             "biases that it compares."),
     "R16": ("Yagis and others 2021, Scientific Reports 11:22544", "Cited in lesson 05. Its figures are of real images that cannot be "
             "redistributed; R17 is the closed form."),
-    "R18": ("Rosenblatt and others 2024, Nature Communications 15:1829", "Not used. Its data are not free to redistribute."),
+    "R18": ("Rosenblatt and others 2024, Nature Communications 15:1829", "Not used. Its figures are of connectomes that the course does not "
+            "have, and could not be checked."),
     "R20": ("Nygaard and others 2016; Snoek and others 2019", "Recomputed as B10 and B10b."),
     "R26": ("Northcutt and others 2021, NeurIPS Datasets and Benchmarks", "Cited in lesson 04: counts of wrong labels in real test sets."),
     "R30": ("Yu and others 2022; Makarious and others 2022", "Cited in lesson 06: counts of published studies, and a cohort under access "
