@@ -5,15 +5,17 @@
 #   make lab LAB_FLAGS=--no-browser       any flags of JupyterLab
 #   make lab PYTHON=python3.12            another Python, 3.11 to 3.14
 #   make notebooks NOTEBOOKS=05           only the notebooks whose names begin so
+#   make reference ROWS="R05 B12"         only these rows, shown and not written
 #   make pins UPGRADE=1                   the newest versions
 
 PYTHON ?= python3
 PORT ?=
 LAB_FLAGS ?=
 NOTEBOOKS ?=
+ROWS ?=
 UPGRADE ?=
 
-.PHONY: lab test setup notebooks datasets bench audit-rates picture pins lint
+.PHONY: lab test setup notebooks datasets bench audit-rates reference picture pins lint
 
 lab:
 	@$(PYTHON) tools/course.py lab $(if $(PORT),--port=$(PORT)) $(LAB_FLAGS)
@@ -35,6 +37,9 @@ bench: setup
 
 audit-rates: setup
 	@.venv/bin/python tools/audit_rates.py
+
+reference: setup
+	@.venv/bin/python tools/proof.py $(ROWS)
 
 picture: setup
 	@.venv/bin/python tools/readme_picture.py

@@ -6,7 +6,7 @@ them. An experiment computes and never draws.
 
 The studies are simulated in blocks. Block *b* of an experiment with seed *s* is drawn from a generator
 of its own, seeded with (s, b). The first picture of a panel (a few blocks), the refined one (all blocks)
-and a call in a test therefore show the very same studies.
+and a call in a test therefore show the very same studies, and so does a long run on many cores (`Experiment.run`).
 """
 
 import functools
