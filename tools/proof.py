@@ -24,7 +24,7 @@ HEAD = "| | expected | tolerance | obtained | standard error | verdict |\n|-|-|-
 def number(value):
     if abs(value - round(value)) < 1e-12:
         return str(round(value))
-    return f"{value:.4g}" if abs(value) < 0.001 else f"{value:.4f}".rstrip("0")
+    return f"{value:.{5 if abs(value) < 0.001 else 4}f}".rstrip("0").rstrip(".")
 
 
 def verdict(came_out):
@@ -33,15 +33,10 @@ def verdict(came_out):
 
 def lines_of(row, obtained, verdicts):
     """One line of the table for each figure, and for each direction."""
-    for name, (value, error) in obtained.items():
-        expected, tolerance = row.expected[name]
+    for name, (expected, tolerance) in row.expected.items():
+        value, error = obtained[name]
         shown = "exact" if tolerance <= reference.NEVER_MIND else f"± {number(tolerance)}"
-        if error:
-            # Three digits of the error, and no more of the value than it carries.
-            shown_value, shown_error = f"{value:.4f}", f"{error:.2g}"
-        else:
-            shown_value, shown_error = number(value), "0"
-        yield f"| {name} | {number(expected)} | {shown} | {shown_value} | {shown_error} | {verdict(verdicts[name])} |"
+        yield f"| {name} | {number(expected)} | {shown} | {number(value)} | {number(error)} | {verdict(verdicts[name])} |"
     for names in row.rising:
         name = reference.direction(names)
         yield f"| direction: {name} | | | | | {verdict(verdicts[name])} |"
