@@ -54,10 +54,10 @@ def test_the_standard_error_is_that_of_independent_blocks():
     # Ten studies of a block that are all alike are one study.
     _, error = Found({"x": np.repeat(x[:400], 10)}, 10).mean("x")
     assert error == pytest.approx(1 / np.sqrt(400), rel=0.3)
-    # Over 300 samples it is the spread of the statistic, for a quantile and a standard deviation too.
+    # Over 150 samples it is the spread of the statistic, for a quantile and a standard deviation too.
     for statistic in (np.mean, np.std, lambda a: np.quantile(a, 0.05)):
-        found = np.array([Found({"x": rng.standard_normal(1000)}, 10)(lambda d, f=statistic: f(d["x"])) for _ in range(300)])
-        assert np.sqrt(np.mean(found[:, 1] ** 2)) == pytest.approx(found[:, 0].std(), rel=0.2)
+        found = np.array([Found({"x": rng.standard_normal(1000)}, 10)(lambda d, f=statistic: f(d["x"])) for _ in range(150)])
+        assert np.sqrt(np.mean(found[:, 1] ** 2)) == pytest.approx(found[:, 0].std(), rel=0.25)
 
 
 def fake(expected, rising=()):
@@ -103,7 +103,7 @@ def test_the_page_is_of_these_rows():
     for row in ROWS:
         block = blocks[row.id]
         assert row.source in block and row.setting in block
-        shown = re.findall(r"^\| (.+?) \| (\S+) \| (.+?) \| (\S+) \| (\S+) \| (\S.*?) \|$", block, re.M)[1:]
+        shown = re.findall(r"^\| (.+?) \| (\S+) \| (.+?) \| (\S+) \| (\S+) \| (\S.*?) \|$", block, re.M)
         assert [line[0] for line in shown] == list(row.expected)
         for name, expected, tolerance, value, error, verdict in shown:
             wanted, within = row.expected[name]
@@ -144,10 +144,10 @@ def test_a_run_names_an_impossible_parameter(name):
         experiments.repeated_scans.run(**{name: -1})
 
 
-@pytest.mark.parametrize(("workers", "processes"), [(1, False), (2, True)])
-def test_a_run_on_a_dask_cluster_is_the_call(workers, processes):
+@pytest.mark.parametrize(("workers", "threads", "processes"), [(1, 2, False), (2, 1, True)])
+def test_a_run_on_a_dask_cluster_is_the_call(workers, threads, processes):
     here = experiments.repeated_scans(**SETTINGS)
-    cluster = LocalCluster(n_workers=workers, threads_per_worker=1, processes=processes, dashboard_address=None)
+    cluster = LocalCluster(n_workers=workers, threads_per_worker=threads, processes=processes, dashboard_address=None)
     with cluster, Client(cluster) as client, joblib.parallel_config("dask"), get_task_stream(client) as done:
         assert_same(experiments.repeated_scans.run(**SETTINGS), here)
     assert done.data  # it was the cluster that did the work

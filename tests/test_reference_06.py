@@ -111,13 +111,13 @@ def test_b12_is_scikit_learns_least_squares():
 
 
 def test_b10_what_harmonisation_does_beside_the_figures_of_the_table():
-    draws = harmonised_sites(score="accuracy", site_mark=0, repeats=300).draws["reported"]
+    draws = harmonised_sites(score="accuracy", site_mark=0, repeats=150).draws["reported"]
     # No test diagnosis leaks, and the sites' shares of patients stay in the features.
     assert draws[:, 4].mean() > 0.58
     # Balanced sites: no bias, but for sites that are unbalanced by chance only.
     balanced = harmonised_sites(imbalance=0, repeats=300).draws["reported"]
     assert balanced.mean(axis=0) == pytest.approx(0.5, abs=0.06)
-    draws = harmonised_sites(n_sites=2, n_subjects=200, n_features=50, site_mark=0.7, repeats=100).draws
+    draws = harmonised_sites(n_sites=2, n_subjects=200, n_features=50, site_mark=0.7, repeats=50).draws
     assert draws["reported"][:, 1].mean() < 0.45
     np.testing.assert_allclose(draws["true"], 0.5)
 

@@ -63,7 +63,7 @@ Published results and closed forms, recomputed with the simulations of this cour
 
 **{good} of {len(found)} rows reproduced** ({sum(figures)} of {len(figures)} figures and directions). {today}, Python {platform.python_version()}, {versions}, {os.cpu_count()} cores, {seconds / 60:.0f} minutes.
 
-A figure is *reproduced* when it lies within its tolerance of what is expected, or within three Monte-Carlo standard errors. The tolerance is the rounding of an exact figure; or the range that the source gives; or, where the figure was obtained by a simulation, about three standard errors of that simulation. The standard error is a jackknife over independent blocks of studies; it is 0 for what is calculated and not simulated. A direction says that figures come in that order. A row is reproduced when all of its figures and directions are.
+A figure is *reproduced* when it lies within its tolerance of what is expected, or within three Monte-Carlo standard errors. The tolerance is the rounding of an exact figure; or the range that the source gives; or, where the figure was obtained by a simulation, about three standard errors of that simulation. The standard error is a jackknife over independent blocks of studies; it is 0 for what is calculated and not simulated. The number of simulated studies is given for each row; within a row, costly figures may have fewer and cheap ones more. A direction says that figures come in that order. A row is reproduced when all of its figures and directions are.
 
 The tolerance decides, except in {", ".join(wide) or "no row"}: there, three standard errors of some figure are wider than its tolerance.
 
