@@ -29,7 +29,10 @@ def find_chromium() -> str | None:
 
 
 # Messages of the browser's console that have nothing to do with the course.
-HARMLESS = {}
+HARMLESS = {
+    # JupyterLab's debugger, when a kernel is closed before it has answered it: seen on a busy machine.
+    "Could not restore the debugger state",
+}
 
 
 @contextlib.contextmanager
