@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from answers import answers
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.feature_selection import SelectKBest, f_classif
@@ -38,23 +39,7 @@ NEAREST = KNeighborsClassifier(n_neighbors=1)
 SHUFFLED = StratifiedKFold(5, shuffle=True, random_state=0)
 GROUPED = StratifiedGroupKFold(5, shuffle=True, random_state=0)
 
-RIGHT, WRONG = {}, {}
-
-
-def right(task):
-    def keep(function):
-        RIGHT[task, function.__name__] = function
-        return function
-
-    return keep
-
-
-def wrong(task, *words):
-    def keep(function):
-        WRONG[task, function.__name__] = function, words
-        return function
-
-    return keep
+RIGHT, WRONG, right, wrong = answers()
 
 
 # Task 1: selection
