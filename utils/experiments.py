@@ -641,7 +641,7 @@ def two_equal_learners(
     labels = np.arange(n_scans) % 2
     held_out = np.zeros((n_splits, n_scans), bool)
     np.put_along_axis(held_out, rng.random((n_splits, n_scans)).argsort(axis=1)[:, :n_test], True, axis=1)
-    scores = []
+    right = []
     for _ in range(2):
         X = rng.standard_normal((repeats, n_scans, n_features))
         X[:, labels == 1, 0] += effect
@@ -650,15 +650,17 @@ def two_equal_learners(
         weights = high - low
         intercepts = -np.sum(weights * (low + high), axis=-1) / 2
         predicted = weights @ np.swapaxes(X, 1, 2) + intercepts[..., None] > 0
-        scores.append(((predicted == labels) & held_out).sum(axis=2) / n_test)
-    difference = scores[1] - scores[0]
+        right.append(((predicted == labels) & held_out).sum(axis=2))
+    difference = (right[1] - right[0]) / n_test
     mean, variance = difference.mean(axis=1), difference.var(axis=1, ddof=1)
+    scattered = np.ptp(difference, axis=1) > 0  # the variance of equal numbers may be 0 but for rounding
     p = {}
     for name, factor in (("plain t-test", 1 / n_splits),
                          ("corrected t-test", 1 / n_splits + n_test / (n_scans - n_test))):
         error = np.sqrt(factor * variance)
-        # Two models that differ in no split: nothing speaks for a difference.
-        t = np.divide(mean, error, out=np.zeros_like(mean), where=error > 0)
+        # Two models that differ in no split: nothing speaks for a difference. By the same amount in every
+        # split: t is endless.
+        t = np.divide(mean, error, out=np.where(mean == 0, 0, np.inf), where=scattered)
         p[name] = 2 * stats.t.sf(np.abs(t), n_splits - 1)
     return p
 
