@@ -43,6 +43,30 @@ CASES = [
     ("shrinkage_sweep", {"thresholds": (0.0, 0.5, 3.0)}),
     ("shrinkage_sweep", {"thresholds": (1.0, 9.0), "n_folds": 3, "effect": -2.0}),
     *[("region_mean", {"place": place, "n_voxels": 12}) for place in experiments.PLACES],
+    # lesson 04
+    ("wrong_labels", {"rates": (0, 0.2, 0.5)}),
+    ("wrong_labels", {"rates": (0.3,), "where": "test only", "rule": "nearest neighbour", "n_scans": 50}),
+    ("wrong_labels", {"rates": (0, 0.4), "where": "training only", "n_scans": 20}),
+    *(("kinds_of_wrong_labels", {"kind": kind, "prevalence": 0.3, "n_scans": 100}) for kind in experiments.KINDS),
+    # Nearly separable: the regression needs more steps than usual.
+    ("kinds_of_wrong_labels", {"kind": "mild patients missed", "rate": 0.4, "prevalence": 0.1, "n_scans": 100}),
+    *(("shared_errors", {"through": through, "shares": (0, 1), "n_scans": 60}) for through in experiments.SHARED),
+    ("labels_or_architecture", {"models": "these and a poor one", "n_scans": 60, "n_new": 40}),
+    ("labels_or_architecture", {"models": "two flexible ones", "signal": "XOR", "n_scans": 60, "n_new": 40}),
+    ("scans_or_raters", {"raters": (1, 5)}),
+    ("scans_or_raters", {"raters": (3,), "rule": "nearest neighbour", "shared": 0.5, "rating_cost": 0.5}),
+    # lesson 01
+    *(("planted_defect", {"defect": defect, "n_scans": 100, "effect": 1.0}) for defect in experiments.DEFECTS),
+    ("two_sites_paradox", {}),
+    ("scanner_mark", {"n_scans": 40, "size": 16}),
+    # lesson 06
+    ("site_shortcut", {"n_per_site": 50}),
+    ("harmonised_sites", {"n_features": 8, "site_mark": 0.5, "effect": 1.0}),
+    ("harmonised_sites", {"n_features": 80, "n_sites": 2, "score": "accuracy"}),
+    ("external_scaling", {"scanner_shift": 1.0}),
+    ("prevalence_shift", {}),
+    ("prevalence_shift", {"prevalence_outside": 0.9, "prevalence_inside": 0.2, "effect": 0.5}),  # nobody is called ill
+    ("sites_of_a_consortium", {"n_subjects": 80, "n_features": 4, "n_informative": 2, "site_counts": (1, 4)}),
 ]
 
 
