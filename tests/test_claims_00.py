@@ -12,7 +12,7 @@ def scores(n_scans, n_features):
 
 def test_more_features_are_worse_and_more_scans_help_slowly():
     reported = [scores(40, p)[0] for p in (20, 100, 1000)]
-    assert 0.47 < reported[0] < 0.53 < 0.75 < reported[1] < 0.93 < reported[2] < 0.97
-    reported, honest, true = scores(200, 1000)
-    assert 0.24 < reported - true < 0.30
+    assert 0.47 < reported[0] < 0.53 < 0.75 < reported[1] < 0.93 < reported[2] < 0.965
+    reported, honest, true = scores(80, 1000)
+    assert 0.36 < reported - true < 0.40
     assert abs(honest - 0.5) < 0.03

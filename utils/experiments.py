@@ -209,33 +209,34 @@ def selection_outside_folds(
     X = rng.standard_normal((repeats, n_scans, n_features), dtype=np.float32)
     X[:, labels == 1] += shift
 
-    def correct(products, train_products, allowed, test_labels):
+    def correct(train, test, test_labels, seen):
+        """Whether the rule made of the training scans `seen` is right about the test scans."""
+        train = train[:, seen]
         if rule == "nearest centroid":
-            predicted = replicates.nearest_centroid(products, train_products, labels, allowed) > 0
+            predicted = replicates.nearest_centroid(test, train, labels[seen]) > 0
         else:
-            squares = np.einsum("...ii->...i", train_products)
-            predicted = replicates.nearest_neighbour(products, squares, labels, allowed)
+            squares = np.einsum("...ij,...ij->...i", train, train)
+            predicted = replicates.nearest_neighbour(replicates.gram(test, train), squares, labels[seen], True)
         return predicted == test_labels
+
+    def chosen_features(number):
+        return np.take_along_axis(X, chosen[:, number, None, :], axis=2)
 
     # The first set of rows is all scans, the others are the training scans of every fold.
     rows = np.vstack([np.ones((1, n_scans), bool), folds != np.arange(n_folds)[:, None]])
     chosen = replicates.select_by_correlation(X, labels, n_selected, signed=signed, rows=rows)
-    apart = folds[:, None] != folds
-    honest = np.empty((repeats, n_scans))
+    reported, honest = np.empty((2, repeats, n_scans))
+    kept = chosen_features(0)
     for fold in range(n_folds):
-        kept = np.take_along_axis(X, chosen[:, fold + 1, None, :], axis=2)
-        train_products = replicates.gram(kept, kept)
         test = folds == fold
-        honest[:, test] = correct(train_products[:, test], train_products, apart[test], labels[test])
-    kept = np.take_along_axis(X, chosen[:, 0, None, :], axis=2)
-    train_products = replicates.gram(kept, kept)
-    reported = correct(train_products, train_products, apart, labels)
+        reported[:, test] = correct(kept, kept[:, test], labels[test], ~test)
+        inside = chosen_features(fold + 1)
+        honest[:, test] = correct(inside, inside[:, test], labels[test], ~test)
     # Features are independent, so new subjects need only the chosen ones.
     new_labels = np.arange(n_new) % 2
     new = rng.standard_normal((repeats, n_new, n_selected), dtype=np.float32)
     new += new_labels[:, None] * shift[chosen[:, 0]][:, None, :]
-    everyone = np.ones((n_new, n_scans), bool)
-    true = correct(replicates.gram(new, kept), train_products, everyone, new_labels)
+    true = correct(kept, new, new_labels, np.ones(n_scans, bool))
     return {"reported": reported.mean(axis=1), "honest": honest.mean(axis=1), "true": true.mean(axis=1)}
 
 

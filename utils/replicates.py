@@ -103,31 +103,22 @@ def nearest_neighbour(
     return np.take_along_axis(train_labels, nearest, axis=-1)
 
 
-def nearest_centroid(products: np.ndarray, train_products: np.ndarray, train_labels: np.ndarray,
-                     allowed: np.ndarray) -> np.ndarray:
-    """Score (above 0: label 1) of the nearest-centroid rule, from scalar products.
+def nearest_centroid(test: np.ndarray, train: np.ndarray, train_labels: np.ndarray) -> np.ndarray:
+    """Score (above 0: label 1) of the nearest-centroid rule.
 
     Parameters
     ----------
-    products : numpy.ndarray, shape (..., tests, trains)
-    train_products : numpy.ndarray, shape (..., trains, trains)
-    train_labels : numpy.ndarray, shape (trains,) or (repeats, trains)
-    allowed : numpy.ndarray of bool, shape (tests, trains)
-        Which training scans a test scan's rule may be made of.
+    test : numpy.ndarray, shape (..., tests, p)
+    train : numpy.ndarray, shape (..., trains, p)
+    train_labels : numpy.ndarray, shape (trains,)
 
     Returns
     -------
     numpy.ndarray, shape (..., tests)
     """
-    scores = 0
-    for label, sign in ((1, 1), (0, -1)):
-        weights = (allowed & (train_labels == label)[..., None, :]).astype(products.dtype)
-        weights /= weights.sum(axis=-1, keepdims=True)
-        towards = np.einsum("...ij,...ij->...i", products, weights)
-        # Squared length of the centroid: the mean of all scalar products of its scans.
-        squared = np.einsum("...ij,...ij->...i", weights @ train_products, weights)
-        scores = scores + sign * (towards - squared / 2)
-    return scores
+    low, high = (train[..., train_labels == label, :].mean(axis=-2, keepdims=True) for label in (0, 1))
+    middle = (high + low) / 2
+    return ((test - middle) @ np.swapaxes(high - low, -1, -2))[..., 0]
 
 
 def hat_matrix(X: np.ndarray, ridge: float = 0.0, *, penalise_intercept: bool = False) -> np.ndarray:
