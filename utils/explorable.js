@@ -2,7 +2,10 @@
 // the experiment; even the texts of the values come from Python.
 
 const COMPUTING = 300; // ms after which the picture is marked as not yet that of the newest position
-const SILENT = 5000; // ms after which the learner is told that Python does not answer
+const SILENT = 5000; // ms without a word from Python after which the learner is told
+const NO_ANSWER =
+  "Python does not answer. If another cell is running, wait for it. If Python was restarted or the connection was lost, run this cell again.";
+const RESTARTED = "Python was restarted. Run this cell again.";
 
 let views = 0;
 
@@ -65,7 +68,9 @@ function render({ model, el }) {
   );
 
   let address = null;
-  let timers = [];
+  let gone = false;
+  let computing = null;
+  let silent = null;
 
   function move(seed, at) {
     at ??= Object.fromEntries(Object.entries(controls).map(([name, { input }]) => [name, Number(input.value)]));
@@ -80,29 +85,50 @@ function render({ model, el }) {
 
   function wait() {
     announcer.textContent = "";
-    if (timers.length) return;
-    timers = [
-      setTimeout(() => {
-        root.classList.add("waiting");
-        status.textContent = "Computing …";
-      }, COMPUTING),
-      setTimeout(() => {
-        status.textContent = "Python does not answer. It is busy with another cell, or was restarted: then run this cell again.";
-        announcer.textContent = status.textContent;
-      }, SILENT),
-    ];
+    if (gone) {
+      root.classList.add("waiting");
+      warn(RESTARTED);
+      return;
+    }
+    computing ??= setTimeout(() => {
+      root.classList.add("waiting");
+      status.textContent = "Computing …";
+    }, COMPUTING);
+    silent ??= setTimeout(warn, SILENT, NO_ANSWER);
   }
 
-  function arrived() {
-    timers.forEach(clearTimeout);
-    timers = [];
+  function warn(text) {
+    silent = null;
+    status.textContent = announcer.textContent = text;
+  }
+
+  function heard(newest, complete) {
+    clearTimeout(silent);
+    // A refinement may stop half-way as well, when Python is restarted in the middle of it.
+    silent = newest && complete ? null : setTimeout(warn, SILENT, NO_ANSWER);
+    if (!newest) return;
+    clearTimeout(computing);
+    computing = null;
     root.classList.remove("waiting");
+  }
+
+  // JupyterLab lets go of all widgets when Python is restarted.
+  function lost() {
+    gone = true;
+    clearTimeout(silent);
+    clearTimeout(computing);
+    warn(RESTARTED);
   }
 
   function showOutcome() {
     const shown = model.get("shown");
+    // A notebook can be open in two windows: the other one has moved.
+    if (shown.turn >= model.get("position").turn) {
+      model.set("position", { turn: shown.turn, at: shown.at, seed: shown.seed });
+    }
     const newest = shown.turn === model.get("position").turn;
-    if (newest) arrived();
+    const refined = shown.repeats >= shown.of;
+    heard(newest, refined || shown.problem);
     const [width, height] = model.get("size");
     if (width) {
       stage.style.width = `${width}px`;
@@ -121,7 +147,6 @@ function render({ model, el }) {
       image.src = address;
       if (old) URL.revokeObjectURL(old);
     }
-    const refined = shown.repeats >= shown.of;
     // For the benchmark and the tests.
     root.dataset.turn = image.dataset.turn = shown.turn;
     root.dataset.state = refined || shown.problem ? "refined" : "refining";
@@ -141,6 +166,7 @@ function render({ model, el }) {
   };
   model.on("change:position", moved);
   model.on("change:shown", showOutcome);
+  model.on("comm_live_update", lost);
   showPosition();
   showOutcome();
   announcer.textContent = "";
@@ -148,7 +174,9 @@ function render({ model, el }) {
   return () => {
     model.off("change:position", moved);
     model.off("change:shown", showOutcome);
-    timers.forEach(clearTimeout);
+    model.off("comm_live_update", lost);
+    clearTimeout(computing);
+    clearTimeout(silent);
     if (address) URL.revokeObjectURL(address);
   };
 }

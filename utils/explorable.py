@@ -179,8 +179,8 @@ class Panel(anywidget.AnyWidget):
         Where the controls are: "turn", the running number of the move; "at", the index of every control's
         value, by name; and "seed". The front end writes it.
     shown : dict
-        What is on display: the "turn" that it answers, the "sentence", the number of simulated studies
-        ("repeats") "of" how many, and "problem", a sentence that stands in place of the picture.
+        What is on display: the position that it answers ("turn", "at", "seed"), the "sentence", the number of
+        simulated studies ("repeats") "of" how many, and "problem", a sentence that stands in place of the picture.
     picture : bytes
         The picture, a PNG.
     failure : Exception or None
@@ -292,7 +292,7 @@ class Panel(anywidget.AnyWidget):
                 self.failure = failure
                 self.size = self._drawing.size or self.size
                 self.picture = picture
-                self.shown = {"turn": position["turn"], "sentence": outcome.sentence if outcome else "",
+                self.shown = {**position, "sentence": outcome.sentence if outcome else "",
                               "repeats": outcome.repeats if outcome else 0, "of": self.repeats,
                               "problem": problem}
 

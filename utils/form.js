@@ -53,7 +53,8 @@ function render({ model, el }) {
     status.textContent = "Repairing one flaw after the other …";
     clearTimeout(timer);
     timer = setTimeout(() => {
-      status.textContent = "Python does not answer. It is busy with another cell, or was restarted: then run this cell again.";
+      status.textContent =
+        "Python does not answer. If another cell is running, wait for it. If Python was restarted or the connection was lost, run the cell with the paper and then this one again.";
     }, SILENT);
   });
 

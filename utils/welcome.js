@@ -66,7 +66,8 @@ function renderStand({ model, el }) {
     status.textContent = "";
     clearTimeout(timer);
     timer = setTimeout(() => {
-      status.textContent = "Python does not answer. It is busy with another cell, or was restarted: then run this cell again.";
+      status.textContent =
+        "Python does not answer. If another cell is running, wait for it. If Python was restarted or the connection was lost, run this cell again.";
     }, SILENT);
     model.send(content);
   }
