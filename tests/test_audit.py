@@ -236,7 +236,7 @@ def test_what_is_positive_is_the_readers_choice():
 
 
 def test_the_report_opens_anywhere_and_runs_nothing(voice, tmp_path):
-    page = voice.save(tmp_path / "report.html").read_text()
+    page = voice.save(tmp_path / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"<(script|link|iframe|object)|(src|href)=\"(?!data:)|url\(|@import", page)
     assert "default-src 'none'" in page and '<html lang="en">' in page and "width=device-width" in page
     assert page.count("<img ") == page.count(' alt="') >= 8 and len(page) < 600_000
@@ -248,7 +248,7 @@ def test_names_in_the_table_cannot_become_html(tmp_path):
     evil = "<script>alert(1)</script>"
     table = cohort(0).rename(columns={"feature_0": evil, "scanner": "s<b>"}).replace({"A": "<img src=x onerror=y>"})
     report = audit(table, **{**ROLES, "site": "s<b>"}, only=["columns", "site and label", "target leakage", "missing values and label"])
-    page = report.save(tmp_path / "r.html").read_text()
+    page = report.save(tmp_path / "r.html").read_text(encoding="utf-8")
     for text in (page, report._repr_html_()):
         assert "<script" not in text and "<img src=x" not in text and "<b>s" not in text
     assert "&lt;" in page
@@ -424,7 +424,7 @@ def test_an_interval_too_wide_for_calibration_is_no_good_mark():
 
 
 def test_the_report_says_what_its_levels_mean(clean, tmp_path):
-    page = clean.save(tmp_path / "r.html").read_text()
+    page = clean.save(tmp_path / "r.html").read_text(encoding="utf-8")
     for level, (_, _, words) in LEVELS.items():
         assert (words in page) == any(finding.level == level for finding in clean.findings)
     assert "from 0.01 downwards" in page
@@ -510,7 +510,7 @@ def test_files_that_are_refused(tmp_path, monkeypatch):
         read_table(tmp_path / "t.xlsx")
     with pytest.raises(DataError, match="There is no file 'none"):
         read_table(tmp_path / "none.csv")
-    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "empty.csv").write_text("", encoding="utf-8")
     with pytest.raises(DataError, match="cannot be read as a table"):
         audit(tmp_path / "empty.csv", label="y")
     (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n" * 100)[:-20])
@@ -531,16 +531,16 @@ def test_files_that_are_refused(tmp_path, monkeypatch):
 
 
 def test_a_bids_folder_is_joined(tmp_path):
-    (tmp_path / "participants.tsv").write_text("participant_id\tage\tgroup\nsub-01\t60\tPD\nsub-02\t61\tHC\nsub-03\tn/a\tHC\n")
-    (tmp_path / "t.tsv").write_text("participant_id\tsession_id\tputamen\n01\t1\t.8\nsub-01\tses-2\t.7\n02\tses-1\tn/a\n")
-    (tmp_path / "u.csv").write_text("participant_id,session_id,cortex\nsub-01,ses-1,2.5\nsub-01,2,2.4\n02,1,2.6\n")
+    (tmp_path / "participants.tsv").write_text("participant_id\tage\tgroup\nsub-01\t60\tPD\nsub-02\t61\tHC\nsub-03\tn/a\tHC\n", encoding="utf-8")
+    (tmp_path / "t.tsv").write_text("participant_id\tsession_id\tputamen\n01\t1\t.8\nsub-01\tses-2\t.7\n02\tses-1\tn/a\n", encoding="utf-8")
+    (tmp_path / "u.csv").write_text("participant_id,session_id,cortex\nsub-01,ses-1,2.5\nsub-01,2,2.4\n02,1,2.6\n", encoding="utf-8")
     joined = read_bids(tmp_path, tmp_path / "t.tsv", tmp_path / "u.csv")
     assert joined[["participant_id", "session_id", "age", "cortex"]].to_numpy().tolist() == [
         ["sub-01", "ses-1", 60, 2.5], ["sub-01", "ses-2", 60, 2.4], ["sub-02", "ses-1", 61, 2.6]]
     assert joined["putamen"].isna().tolist() == [False, False, True] and joined.attrs["left_out"] == 1
 
     def given(text):
-        (tmp_path / "v.csv").write_text(text)
+        (tmp_path / "v.csv").write_text(text, encoding="utf-8")
         return tmp_path / "v.csv"
 
     for text, sentence in (("subject,x\n1,2\n", "v.csv has no column 'participant_id'. Its columns: subject, x"),

@@ -204,7 +204,7 @@ def seen(panel):
     return {
         "picture": image.evaluate(DIGEST) if image.is_visible() else None,
         "alt": image.get_attribute("alt"),
-        "sentence": panel.locator(".sentence").inner_text(),
+        "sentence": panel.locator(".sentence").text_content(),  # also where the notebook has scrolled away
         "problem": problem.inner_text() if problem.is_visible() else None,
     }
 
@@ -406,7 +406,7 @@ def test_a_stand_is_taken_by_the_keyboard_kept_and_shown_again(lab, course):
     first.get_by_role("slider").press("End")
     form.get_by_role("button", name="Keep my stand").press("Enter")
     status.get_by_text("Kept in my_stand.json").wait_for()
-    assert json.loads(file.read_text()) == {"first": {"S1": ["it depends", 100]}}
+    assert json.loads(file.read_text(encoding="utf-8")) == {"first": {"S1": ["it depends", 100]}}
     results = Axe().run(notebook.page, context=".jp-OutputArea-output:has(.welcome)")
     assert results.violations_count == 0, results.generate_report()
     notebook.run(asked)

@@ -142,7 +142,7 @@ def course(tmp_path, monkeypatch):
     def write(kind, text):
         path = tmp_path / "source" / kind / "99_try.md"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         return path
 
     return write

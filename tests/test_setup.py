@@ -24,8 +24,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-README = (ROOT / "README.md").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 SYSTEMS = {
     "linux": {"sys_platform": "linux", "os_name": "posix", "platform_system": "Linux"},
     "macos": {"sys_platform": "darwin", "os_name": "posix", "platform_system": "Darwin"},
@@ -35,7 +35,7 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 
 def pins(name):
-    return [Requirement(line) for line in (ROOT / name).read_text().splitlines()]
+    return [Requirement(line) for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
 
 
 def tracked(*patterns):
@@ -99,7 +99,7 @@ def test_what_is_installed_here_is_what_is_pinned():
 
 def test_a_package_without_its_dependencies_finds_here_what_it_needs():
     """Its version is pinned and installed, and what it lacks is what requirements-nodeps.txt says, no more."""
-    lines = [line for line in (ROOT / course.NO_DEPS).read_text().splitlines() if not line.startswith("#")]
+    lines = [line for line in (ROOT / course.NO_DEPS).read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     assert [re.sub("==.*", "", line) for line in lines] == ["combatlearn"]
     [pin] = map(Requirement, lines)
     assert re.fullmatch(r"==[^,*]+", str(pin.specifier))
@@ -119,7 +119,7 @@ def test_a_package_without_its_dependencies_finds_here_what_it_needs():
 
 
 def test_it_is_installed_by_every_way_in(tmp_path, monkeypatch):
-    assert f"pip install --no-deps --requirement {course.NO_DEPS}" in (ROOT / "postBuild").read_text()
+    assert f"pip install --no-deps --requirement {course.NO_DEPS}" in (ROOT / "postBuild").read_text(encoding="utf-8")
     steps = []
     monkeypatch.setattr(course, "PREFIX", tmp_path)
     monkeypatch.setattr(course.subprocess, "call", lambda command, **_: steps.append(command) or 0)
@@ -151,7 +151,7 @@ def test_a_learner_needs_nothing_that_only_maintainers_need():
 
 
 def test_conda_takes_python_and_the_same_pins():
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     assert environment["name"] == course.NAME == PROJECT["name"]
     python, pip, by_pip = environment["dependencies"]
     assert re.fullmatch(r"python=3\.\d+", python)  # Binder takes Python 3.10 for anything less exact
@@ -175,7 +175,7 @@ def test_binder_builds_the_conda_environment(monkeypatch):
     installed = rendered.index('env update -p ${NB_PYTHON_PREFIX} --file "environment.yml"')
     assert copied < installed < rendered.index("RUN ./postBuild")
     assert os.access(ROOT / "postBuild", os.X_OK)
-    assert "tools/jupyterlab.json" in (ROOT / "postBuild").read_text()
+    assert "tools/jupyterlab.json" in (ROOT / "postBuild").read_text(encoding="utf-8")
 
 
 def test_jupyterlab_asks_for_a_token_and_has_no_news_pop_up(tmp_path):
@@ -239,19 +239,19 @@ def test_an_old_python_and_one_without_venv_are_told_so(monkeypatch):
         with pytest.raises(SystemExit, match="apt install python3-venv"):
             course.check_python()
     # an old Python must be able to read the file at all
-    ast.parse((ROOT / "tools/course.py").read_text(), feature_version=(3, 7))
+    ast.parse((ROOT / "tools/course.py").read_text(encoding="utf-8"), feature_version=(3, 7))
 
 
 def test_the_commands_of_the_readme_exist():
-    makefile = (ROOT / "Makefile").read_text()
-    texts = README + (ROOT / "CONTRIBUTING.md").read_text()
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    texts = README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     targets = set(re.findall(r"`make ([\w-]+)", texts))
     assert {"lab", "test"} <= targets
     assert targets <= set(re.findall(r"^([\w-]+):", makefile, re.M))
     assert set(re.findall(r"course\.py (\w+)`", README)) == {"lab", "test"}
     scripts = set(re.findall(r"tools/\w+\.py", makefile + texts))
     assert [name for name in sorted(scripts) if not (ROOT / name).exists()] == []
-    assert "make test" in (ROOT / ".ci/run").read_text()
+    assert "make test" in (ROOT / ".ci/run").read_text(encoding="utf-8")
 
 
 # The face
@@ -274,12 +274,12 @@ def test_the_repositorys_address_stands_in_one_place():
 
 
 def test_licences_and_citation_agree():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == PROJECT["version"]
     assert citation["license"] == [PROJECT["license"], "CC-BY-4.0"]
     assert README.startswith(f"# {citation['title']}\n")
     [author] = citation["authors"]
-    code, text = ((ROOT / name).read_text() for name in PROJECT["license-files"])
+    code, text = ((ROOT / name).read_text(encoding="utf-8") for name in PROJECT["license-files"])
     assert code.startswith("BSD 3-Clause License") and author["name"] in code
     assert text.startswith("Attribution 4.0 International")
     assert "Section 8 -- Interpretation." in text

@@ -131,4 +131,4 @@ def test_a_course_without_its_data_or_its_font_is_told(folder, monkeypatch):
 
 def test_the_file_is_plain_text_that_a_learner_can_read(folder):
     welcome.keep(ANSWERS)
-    assert json.loads((folder / "my_stand.json").read_text()) == {"first": {k: list(v) for k, v in ANSWERS.items()}}
+    assert json.loads((folder / "my_stand.json").read_text(encoding="utf-8")) == {"first": {k: list(v) for k, v in ANSWERS.items()}}

@@ -58,7 +58,7 @@ def stamp(wanted):
 def install(wanted, sentence):
     """Install the requirement files `wanted`, unless just these were installed by an earlier run."""
     path, content = stamp(wanted)
-    if path.exists() and path.read_text() == content and works("-c", ""):
+    if path.exists() and path.read_text(encoding="utf-8") == content and works("-c", ""):
         return
     check_python()
     print(sentence, flush=True)
@@ -81,7 +81,7 @@ def install(wanted, sentence):
     works("-c", "import matplotlib.pyplot")
     for end in range(1, len(wanted) + 1):
         path, content = stamp(wanted[:end])
-        path.write_text(content)
+        path.write_text(content, encoding="utf-8")
 
 
 def install_course():

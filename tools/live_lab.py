@@ -49,7 +49,7 @@ def serve(folder: Path, **environment: str):
             "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR",
             "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")}
         log = Path(home) / "server.log"
-        with log.open("w") as output:
+        with log.open("w", encoding="utf-8") as output:
             server = subprocess.Popen(
                 [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
                  f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
@@ -76,7 +76,7 @@ def _wait_for(address, server, log):
             urllib.request.urlopen(address + "/api/status", timeout=5).close()
             return
         time.sleep(0.1)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
+    raise RuntimeError("JupyterLab did not start:\n" + log.read_text(encoding="utf-8"))
 
 
 class Browser:

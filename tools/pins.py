@@ -33,13 +33,13 @@ def main(upgrade):
     with tempfile.TemporaryDirectory() as folder:
         both = Path(folder) / "both.txt"
         if not upgrade:
-            both.write_text(learner.read_text() + tester.read_text())
+            both.write_text(learner.read_text(encoding="utf-8") + tester.read_text(encoding="utf-8"))
         test = ["--extra", "test", "-c", learner.name, "-o", str(both)]
         subprocess.run([*COMPILE, *test], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         # By name: the same pin may stand there for fewer systems, but for all that the course runs on.
-        known = {line.split("==")[0] for line in learner.read_text().splitlines()}
-        more = (line for line in both.read_text().splitlines() if line.split("==")[0] not in known)
-        tester.write_text("".join(f"{line}\n" for line in more))
+        known = {line.split("==")[0] for line in learner.read_text(encoding="utf-8").splitlines()}
+        more = (line for line in both.read_text(encoding="utf-8").splitlines() if line.split("==")[0] not in known)
+        tester.write_text("".join(f"{line}\n" for line in more), encoding="utf-8")
         for platform, python in itertools.product(PLATFORMS, PYTHONS):
             print(f"{platform}, Python {python}", flush=True)
             where = ["--target", folder, "--python-platform", platform, "--python-version", python]

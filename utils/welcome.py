@@ -198,7 +198,7 @@ def installation() -> list[tuple[bool, str]]:
     # What is fine names no version, because these lines stand in stored outputs, which are the same everywhere.
     lines, other = [], []
     try:
-        pins = dict(re.findall(r"^([\w.-]+)==([\w.]+)", (root / "requirements.txt").read_text(), re.MULTILINE))
+        pins = dict(re.findall(r"^([\w.-]+)==([\w.]+)", (root / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE))
     except OSError:
         pins = {}
     wanted = [name for name in pins if name in _NEEDED]
