@@ -207,7 +207,7 @@ def selection_outside_folds(
     shift = np.zeros(n_features, np.float32)
     shift[:n_informative] = effect
     X = rng.standard_normal((repeats, n_scans, n_features), dtype=np.float32)
-    X[:, labels == 1] += shift
+    X[:, n_scans // 2:, :n_informative] += shift[:n_informative]
 
     def correct(train, test, test_labels, seen):
         """Whether the rule made of the training scans `seen` is right about the test scans."""
@@ -219,24 +219,22 @@ def selection_outside_folds(
             predicted = replicates.nearest_neighbour(replicates.gram(test, train), squares, labels[seen], True)
         return predicted == test_labels
 
-    def chosen_features(number):
-        return np.take_along_axis(X, chosen[:, number, None, :], axis=2)
-
     # The first set of rows is all scans, the others are the training scans of every fold.
     rows = np.vstack([np.ones((1, n_scans), bool), folds != np.arange(n_folds)[:, None]])
     chosen = replicates.select_by_correlation(X, labels, n_selected, signed=signed, rows=rows)
+    # Study by study, because the scans of one study stay in the processor's cache.
+    kept = np.stack([study[:, columns] for study, columns in zip(X, chosen, strict=True)]).swapaxes(1, 2)
+    best, inside = kept[:, 0], kept[:, 1:]
     reported, honest = np.empty((2, repeats, n_scans))
-    kept = chosen_features(0)
     for fold in range(n_folds):
         test = folds == fold
-        reported[:, test] = correct(kept, kept[:, test], labels[test], ~test)
-        inside = chosen_features(fold + 1)
-        honest[:, test] = correct(inside, inside[:, test], labels[test], ~test)
+        reported[:, test] = correct(best, best[:, test], labels[test], ~test)
+        honest[:, test] = correct(inside[:, fold], inside[:, fold, test], labels[test], ~test)
     # Features are independent, so new subjects need only the chosen ones.
     new_labels = np.arange(n_new) % 2
     new = rng.standard_normal((repeats, n_new, n_selected), dtype=np.float32)
     new += new_labels[:, None] * shift[chosen[:, 0]][:, None, :]
-    true = correct(kept, new, new_labels, np.ones(n_scans, bool))
+    true = correct(best, new, new_labels, np.ones(n_scans, bool))
     return {"reported": reported.mean(axis=1), "honest": honest.mean(axis=1), "true": true.mean(axis=1)}
 
 
@@ -1504,9 +1502,9 @@ def learning_curve_of_lda(
         spread = 1 + 4 * n_features / (effect**2 * n)
         if rule == "LDA":
             spread *= 1 + n_features / (n - n_features)
-        scores["theory"].append(np.full(repeats, stats.norm.cdf(effect / 2 / np.sqrt(spread))))
+        scores["theory"].append(np.full(repeats, ndtr(effect / 2 / np.sqrt(spread))))
     scores = {name: np.stack(values, axis=1) for name, values in scores.items()}
-    return scores | {"ceiling": np.full_like(scores["true"], stats.norm.cdf(effect / 2))}
+    return scores | {"ceiling": np.full_like(scores["true"], ndtr(effect / 2))}
 
 
 def _read_filter(draws, parameters):
@@ -1578,9 +1576,9 @@ def publication_filter(
 
 def _auc(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """AUC along the last axis; labels 0 and 1, of the shape of one row of scores; no ties expected."""
-    ranks = scores.argsort(axis=-1).argsort(axis=-1) + 1.0
+    ranks = np.arange(1, len(labels) + 1)
     high = labels.sum()
-    return ((ranks * labels).sum(axis=-1) - high * (high + 1) / 2) / (high * (len(labels) - high))
+    return (labels[scores.argsort(axis=-1)] @ ranks - high * (high + 1) / 2) / (high * (len(labels) - high))
 
 
 REGIONS = ("cortex", "cortex and subcortical volumes", "putamen alone")
@@ -1638,10 +1636,10 @@ def regional_mri(
                              REGIONS[2]: [volumes["putamen"]]}[regions])
     r = cohort.REGIONAL_R
     covariance = np.full((len(d), len(d)), r) + (1 - r) * np.eye(len(d))
-    labels = np.arange(sizes[-1]) % 2
-    X = np.sqrt(1 - r) * rng.standard_normal((repeats, sizes[-1], len(d)))
+    X = rng.standard_normal((repeats, sizes[-1], len(d)))
+    X *= np.sqrt(1 - r)
     X += np.sqrt(r) * rng.standard_normal((repeats, sizes[-1], 1))
-    X += labels[:, None] * d
+    X[:, 1::2] += d
     scores = {"training": [], "reported": [], "true": []}
     for n in sizes:
         some, (own, tests) = X[:, :n], _alternating(n)
@@ -1651,7 +1649,7 @@ def regional_mri(
         folds = [_auc(held_out[:, fold], own[test]) for fold, test in enumerate(tests)]
         scores["reported"].append(np.mean(folds, axis=0))
         width = np.sqrt(2 * np.einsum("rp,pq,rq->r", weights, covariance, weights))
-        scores["true"].append(stats.norm.cdf(weights @ d / width))
+        scores["true"].append(ndtr(weights @ d / width))
     scores = {name: np.stack(values, axis=1) for name, values in scores.items()}
     ceiling = cohort.bayes_auc(np.sqrt(d @ np.linalg.solve(covariance, d)))
     return scores | {"ceiling": np.full_like(scores["true"], ceiling)}
@@ -1984,9 +1982,13 @@ def region_mean(
         labels = np.arange(shape[-1]) % 2
         X = np.sqrt(1 - likeness) * rng.standard_normal((*shape, n_voxels))
         X += np.sqrt(likeness) * rng.standard_normal((*shape, 1))
-        first = np.zeros(shape, int) if place == PLACES[0] else rng.integers(n_voxels, size=shape)
-        raised = (np.arange(n_voxels) - first[..., None]) % n_voxels < n_affected
-        return X + effect * (raised & (labels == 1)[:, None]), labels
+        if place == PLACES[0]:
+            X[..., 1::2, :n_affected] += effect
+        else:
+            first = rng.integers(n_voxels, size=shape)
+            raised = (np.arange(n_voxels) - first[..., None]) % n_voxels < n_affected
+            X += effect * (raised & (labels == 1)[:, None])
+        return X, labels
 
     X, labels = recruit(repeats, n_scans)
     new, new_labels = recruit(n_new)

@@ -11,7 +11,6 @@ studies of a stack may share labels and folds (shape (n,)) or have their own (sh
 
 import numpy as np
 from scipy.special import ndtr
-from sklearn.model_selection import StratifiedKFold
 
 
 def stratified_folds(labels: np.ndarray, n_folds: int) -> np.ndarray:
@@ -28,9 +27,12 @@ def stratified_folds(labels: np.ndarray, n_folds: int) -> np.ndarray:
     -------
     numpy.ndarray of int, shape (n,)
     """
+    second = np.asarray(labels) != labels[0]
+    in_turn = np.sort(second)
     folds = np.empty(len(labels), dtype=int)
-    for fold, (_, test) in enumerate(StratifiedKFold(n_folds).split(labels[:, None], labels)):
-        folds[test] = fold
+    for kind in (False, True):
+        sizes = [np.count_nonzero(in_turn[fold::n_folds] == kind) for fold in range(n_folds)]
+        folds[second == kind] = np.repeat(np.arange(n_folds), sizes)
     return folds
 
 
@@ -226,7 +228,12 @@ def cross_validated_scores(X: np.ndarray, targets: np.ndarray, tests: np.ndarray
         return held_out_scores(hat_matrix(X, ridge, penalise_intercept=penalise_intercept), targets, tests)
     # Few features, many scans: subtracting the test scans from the sums costs less than an n by n matrix.
     X = np.concatenate([X, np.ones((*X.shape[:-1], 1), X.dtype)], axis=-1)
-    test_X, test_targets = X[:, tests], targets[tests][..., None]
+    if np.array_equal(tests, np.arange(tests.size).reshape(tests.shape[::-1]).T):
+        # The scans were dealt out in turn: every so many rows of X belong together, and nothing is copied.
+        test_X = np.swapaxes(X[:, : tests.size].reshape(len(X), *tests.shape[::-1], p + 1), 1, 2)
+    else:
+        test_X = X[:, tests]
+    test_targets = targets[tests][..., None]
     penalty = ridge * np.diag(np.r_[np.ones(p), 0])
     turned, test_turned = np.swapaxes(X, -1, -2), np.swapaxes(test_X, -1, -2)
     inner = (turned @ X + penalty)[:, None] - test_turned @ test_X
