@@ -40,7 +40,7 @@ CASES = [
     *[("tests_of_hidden_signal", {"shape": shape}) for shape in experiments.SHAPES],
     ("bias_and_variance", {"sizes": (20, 40, 160)}),
     ("bias_and_variance", {"sizes": (8, 20), "straight": 0.0, "n_noise": 0}),
-    ("shrinkage_sweep", {"thresholds": (0.0, 0.5, 3.0)}),
+    ("shrinkage_sweep", {"n_features": 30}),
     ("shrinkage_sweep", {"thresholds": (1.0, 9.0), "n_folds": 3, "effect": -2.0}),
     *[("region_mean", {"place": place, "n_voxels": 12}) for place in experiments.PLACES],
     # lesson 04

@@ -1,4 +1,4 @@
-"""Lesson 02's experiments against scikit-learn, and the directions of its panels.
+"""The directions of lesson 02's panels, and closed forms. That its experiments are scikit-learn's is in test_plain.py.
 
 The rows of the table of proof stand in tools/reference.py and are asserted in test_reference.py; here is what is no
 row. Ranges are about three Monte-Carlo standard errors.
@@ -7,10 +7,7 @@ row. Ranges are about three Monte-Carlo standard errors.
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import RidgeClassifier
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import PredefinedSplit, cross_val_score
 
 from utils import cohort, experiments
 from utils.experiments import (
@@ -27,17 +24,6 @@ def test_learning_curves_close_and_the_nearest_centroid_has_no_covariance_to_lea
     assert np.all(centroid["true"].mean(axis=0) >= lda["true"].mean(axis=0))
     np.testing.assert_allclose(lda["ceiling"], stats.norm.cdf(0.75))
     assert np.all(np.diff(lda["true"].mean(axis=0)) > 0) and np.all(np.diff(lda["training"].mean(axis=0)) < 0)
-
-
-def test_learning_curve_is_scikit_learns_lda():
-    X = np.random.default_rng([0, 0]).standard_normal((10, 1000, 10))
-    labels = np.arange(1000) % 2
-    X[..., 0] += np.where(labels, 0.75, -0.75)
-    training = learning_curve_of_lda(repeats=10).draws["training"]
-    for study, row in zip(X, training, strict=True):
-        for n, score in zip((20, 30, 50, 100, 200, 500, 1000), row, strict=True):
-            lda = LinearDiscriminantAnalysis(solver="lsqr").fit(study[:n], labels[:n])
-            assert lda.score(study[:n], labels[:n]) == pytest.approx(score)
 
 
 def test_r34_least_squares_separates_noise_once_there_are_as_many_features_as_scans():
@@ -57,20 +43,6 @@ def test_r36_the_panel_descends_twice_and_stays_below_its_first_peak():
     assert true[counts.index(100)] < true[counts.index(5)] - 0.1
     strong = complexity_of_the_model(repeats=300, ridge=100.0).draws["true"].mean(axis=0)
     assert strong[counts.index(40)] > true[counts.index(40)] + 0.08  # a penalty removes the dip
-
-
-def test_complexity_is_scikit_learns_ridge_classifier():
-    outcome = complexity_of_the_model(repeats=2, ridge=5.0)
-    X = np.random.default_rng([0, 0]).standard_normal((5, 40, 150))
-    labels = np.arange(40) % 2
-    X[..., :5] += np.where(labels, 1, -1)[:, None] * 0.75 / np.sqrt(5)
-    folds = PredefinedSplit(np.tile(np.arange(5), 8))
-    for study in range(2):
-        for i, count in enumerate(outcome.parameters["feature_counts"]):
-            model, some = RidgeClassifier(alpha=5.0), X[study, :, :count]
-            assert model.fit(some, labels).score(some, labels) == pytest.approx(outcome.draws["training"][study, i])
-            assert (cross_val_score(model, some, labels, cv=folds).mean()
-                    == pytest.approx(outcome.draws["reported"][study, i]))
 
 
 def test_choosing_complexity_by_cross_validation_is_optimistic_too():

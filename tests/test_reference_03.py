@@ -1,4 +1,4 @@
-"""Lesson 03's experiments against scikit-learn, and the directions of its panels.
+"""The directions of lesson 03's panels, and closed forms. That its experiments are scikit-learn's is in test_plain.py.
 
 The rows of the table of proof stand in tools/reference.py and are asserted in test_reference.py; here is what is no
 row. Ranges are about three Monte-Carlo standard errors.
@@ -9,14 +9,12 @@ import pytest
 from scipy import stats
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import cross_val_score
-from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import PolynomialFeatures
 
-from utils import replicates
 from utils.experiments import (
     PLACES,
     SHAPES,
-    THRESHOLDS,
     bias_and_variance,
     region_mean,
     shrinkage_sweep,
@@ -57,16 +55,10 @@ def test_what_a_straight_line_cannot_find_the_wider_test_does():
     assert found(WIDE, shape="U-shape", strength=1.0, n_scans=200) > 0.99
 
 
-def test_tests_without_signal_keep_their_promise_and_agree_with_scipy():
+def test_tests_without_signal_keep_their_promise():
     for shape in SHAPES:
         for test in (LINE, BOTH, WIDE):
             assert found(test, shape=shape, strength=0.0, n_scans=100, repeats=3000) == pytest.approx(0.05, abs=0.015)
-    rng = np.random.default_rng(1)
-    X, y = exclusive_or(rng, 50)
-    from utils.experiments import _p_of_regression
-
-    assert _p_of_regression(X[None, :, :1], y[None])[0] == pytest.approx(
-        stats.ttest_ind(X[y == 1, 0], X[y == 0, 0]).pvalue)
 
 
 def test_the_wider_test_pays_where_the_signal_is_a_weak_line():
@@ -116,20 +108,6 @@ def test_useless_measures_blind_the_nearest_neighbours():
         few.append(cross_val_score(KNeighborsClassifier(15), X[:, :2], y, cv=5).mean())
         many.append(cross_val_score(KNeighborsClassifier(15), X, y, cv=5).mean())
     assert np.mean(few) > 0.83 and np.mean(many) < 0.62
-
-
-def test_shrunken_centroids_are_scikit_learns():
-    rng = np.random.default_rng(3)
-    y = np.arange(40) % 2
-    X = rng.normal(size=(3, 40, 30)) + 0.8 * y[:, None] * (np.arange(30) < 5)
-    new = rng.normal(size=(200, 30)) + 0.4
-    weights, intercepts = replicates.shrunken_centroids(X, y, THRESHOLDS)
-    for study in range(3):
-        for t, threshold in enumerate(THRESHOLDS):
-            model = NearestCentroid(shrink_threshold=threshold or None).fit(X[study], y)
-            ours = new @ weights[study, t] + intercepts[study, t] > 0
-            if np.any(weights[study, t]):
-                np.testing.assert_array_equal(ours, model.predict(new) == 1)
 
 
 def test_too_much_shrinking_hides_the_signal_and_how_much_depends_on_its_spread():
