@@ -954,8 +954,13 @@ def differences(block: dict, found: list[dict]) -> dict[str, float]:
     names = set(block) - OF_A_BLOCK
     if names != set(found[0]):
         raise ValueError(f"The draws are {sorted(names)} in one form and {sorted(found[0])} in the other.")
-    return {name: float(np.abs(block[name][: len(found)] - np.stack([study[name] for study in found])).max())
-            for name in sorted(names)}
+    largest = {}
+    for name in sorted(names):
+        fast, plain = block[name][: len(found)], np.stack([study[name] for study in found])
+        if fast.shape != plain.shape:
+            raise ValueError(f"The draw {name!r} has shape {fast.shape} in one form and {plain.shape} in the other.")
+        largest[name] = float(np.abs(fast - plain).max())
+    return largest
 
 
 def _timed(steps) -> Iterator[tuple[float, dict]]:
@@ -983,9 +988,10 @@ def compare(name: str, seconds: float = 2.0, *, seed: int = 0, **parameters) -> 
     -------
     dict
         "name"; "block" (studies per block of the fast form); "batched_per_second" and "plain_per_second" (studies
-        per second of processor time, which other programs disturb little: by the median time of a block, and by the
-        median time of a study together with its share of the drawing); "ratio"; "difference" (largest absolute difference of any draw over the studies that the plain
-        loop analysed) and "studies" (how many these are).
+        per second of processor time, which other programs disturb little: by the median time of a block, and by
+        the median time of a study together with its share of the drawing); "ratio"; "difference" (largest
+        absolute difference of any draw over the studies that the plain loop analysed) and "studies" (how many
+        these are).
     """
     fast = getattr(experiments, name)
     settings = fast.defaults | parameters
@@ -1006,7 +1012,7 @@ def compare(name: str, seconds: float = 2.0, *, seed: int = 0, **parameters) -> 
                 found.append(study)
                 if enough := studies + len(found) >= 4 and sum(first + later) >= seconds:
                     break
-            worst = max(worst, *differences(block, found).values())
+            worst = np.max([worst, *differences(block, found).values()])  # not max(), which loses a NaN
             studies += len(found)
             if enough:
                 break
@@ -1015,7 +1021,7 @@ def compare(name: str, seconds: float = 2.0, *, seed: int = 0, **parameters) -> 
     drawing = max(np.median(first) - study, 0) / fast.block
     batched, plain = fast.block / np.median(fast_times), 1 / (study + drawing)
     return {"name": name, "block": fast.block, "batched_per_second": float(batched), "plain_per_second": float(plain),
-            "ratio": float(batched / plain), "difference": worst, "studies": studies}
+            "ratio": float(batched / plain), "difference": float(worst), "studies": studies}
 
 
 def table(seconds: float = 2.0) -> Iterator[dict]:
