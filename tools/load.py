@@ -1,18 +1,20 @@
-"""Twenty learners on one Jupyter server: how long a move takes, and how much memory it needs: `make load`.
+"""Twenty learners on one Jupyter server: how long a move takes, and how much memory they need: `make load`.
 
-    python tools/load.py                 1, 2, 5, 10 and 20 learners, into LOAD.md (about eight minutes)
-    python tools/load.py 1 2 4           these numbers, shown and not written
-    python tools/load.py 4 --seconds 10 --set OMP_NUM_THREADS=1
+    python tools/load.py                 20, 10, 5, 2 and 1 learners, into LOAD.md (about ten minutes)
+    python tools/load.py 4 2 --quick     these numbers, only the cells with panels, shown and not written
+    python tools/load.py 4 --gap 1 --set OMP_NUM_THREADS=1
 
 A learner is a kernel of their own and what JupyterLab's page says to it: a session, a websocket, the cells of
 the lesson, and the moves of the sliders, held back and merged while the kernel is busy as ipywidgets does it.
-One real browser among twenty shows that the figures are those of a page.
+One of them is a real browser, which shows that the figures are those of a page. All start at once. Then some
+leave, so that the same server is measured with fewer. At the end one runs the lesson alone.
 
 Ends with 1 if a move was lost or something went wrong.
 """
 
 import argparse
 import asyncio
+import concurrent.futures
 import contextlib
 import dataclasses
 import datetime
@@ -40,14 +42,19 @@ from tornado.websocket import websocket_connect
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "LOAD.md"
 LESSON = next((ROOT / "lessons").glob("05_*.ipynb"))
-SIZES = (1, 2, 5, 10, 20)
+SIZES = (20, 10, 5, 2, 1)
 SUBPROTOCOL = "v1.kernel.websocket.jupyter.org"
+
+PACKAGES = ("jupyterlab", "jupyter-server", "ipykernel", "ipywidgets", "numpy", "matplotlib")
+GOOD = 0.3  # seconds: an answer that the panel itself does not call late yet (COMPUTING in explorable.js)
 
 # A person: seconds from the beginning of one move to that of the next, between these, evenly.
 PAUSE = (1.0, 3.0)
 DRAGS = 0.2  # the share of the moves that are drags
 POSITIONS, DRAG = 10, 0.6  # positions of a drag, and the seconds that it takes
 PATIENCE = 60  # seconds after the last move, in which a late picture may come
+LATE = 5  # the same for the browser
+START = 1500  # seconds at most until everybody's lesson has run
 POLL = 10  # seconds between JupyterLab's questions about sessions and kernels
 
 FAILURE = "This simulation cannot be shown"  # how utils.explorable begins, when an experiment or a figure fails
@@ -66,6 +73,7 @@ class Move:
     problem: str = ""
     bytes: int = 0  # received for this panel until its next move
     pictures: int = 0
+    first_bytes: int = 0  # of the first picture
     during: int = 0  # bytes received before the last position of a drag
 
     @property
@@ -129,7 +137,8 @@ class View:
         complete = bool(shown["problem"]) or self._pictures > 0
         for move in self.moves:
             if complete and move.first is None and turn >= move.turn:
-                move.first, move.overtaken, move.problem = now, turn > move.turn, shown["problem"]
+                move.first, move.first_bytes = now, size
+                move.overtaken, move.problem = turn > move.turn, shown["problem"]
             if done and move.refined is None and turn == move.turn:
                 move.refined = now
         return shown["problem"] if FAILURE in shown["problem"] else ""
@@ -149,7 +158,7 @@ class Learner:
         self.views: list[View] = []
         self.complaints: list[str] = []
         self.received = 0  # bytes
-        self.started = self.ready = None
+        self.started = self.first_panel = self.ready = None
         self._by_comm, self._by_message, self._cells = {}, {}, set()
         self._subshell = None  # None: not asked for. "": asked for.
         self._done = asyncio.Event()
@@ -197,6 +206,7 @@ class Learner:
                 view = View(content["comm_id"], state, self._send_state)
                 self._by_comm[view.comm] = view
                 self.views.append(view)
+                self.first_panel = self.first_panel or self._clock()
         elif kind == "create_subshell_reply":
             self._subshell = content["subshell_id"]
         elif kind == "comm_msg" and content["comm_id"] in self._by_comm:
@@ -221,7 +231,7 @@ class Learner:
 
     async def play(self, seconds: float, rng: np.random.Generator) -> None:
         """Move the sliders of one panel after the other."""
-        first = len(self.views) and rng.integers(len(self.views))
+        first = rng.integers(len(self.views))
         begin = self._clock()
         at, number = rng.uniform(0, PAUSE[1]), 0
         while at < seconds:
@@ -276,14 +286,17 @@ class Page:
 
     async def open(self) -> None:
         """Load the notebook, start its kernel, and connect to it."""
+        began = time.perf_counter()
         self._http = httpx.AsyncClient(base_url=self.address, timeout=120)
         await self._http.get("/lab")  # gives the cookie without which a server takes no orders
         self._http.headers["X-XSRFToken"] = self._http.cookies["_xsrf"]
-        notebook = (await self._http.get(f"/api/contents/{self.path}", params={"content": 1})).raise_for_status().json()
-        self.cells = ["".join(cell["source"]) for cell in notebook["content"]["cells"] if cell["cell_type"] == "code"]
+        notebook = (await self._http.get(f"/api/contents/{self.path}", params={"content": 1})).raise_for_status()
+        self.notebook_bytes = len(notebook.content)
+        self.cells = ["".join(cell["source"]) for cell in notebook.json()["content"]["cells"] if cell["cell_type"] == "code"]
         session = await self._http.post("/api/sessions", json={
             "path": self.path, "name": LESSON.name, "type": "notebook", "kernel": {"name": "python3"}})
-        kernel = session.raise_for_status().json()["kernel"]["id"]
+        self._session = session.raise_for_status().json()["id"]
+        kernel = session.json()["kernel"]["id"]
         socket = f"{self.address}/api/kernels/{kernel}/channels?session_id={self.learner.session}"
         cookies = "; ".join(f"{name}={value}" for name, value in self._http.cookies.items())
         self._socket = await websocket_connect(
@@ -292,6 +305,7 @@ class Page:
         if self._socket.selected_subprotocol != SUBPROTOCOL:
             raise RuntimeError(f"The server does not speak {SUBPROTOCOL}.")
         self._tasks.append(asyncio.create_task(self._poll()))
+        self.opening = time.perf_counter() - began
 
     async def _poll(self):
         while True:
@@ -313,20 +327,22 @@ class Page:
         self.learner.receive(channel, {"header": header, "parent_header": parent, "content": content}, len(data), len(parts) - 4)
 
     async def close(self) -> None:
+        """Stop the kernel and leave."""
         self._closing = True
         for task in self._tasks:
             task.cancel()
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(httpx.HTTPError, AttributeError):
+            await self._http.delete(f"/api/sessions/{self._session}")
             self._socket.close()
-        await self._http.aclose()
+            await self._http.aclose()
 
 
 class Meter:
     """Memory and processor time of a server and its kernels, as long as it is entered."""
 
-    def __init__(self, server: psutil.Process, every: float = 2.0):
+    def __init__(self, server: psutil.Process, every: float = 5.0):
         self._server, self._every = server, every
-        self.samples = []  # (PSS, RSS, largest kernel's PSS) in bytes
+        self.samples = []  # PSS of all, RSS of all, PSS of the largest kernel and of the server, in bytes
 
     def family(self):
         return [self._server, *self._server.children(recursive=True)]
@@ -338,7 +354,7 @@ class Meter:
                 memory = process.memory_full_info()
                 pss.append(getattr(memory, "pss", memory.uss))
                 rss.append(memory.rss)
-        self.samples.append((sum(pss), sum(rss), max(pss[1:], default=0)))
+        self.samples.append((sum(pss), sum(rss), max(pss[1:], default=0), pss[0]))
 
     def processor(self) -> float:
         """Seconds of processor time that the server and its kernels have used."""
@@ -376,23 +392,108 @@ def busy() -> float:
     return sum(times) - times.idle - getattr(times, "iowait", 0) - getattr(times, "guest", 0) - getattr(times, "guest_nice", 0)
 
 
-async def start(pages: list[Page], gap: float) -> None:
-    """Open the lesson on these pages, `gap` seconds apart, and run all cells; wait for the last of them."""
+class Person:
+    """A learner with a real browser. Playwright wants to be called from one thread only: `call` does that."""
+
+    def __init__(self, address: str, folder: Path, name: str):
+        (folder / name).mkdir()
+        shutil.copy(LESSON, folder / name)
+        self._address, self._path = address, f"{name}/{LESSON.name}"
+        self._thread = concurrent.futures.ThreadPoolExecutor(1)
+        self.complaints: list[str] = []
+
+    async def call(self, what, *arguments):
+        return await asyncio.get_running_loop().run_in_executor(self._thread, what, *arguments)
+
+    def open(self) -> None:
+        """Open the lesson twice, and look how many bytes came over the wire."""
+        self._browser = Browser()
+        self._browser.context.add_init_script("performance.setResourceTimingBufferSize(10000)")
+        self.loads = []
+        for visit in (1, 2):
+            self._notebook = self._browser.open(self._address, self._path)
+            self._notebook.page.wait_for_timeout(1000)
+            self.loads.append(self._notebook.page.evaluate("""() => ['navigation', 'resource']
+                .flatMap(kind => performance.getEntriesByType(kind)).reduce((sum, entry) => sum + entry.transferSize, 0)"""))
+            if visit == 1:
+                self._notebook.close()
+
+    def run(self) -> None:
+        began = time.perf_counter()
+        self._notebook.run_all(START)
+        self.starting = time.perf_counter() - began
+        self.complaints += self._notebook.errors()
+        self._panels = self._notebook.page.locator(".explorable").all()
+        for panel in self._panels:
+            panel.evaluate(WATCH)
+
+    def play(self, seconds: float, rng: np.random.Generator) -> None:
+        """As `Learner.play`, with keys on the sliders."""
+        turns, ends, begin = [0] * len(self._panels), [], time.perf_counter()
+        at, number = rng.uniform(0, PAUSE[1]), 0
+        while at < seconds:
+            time.sleep(max(0, begin + at - time.perf_counter()))
+            which = number // 5 % len(self._panels)
+            sliders = self._panels[which].locator("input[type=range]").all()
+            slider = sliders[rng.integers(len(sliders))]
+            value, last = int(slider.input_value()), int(slider.get_attribute("max"))
+            step = rng.choice([-1, 1])
+            slider.focus()
+            start = time.perf_counter()
+            for number_of_key in range(POSITIONS if rng.random() < DRAGS else 1):
+                time.sleep(max(0, start + number_of_key * DRAG / (POSITIONS - 1) - time.perf_counter()))
+                step = step if 0 <= value + step <= last else -step
+                value += step
+                self._notebook.page.keyboard.press("ArrowRight" if step > 0 else "ArrowLeft")
+                turns[which] += 1
+            ends.append((which, turns[which]))
+            at += rng.uniform(*PAUSE)
+            number += 1
+        self._notebook.page.wait_for_timeout(1000 * LATE)
+        self.first = []  # seconds from the key to the frame with the picture
+        for which, turn in ends:
+            answer = self._panels[which].evaluate("""(panel, turn) => Math.min(...Object.entries(panel.bench.shown)
+                .filter(([of]) => of >= turn).map(([of, time]) => time)) - panel.bench.keys[turn - 1]""", turn)
+            if answer is None or not np.isfinite(answer):
+                self.complaints.append("the browser never showed a move")
+            else:
+                self.first.append(answer / 1000)
+        self.complaints += self._notebook.errors() + self._browser.complaints
+
+    def close(self) -> None:
+        self._notebook.close()
+        self._browser.__exit__()
+
+
+async def start(pages: list[Page], gap: float, quick: bool, person: Person | None = None) -> None:
+    """Open the lesson on these pages, `gap` seconds apart, and run its cells; wait for the last of them."""
     async def one(page, wait):
         await asyncio.sleep(wait)
-        await page.open()
-        page.learner.run([cell for cell in page.cells if "panel(" in cell] if PANELS else page.cells)
-        await page.learner.finished()
+        try:
+            await page.open()
+            page.learner.run([cell for cell in page.cells if "panel(" in cell] if quick else page.cells)
+            await asyncio.wait_for(page.learner.finished(), START)
+        except Exception as error:
+            page.learner.complaints.append(f"the lesson did not start: {error!r}")
 
-    await asyncio.gather(*(one(page, gap * number) for number, page in enumerate(pages)))
+    await asyncio.gather(*(one(page, gap * number) for number, page in enumerate(pages)),
+                         *([person.call(person.run)] if person else []))
 
 
-async def move(pages: list[Page], seconds: float, meter: Meter) -> None:
-    seeds = np.random.SeedSequence(len(pages)).spawn(len(pages))
+async def play(pages: list[Page], seconds: float, meter: Meter, person: Person | None = None) -> None:
+    """Let everybody move sliders, then wait for the last pictures."""
+    pages = [page for page in pages if page.learner.views]
+    for page in pages:
+        for view in page.learner.views:
+            view.moves.clear()
+    seeds = np.random.SeedSequence(len(pages)).spawn(len(pages) + 1)
+    browsing = asyncio.ensure_future(person.call(person.play, seconds, np.random.default_rng(seeds[-1]))) if person else None
     with meter:
         await asyncio.gather(*(page.learner.play(seconds, np.random.default_rng(seed))
-                               for page, seed in zip(pages, seeds, strict=True)))
+                               for page, seed in zip(pages, seeds[:-1], strict=True)))
     await asyncio.gather(*(page.learner.settle() for page in pages))
+    if browsing:
+        await browsing
 
 
 def server_of(address: str) -> psutil.Process:
@@ -401,48 +502,267 @@ def server_of(address: str) -> psutil.Process:
     return next(child for child in psutil.Process().children() if port in child.cmdline())
 
 
-async def grow(address, folder, sizes, seconds, say):
-    """Let the number of learners grow on one server."""
-    server, pages, rows = server_of(address), [], []
+@dataclasses.dataclass
+class Row:
+    """What was measured with so many learners; times in seconds, memory in bytes."""
+
+    learners: int
+    moves: list[Move]
+    seconds: float
+    memory: np.ndarray  # the peaks of Meter's samples
+    processor: float  # cores that the server and its kernels used, on average
+    own: float  # the same for this program (and nothing of the browser)
+    others: float  # and for all others: the browser, the rest of the machine
+
+    @property
+    def answered(self) -> np.ndarray:
+        """Seconds to the first picture, for every move that got one. (A setting without a study gets a sentence.)"""
+        return np.array([move.first - move.sent for move in self.moves if not move.lost and not move.problem])
+
+    @property
+    def refined(self) -> np.ndarray:
+        """Seconds to the refined picture; infinite where the learner moved on before."""
+        return np.array([move.refined - move.sent if move.refined else np.inf
+                         for move in self.moves if not move.problem])
+
+    @property
+    def lost(self) -> int:
+        return sum(move.lost for move in self.moves)
+
+    @property
+    def overtaken(self) -> int:
+        return sum(move.overtaken for move in self.moves)
+
+
+def quantile(values: np.ndarray, share: float) -> float:
+    """A quantile without interpolation, because a refinement may be infinitely far."""
+    return float(np.quantile(values, share, method="higher")) if len(values) else np.nan
+
+
+@dataclasses.dataclass
+class Found:
+    """All that a run has measured."""
+
+    rows: list[Row] = dataclasses.field(default_factory=list)
+    complaints: list[str] = dataclasses.field(default_factory=list)
+    opening: list[float] = dataclasses.field(default_factory=list)  # opened until the kernel answers
+    panel: list[float] = dataclasses.field(default_factory=list)  # "run all" until the first panel
+    ready: list[float] = dataclasses.field(default_factory=list)  # "run all" until the last cell
+    alone: tuple[float, float, float] = (np.nan,) * 3  # the same three for one learner
+    start_memory: np.ndarray | None = None
+    start_processor: float = np.nan  # seconds of processor time for one learner's lesson
+    start_others: float = np.nan
+    lesson_bytes: float = np.nan  # received while the lesson ran
+    notebook_bytes: float = np.nan
+    person: Person | None = None
+
+
+async def measure(address: str, folder: Path, sizes, seconds: float, *, gap: float = 0, quick: bool = False,
+                  browser: bool = False, say=print) -> Found:
+    """Start as many learners as the largest size, let them move sliders, and let some leave for every smaller size."""
+    found, server, sizes = Found(), server_of(address), sorted(sizes, reverse=True)
+    person = None
+    if browser:
+        say("A browser opens the lesson")
+        person = found.person = Person(address, folder, "browser")
+        await person.call(person.open)
+    pages = [Page(address, folder, f"learner-{number:02}") for number in range(1, sizes[0] + (not browser))]
+    say(f"{sizes[0]} learners run the lesson")
+    with Meter(server) as meter:
+        await start(pages, gap, quick, person)
+    good = [page.learner for page in pages if page.learner.ready]
+    found.opening = [page.opening for page in pages if page.learner.ready]
+    found.panel = [learner.first_panel - learner.started for learner in good]
+    found.ready = [learner.ready - learner.started for learner in good]
+    found.lesson_bytes = float(np.mean([learner.received for learner in good])) if good else np.nan
+    found.start_memory = np.max(meter.samples, axis=0)
+    found.start_others = meter.others / meter.seconds
+    say(f"  all cells after {max(found.ready, default=np.nan):.0f} s; other programs used {found.start_others:.2f} cores meanwhile")
     for size in sizes:
-        new = [Page(address, folder, f"learner-{number:02}") for number in range(len(pages) + 1, size + 1)]
+        if person and size < sizes[0]:
+            found.complaints += [f"browser: {complaint}" for complaint in person.complaints]
+            await person.call(person.close)
+            person = None
+        leaving, pages = pages[size:], pages[:size]
+        found.complaints += [complaint for page in leaving for complaint in page.learner.complaints]
+        await asyncio.gather(*(page.close() for page in leaving))
+        await asyncio.sleep(1)
         meter = Meter(server)
-        with meter:
-            await start(new, gap=1)
-        pages += new
-        starts = [page.learner.ready - page.learner.started for page in new]
-        say(f"{size}: started {len(new)} in {max(starts):.0f} s (cpu {meter.used:.0f} s in {meter.seconds:.0f} s, others {meter.others:.1f})")
-        for page in pages:
-            for view in page.learner.views:
-                view.moves.clear()
-        play = Meter(server)
-        await move(pages, seconds, play)
-        moves = [m for page in pages for m in page.learner.moves]
-        first = np.array([m.first - m.sent for m in moves if not m.lost and not m.problem])
-        refined = np.array([m.refined - m.sent if m.refined else np.inf for m in moves if not m.problem])
-        say(f"  {len(moves)} moves: first median {np.median(first):.3f} p95 {np.percentile(first, 95):.3f} worst {first.max():.3f}; "
-            f"refined median {np.percentile(refined, 50, method='higher'):.2f} p95 {np.percentile(refined, 95, method='higher'):.2f} share {np.isfinite(refined).mean():.2f}; "
-            f"lost {sum(m.lost for m in moves)} overtaken {sum(m.overtaken for m in moves)} problems {sum(bool(m.problem) for m in moves)}")
-        pss, rss, top = np.max(meter.samples + play.samples, axis=0) / 1e6
-        say(f"  memory {pss:.0f} MB PSS, {rss:.0f} RSS, per learner {pss/size:.0f}, largest kernel {top:.0f}; cpu {play.used/play.seconds/os.cpu_count():.0%} own {play.own/play.seconds/os.cpu_count():.0%} others {play.others/play.seconds/os.cpu_count():.0%}")
-        say(f"  bytes per move {np.mean([m.bytes for m in moves])/1e3:.0f} kB, pictures {np.mean([m.pictures for m in moves]):.1f}; complaints {[c for p in pages for c in p.learner.complaints]}")
-    for page in pages:
-        await page.close()
-    return rows
+        await play(pages, seconds, meter, person)
+        row = Row(size, [move for page in pages for move in page.learner.moves], seconds, np.max(meter.samples, axis=0),
+                  meter.used / meter.seconds, meter.own / meter.seconds, meter.others / meter.seconds)
+        found.rows.insert(0, row)
+        say(f"{size} learners: {len(row.moves)} moves, first picture {1000 * quantile(row.answered, 0.5):.0f} ms, "
+            f"95th percentile {1000 * quantile(row.answered, 0.95):.0f} ms, worst {1000 * max(row.answered, default=np.nan):.0f} ms, "
+            f"{row.lost} lost, {row.overtaken} overtaken, {np.isfinite(row.refined).mean():.0%} refined; "
+            f"{row.memory[0] / 1e6:.0f} MB; cores {row.processor:.2f}, this program {row.own:.2f}, others {row.others:.2f}")
+    if person:
+        found.complaints += [f"browser: {complaint}" for complaint in person.complaints]
+        await person.call(person.close)
+    found.complaints += [complaint for page in pages for complaint in page.learner.complaints]
+    await asyncio.gather(*(page.close() for page in pages))
+    await asyncio.sleep(1)
+    say("One learner runs the lesson alone")
+    alone = Page(address, folder, "alone")
+    used = Meter(server).processor()
+    await start([alone], 0, quick)
+    if alone.learner.ready:
+        learner = alone.learner
+        found.start_processor = Meter(server).processor() - used
+        found.alone = (alone.opening, learner.first_panel - learner.started, learner.ready - learner.started)
+    found.complaints += alone.learner.complaints
+    found.notebook_bytes = alone.notebook_bytes
+    await alone.close()
+    return found
+
+
+def ms(seconds: float) -> str:
+    return f"{1000 * seconds:,.0f} ms" if np.isfinite(seconds) else "after the next move"
+
+
+def mb(size: float) -> str:
+    return f"{size / 1e6:,.0f} MB"
+
+
+def line(x, y) -> tuple[float, float, float]:
+    """Intercept and slope of a straight line through points, and the largest distance from it."""
+    slope, intercept = np.polyfit(x, y, 1)
+    return float(intercept), float(slope), float(np.abs(np.polyval([slope, intercept], x) - y).max())
+
+
+def row_line(row: Row) -> str:
+    refined = f"{quantile(row.refined, 0.5):.1f} s" if np.isfinite(quantile(row.refined, 0.5)) else "after the next move"
+    return (f"| {row.learners} | {len(row.moves)} | {ms(quantile(row.answered, 0.5))} | {ms(quantile(row.answered, 0.95))} "
+            f"| {ms(max(row.answered, default=np.nan))} | {row.lost} | {row.overtaken} | {refined} | {np.isfinite(row.refined).mean():.0%} "
+            f"| {mb(row.memory[0])} | {mb(row.memory[0] / row.learners)} | {mb(row.memory[1])} | {row.processor:.2f} |")
+
+
+def page(found: Found, today: str, minutes: float) -> str:
+    """The text of LOAD.md."""
+    rows = found.rows
+    last, one = rows[-1], rows[0]
+    sizes = [row.learners for row in rows]
+    base, each, off = line(sizes, [row.memory[0] for row in rows])
+    start, growth, distance = line(sizes, [1000 * quantile(row.answered, 0.95) for row in rows])
+    moves = [move for row in rows for move in row.moves if not move.problem and not move.lost]
+    single = [move for move in moves if not move.drag]
+    drags = [move for move in moves if move.drag]
+    answers = last.answered
+    lost, overtaken = sum(row.lost for row in rows), sum(row.overtaken for row in rows)
+    problems = sum(bool(move.problem) for row in rows for move in row.moves)
+    kilobytes = {
+        "first": np.mean([move.first_bytes for move in single]) / 1000,
+        "move": np.mean([move.bytes for move in single]) / 1000,
+        "minute": np.mean([move.during for move in drags]) / DRAG * 60 / 1e6 if drags else np.nan,
+    }
+    traffic = sum(move.bytes for move in last.moves) / last.seconds * 8 / 1e6
+    # On a hub everybody has a server of their own: what one learner needs here.
+    own = max(one.memory[0], one.memory[2] + one.memory[3])
+    limit = -(-1.4 * own // 50e6) * 50e6
+    quiet = [row for row in rows if quantile(row.answered, 0.95) <= GOOD]
+    cores = max(row.processor / row.learners for row in rows)
+    per_core = max((row.learners for row in quiet), default=0) / os.cpu_count()
+    verdict = "No move was lost and nothing went wrong." if not lost and not found.complaints else (
+        f"**{lost} moves were lost and {len(found.complaints)} other things went wrong.**")
+    wrong = "".join(f"- `{complaint[:200]}`\n" for complaint in sorted(set(found.complaints)))
+    browser = found.person
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
+    return f"""# Many learners on one server
+
+How many people one machine can serve, and what to plan for each of them. Measured and written by `make load`, not typed.
+
+{today}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}; {minutes:.0f} minutes. {verdict}
+
+{wrong}
+| learners | moves | first picture, median | 95th percentile | worst | lost | overtaken | refined, median | refined in time | memory | per learner | (sum of RSS) | cores used |
+|-|-|-|-|-|-|-|-|-|-|-|-|-|
+{chr(10).join(row_line(row) for row in rows)}
+
+**Growth.** Memory is about {base / 1e6:.0f} MB + {each / 1e6:.0f} MB for each learner (the table differs from this line by {off / 1e6:.0f} MB at most). The 95th percentile of a move is about {start:.0f} ms + {growth:.0f} ms for each learner (by {distance:.0f} ms at most).
+
+**The start.** {last.learners} learners opened lesson 05 and ran all of its cells at the same moment, which is the worst moment of a workshop. Slowest and median of them, and one learner alone:
+
+| | {last.learners} at once, slowest | median | alone |
+|-|-|-|-|
+| opened until the kernel answers | {max(found.opening):.0f} s | {np.median(found.opening):.0f} s | {found.alone[0]:.1f} s |
+| "run all" until the first panel | {max(found.panel):.0f} s | {np.median(found.panel):.0f} s | {found.alone[1]:.1f} s |
+| "run all" until the last cell is done | {max(found.ready):.0f} s | {np.median(found.ready):.0f} s | {found.alone[2]:.0f} s |
+
+One lesson takes {found.start_processor:.0f} s of processor time, kernel and imports included. The highest memory during the start was {mb(found.start_memory[0])}.
+
+## What to plan
+
+| for each learner | |
+|-|-|
+| memory, all on one Jupyter server | {mb(each)}, and {mb(max(base, 0))} for the server |
+| memory, with a server of their own (a hub) | {mb(own)}; as a limit {mb(limit)}, which leaves room for a second notebook's variables, not for a second kernel |
+| processor, while moving sliders all the time | up to {cores:.2f} cores where nobody has to wait |
+| processor, while reading | none |
+| network, first visit of JupyterLab and this lesson | {browser.loads[0] / 1e6:.1f} MB |
+| network, next visit | {browser.loads[1] / 1e6:.1f} MB |
+| network, running all cells of the lesson | {found.lesson_bytes / 1e6:.1f} MB |
+| network, one move: the first picture | {kilobytes['first']:.0f} kB |
+| network, one move with its refinement | {kilobytes['move']:.0f} kB |
+| network, a minute of dragging without a pause | {kilobytes['minute']:.1f} MB |
+
+- **One machine for a room** (a laptop or a server with one JupyterLab for all). {f"With {per_core:.0f} learners for each core" if per_core >= 1 else "With fewer learners than measured here"}, 95 of 100 moves were answered within {1000 * GOOD:.0f} ms. {last.learners} learners on these {os.cpu_count()} cores waited {ms(quantile(answers, 0.95))} at the 95th percentile. A room does not move sliders all the time, as these learners did. One JupyterLab for all has one folder and no passwords between people: everybody can read and change everybody's notebooks.
+- **"Run all" is the worst moment.** Ask people to run cell by cell, as they read. Or let them open the lesson and run all some minutes before the session begins.
+- **A JupyterHub.** The Littlest JupyterHub recommends as memory the largest number of people at the same time × the most that one of them may use + 128 MB, and 20 to 40 % of room above what you measured; as processors the number of people × the most that one uses + 20 % of a core [[The Littlest JupyterHub](https://tljh.jupyter.org/en/latest/howto/admin/resource-estimation.html)]. For 20 people and the limit above that is {(20 * limit + 128e6) / 1e9:.1f} GB. The limit itself: `sudo tljh-config set limits.memory {limit / 1e6:.0f}M`.
+- **Binder.** mybinder.org guarantees 1 GB of memory to everybody and allows 2 GB at most; a session ends after 10 minutes without activity and lasts up to six hours, or up to one hour of processor time; 100 people at most may use one repository at the same time [[mybinder.org's guidelines](https://mybinder.readthedocs.io/en/latest/about/user-guidelines.html)]. This lesson needs {own / 1e9:.2f} GB and {found.start_processor:.0f} s of processor time; an hour of processor time is also {3600 / cores / 60:.0f} minutes of moving sliders without a pause. So memory is no problem. Start it some minutes early, because the first start of the day may have to fetch or build the course.
+- **Weak Wi-Fi.** {last.learners} learners who all moved sliders received {traffic:.0f} Mbit/s in all. Let them load JupyterLab and the lesson before the session ({last.learners} × {browser.loads[0] / 1e6:.1f} MB). Ask them to press the arrow keys, or to click on the slider's track, rather than to drag: a drag asks for a picture of every position on the way. Or let everybody run the course on their own machine; then it needs no network at all.
+
+## How it was measured
+
+A *learner* is a kernel of its own and a program that says to it what JupyterLab's page says: it opens a copy of lesson 05, runs every cell, asks the server for its sessions every {POLL} seconds, and moves sliders. A move begins every {np.mean(PAUSE):.0f} seconds on average (evenly between {PAUSE[0]:.0f} and {PAUSE[1]:.0f}), whether or not the last one was answered; every fifth is a drag of {POSITIONS} positions within {1000 * DRAG:.0f} ms; after five moves the learner turns to the next panel. While the kernel is busy with a change, newer ones are held back and merged, as ipywidgets does it. Seeds are fixed. Everybody moves for {last.seconds:.0f} s; then some learners leave, their kernels are stopped, and the rest is measured again on the same server.
+
+- *First picture*: from the last position of a move to the arrival of a picture of it. *Refined*: until the picture with all studies. *Refined in time*: the share of the moves that were, before the learner moved the same panel on.
+- *Lost*: no picture of this position or a newer one ever came. *Overtaken*: the first picture was of a newer position, because the learner had moved on. {overtaken} of {sum(len(row.moves) for row in rows)} moves were overtaken. {problems} moves went to settings that no study can have; they got their sentence, and count only as not lost.
+- *Wrong* would also be any error or warning in a cell, a figure that fails, a kernel that dies, a connection that closes.
+- *Memory*: proportional set sizes of the server and its kernels, added, at their highest: what several processes share is counted once. A sum of resident set sizes (RSS) counts it again for each. *Per learner* is the sum divided by the number, the server's share included; the largest kernel had {mb(max(row.memory[2] for row in rows))}.
+- *Cores used* are those of the server and its kernels, on average over the moves. The learners' program ran on the same machine and used {last.own:.2f} cores more with {last.learners} learners; everything else, the browser included, {last.others:.2f} (and {one.others:.2f} with one learner, without the browser; {found.start_others:.2f} during the start). On a machine that is busy otherwise, all times are longer.
+- *The browser*: one of the {last.learners} was a real one (Chromium, on the same machine), with keys on the sliders, timed from the key to the frame that shows the picture. {browser_line(browser, last)}
+- *Not measured*: the time on a network, encryption, and the proxy of a hub.
+"""
+
+
+def browser_line(person: Person, row: Row) -> str:
+    return (f"Its {len(person.first)} moves took {ms(quantile(np.array(person.first), 0.5))} in the median and "
+            f"{ms(quantile(np.array(person.first), 0.95))} at the 95th percentile; those of the {row.learners - 1} others "
+            f"{ms(quantile(row.answered, 0.5))} and {ms(quantile(row.answered, 0.95))}. "
+            f"Its last cell was done after {person.starting:.0f} s.")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sizes", nargs="*", type=int)
-    parser.add_argument("--seconds", type=float, default=40)
-    parser.add_argument("--set", action="append", default=[])
-    parser.add_argument("--panels", action="store_true")
+    parser.add_argument("sizes", nargs="*", type=int, help="numbers of learners; without them, all, and the page is written")
+    parser.add_argument("--seconds", type=float, default=35, help="of moving, for each number")
+    parser.add_argument("--gap", type=float, default=0, help="seconds between the starts of two learners")
+    parser.add_argument("--quick", action="store_true", help="run only the cells with panels")
+    parser.add_argument("--browser", action="store_true", help="with a real browser, even if no page is written")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="for the server's environment")
     arguments = parser.parse_args()
-    environment = dict(pair.split("=") for pair in arguments.set)
-    global PANELS
-    PANELS = arguments.panels
+    whole = not arguments.sizes
+    if whole and not find_chromium():
+        sys.exit("The page needs a browser as well. Install Chromium or Chrome, or set CHROMIUM to its path.")
+    began = time.perf_counter()
+
+    def say(text):
+        print(f"{time.perf_counter() - began:4.0f} s  {text}", flush=True)
+
+    environment = dict(pair.split("=", 1) for pair in arguments.set)
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder), **environment) as address:
-        asyncio.run(grow(address, Path(folder), arguments.sizes or SIZES, arguments.seconds, lambda text: print(text, flush=True)))
+        found = asyncio.run(measure(
+            address, Path(folder), arguments.sizes or SIZES, arguments.seconds, gap=arguments.gap, say=say,
+            quick=arguments.quick, browser=whole or arguments.browser))
+    say(f"alone: kernel {found.alone[0]:.1f} s, first panel {found.alone[1]:.1f} s, all cells {found.alone[2]:.0f} s")
+    for complaint in found.complaints:
+        print(f"WRONG: {complaint}")
+    if whole:
+        PAGE.write_text(page(found, datetime.date.today().isoformat(), (time.perf_counter() - began) / 60), encoding="utf-8")
+        print(f"Written: {PAGE.name}")
+    lost = sum(row.lost for row in found.rows)
+    print(f"Lost moves: {lost}. Other complaints: {len(found.complaints)}.")
+    return 1 if lost or found.complaints else 0
 
 
 if __name__ == "__main__":
