@@ -276,6 +276,35 @@ def test_move_ends_the_refinement_before_it(slow):
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("share, pause", [(1, 0.002), (0.5, 0.002 + 4 * 0.01), (0, 0.002 + 4 * 0.02)])
+def test_refinement_makes_room_where_it_has_to_wait_for_a_processor(slow, monkeypatch, share, pause):
+    """`share` of a processor is ours. Two blocks of 10 ms lie between two pauses."""
+    now = [0.0]
+    monkeypatch.setattr(explorable.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(explorable.time, "thread_time", lambda: now[0] * share)
+    monkeypatch.setattr(explorable.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    p = panel(slow, score_distributions, repeats=200, n_scans=Slider("Scans", 20, 60, step=10))
+    pauses = list(p._steps(p.position))
+    assert len(pauses) >= 5 and pauses == pytest.approx([pause] * len(pauses))
+    # However busy the machine is, the refinement goes on.
+    monkeypatch.setattr(explorable, "LISTEN", 10 * explorable.LISTEN)
+    assert max(p._steps(p.position)) <= 0.002 + 0.25
+
+
+def test_busy_machine_does_not_spend_its_time_on_pictures(slow, monkeypatch):
+    """The refinement takes 4 seconds by the clock, of which it computes in a tenth."""
+    now = [0.0]
+    monkeypatch.setattr(explorable.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(explorable.time, "thread_time", lambda: now[0] / 10)
+    monkeypatch.setattr(explorable.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + 20 * seconds))
+    p = panel(slow, score_distributions, repeats=200, n_scans=Slider("Scans", 20, 60, step=10))
+    seen = []
+    p.observe(lambda change: seen.append(change["new"]["repeats"]), "shown")
+    for _ in p._steps({**p.position, "turn": 1}):
+        pass
+    assert seen == [10, 110, 200]
+
+
 def test_move_that_was_held_up_does_not_overtake(make):
     p = make()
     move(p, turn=5, n_scans=1)

@@ -1,7 +1,7 @@
 """Twenty learners on one Jupyter server: how long a move takes, and how much memory they need: `make load`.
 
     python tools/load.py                 20, 10, 5, 2 and 1 learners, into LOAD.md (about ten minutes)
-    python tools/load.py 4 2 --quick     these numbers, only the cells with panels, shown and not written
+    python tools/load.py 4 2 --panels 3  these numbers, only the first panels, shown and not written
     python tools/load.py 4 --gap 1 --set OMP_NUM_THREADS=1
 
 A learner is a kernel of their own and what JupyterLab's page says to it: a session, a websocket, the cells of
@@ -106,8 +106,8 @@ class View:
             self._deliver(self.position)
 
     def _deliver(self, position):
-        self._send(self, {"method": "update", "state": {"position": position}, "buffer_paths": []})
         self.pending += 1
+        self._send(self, {"method": "update", "state": {"position": position}, "buffer_paths": []})
 
     def idle(self) -> None:
         """The kernel has dealt with a change that this panel had sent."""
@@ -163,19 +163,20 @@ class Learner:
         self._subshell = None  # None: not asked for. "": asked for.
         self._done = asyncio.Event()
 
-    def _send(self, channel, kind, content, **header):
+    def _send(self, channel, kind, content, view=None, **header):
         message = {
             "header": {"msg_id": uuid.uuid4().hex, "msg_type": kind, "username": "", "session": self.session,
                        "date": datetime.datetime.now(datetime.UTC).isoformat(), "version": "5.4", **header},
             "parent_header": {}, "metadata": {}, "content": content}
+        if view:
+            self._by_message[message["header"]["msg_id"]] = view
         self._send_message(channel, message)
         return message["header"]["msg_id"]
 
     def _send_state(self, view, data):
         # JupyterLab hands the messages of all widgets to one subshell, once the kernel has named it.
         header = {"subshell_id": self._subshell} if self._subshell else {}
-        sent = self._send("shell", "comm_msg", {"comm_id": view.comm, "data": data}, **header)
-        self._by_message[sent] = view
+        self._send("shell", "comm_msg", {"comm_id": view.comm, "data": data}, view, **header)
 
     def run(self, cells: list[str]) -> None:
         """Run all cells, as JupyterLab does: all requests at once, and none after one that failed."""
@@ -291,7 +292,6 @@ class Page:
         await self._http.get("/lab")  # gives the cookie without which a server takes no orders
         self._http.headers["X-XSRFToken"] = self._http.cookies["_xsrf"]
         notebook = (await self._http.get(f"/api/contents/{self.path}", params={"content": 1})).raise_for_status()
-        self.notebook_bytes = len(notebook.content)
         self.cells = ["".join(cell["source"]) for cell in notebook.json()["content"]["cells"] if cell["cell_type"] == "code"]
         session = await self._http.post("/api/sessions", json={
             "path": self.path, "name": LESSON.name, "type": "notebook", "kernel": {"name": "python3"}})
@@ -465,13 +465,13 @@ class Person:
         self._browser.__exit__()
 
 
-async def start(pages: list[Page], gap: float, quick: bool, person: Person | None = None) -> None:
-    """Open the lesson on these pages, `gap` seconds apart, and run its cells; wait for the last of them."""
+async def start(pages: list[Page], gap: float, panels: int | None, person: Person | None = None) -> None:
+    """Open the lesson on these pages, `gap` seconds apart, and run its cells (or its first `panels`); wait for all."""
     async def one(page, wait):
         await asyncio.sleep(wait)
         try:
             await page.open()
-            page.learner.run([cell for cell in page.cells if "panel(" in cell] if quick else page.cells)
+            page.learner.run([cell for cell in page.cells if "panel(" in cell][:panels] if panels else page.cells)
             await asyncio.wait_for(page.learner.finished(), START)
         except Exception as error:
             page.learner.complaints.append(f"the lesson did not start: {error!r}")
@@ -553,12 +553,11 @@ class Found:
     start_processor: float = np.nan  # seconds of processor time for one learner's lesson
     start_others: float = np.nan
     lesson_bytes: float = np.nan  # received while the lesson ran
-    notebook_bytes: float = np.nan
     person: Person | None = None
 
 
-async def measure(address: str, folder: Path, sizes, seconds: float, *, gap: float = 0, quick: bool = False,
-                  browser: bool = False, say=print) -> Found:
+async def measure(address: str, folder: Path, sizes, seconds: float, *, gap: float = 0, panels: int | None = None,
+                  browser: bool = False, alone: bool = True, say=print) -> Found:
     """Start as many learners as the largest size, let them move sliders, and let some leave for every smaller size."""
     found, server, sizes = Found(), server_of(address), sorted(sizes, reverse=True)
     person = None
@@ -569,7 +568,7 @@ async def measure(address: str, folder: Path, sizes, seconds: float, *, gap: flo
     pages = [Page(address, folder, f"learner-{number:02}") for number in range(1, sizes[0] + (not browser))]
     say(f"{sizes[0]} learners run the lesson")
     with Meter(server) as meter:
-        await start(pages, gap, quick, person)
+        await start(pages, gap, panels, person)
     good = [page.learner for page in pages if page.learner.ready]
     found.opening = [page.opening for page in pages if page.learner.ready]
     found.panel = [learner.first_panel - learner.started for learner in good]
@@ -601,18 +600,18 @@ async def measure(address: str, folder: Path, sizes, seconds: float, *, gap: flo
         await person.call(person.close)
     found.complaints += [complaint for page in pages for complaint in page.learner.complaints]
     await asyncio.gather(*(page.close() for page in pages))
-    await asyncio.sleep(1)
-    say("One learner runs the lesson alone")
-    alone = Page(address, folder, "alone")
-    used = Meter(server).processor()
-    await start([alone], 0, quick)
-    if alone.learner.ready:
-        learner = alone.learner
-        found.start_processor = Meter(server).processor() - used
-        found.alone = (alone.opening, learner.first_panel - learner.started, learner.ready - learner.started)
-    found.complaints += alone.learner.complaints
-    found.notebook_bytes = alone.notebook_bytes
-    await alone.close()
+    if alone:
+        await asyncio.sleep(1)
+        say("One learner runs the lesson alone")
+        page = Page(address, folder, "alone")
+        used = Meter(server).processor()
+        await start([page], 0, panels)
+        if page.learner.ready:
+            learner = page.learner
+            found.start_processor = Meter(server).processor() - used
+            found.alone = (page.opening, learner.first_panel - learner.started, learner.ready - learner.started)
+        found.complaints += page.learner.complaints
+        await page.close()
     return found
 
 
@@ -737,7 +736,7 @@ def main():
     parser.add_argument("sizes", nargs="*", type=int, help="numbers of learners; without them, all, and the page is written")
     parser.add_argument("--seconds", type=float, default=35, help="of moving, for each number")
     parser.add_argument("--gap", type=float, default=0, help="seconds between the starts of two learners")
-    parser.add_argument("--quick", action="store_true", help="run only the cells with panels")
+    parser.add_argument("--panels", type=int, help="run only the cells of so many panels")
     parser.add_argument("--browser", action="store_true", help="with a real browser, even if no page is written")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="for the server's environment")
     arguments = parser.parse_args()
@@ -753,7 +752,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder), **environment) as address:
         found = asyncio.run(measure(
             address, Path(folder), arguments.sizes or SIZES, arguments.seconds, gap=arguments.gap, say=say,
-            quick=arguments.quick, browser=whole or arguments.browser))
+            panels=arguments.panels, browser=whole or arguments.browser))
     say(f"alone: kernel {found.alone[0]:.1f} s, first panel {found.alone[1]:.1f} s, all cells {found.alone[2]:.0f} s")
     for complaint in found.complaints:
         print(f"WRONG: {complaint}")

@@ -6,7 +6,7 @@ computes, a function of `utils.figures` draws, native HTML controls (explorable.
 The newest position wins. A move is answered with a first picture, made of the few simulated studies that
 fit into a sixtieth of a second. Then the kernel adds studies in blocks, and listens for the next move
 between them; a move ends the refinement of the position before it. So nothing is queued, and the kernel
-stays free for other cells. Where no event loop runs (a plain Python script), a move computes everything
+stays free for other cells. Where many kernels share a machine, refinements make room for first pictures. Where no event loop runs (a plain Python script), a move computes everything
 before it returns.
 
 The output of a cell that ends in a panel holds the widget and, for front ends without a kernel (GitHub,
@@ -50,6 +50,9 @@ FIRST_LOOK = 0.015  # of simulating before the first picture
 REDRAW = 0.2  # between pictures while refining
 LISTEN = 0.015  # between pauses, in which a new move is heard
 PAUSE = 0.002
+# Many kernels may share a processor. A pause is longer by so many times what a refinement had to wait for its turn,
+# at most by YIELD_MOST, so that first pictures come before refinements, whoever's they are (measured in LOAD.md).
+YIELD, YIELD_MOST = 4, 0.25
 
 
 class Slider:
@@ -246,16 +249,16 @@ class Panel(anywidget.AnyWidget):
         await asyncio.sleep(0)
         if ticket is not self._newest:
             return
-        for _ in self._steps(position, ticket):
-            # Not 0: messages come and go by other threads, which need a moment to hand them over.
-            await asyncio.sleep(PAUSE)
+        for pause in self._steps(position, ticket):
+            await asyncio.sleep(pause)
             if ticket is not self._newest:
                 return
 
-    def _steps(self, position: dict, ticket: object = None, refine_only: bool = False) -> Iterator[None]:
-        """Compute and show what belongs to a position; yield where a new move may be heard."""
+    def _steps(self, position: dict, ticket: object = None, refine_only: bool = False) -> Iterator[float]:
+        """Compute and show what belongs to a position; yield, for so many seconds, where a new move may be heard."""
         pictures = 0
-        began = listened = drawn = time.perf_counter()
+        began = listened = time.perf_counter()
+        worked = drawn = time.thread_time()
         try:
             for outcome in self.experiment.stream(repeats=self.repeats, seed=position["seed"],
                                                   **self.parameters(position)):
@@ -263,14 +266,20 @@ class Panel(anywidget.AnyWidget):
                 block = (now - began) / math.ceil(outcome.repeats / self.experiment.block)
                 # A first picture is never given up for a newer move: while a learner drags, each would give
                 # way to the next and none would be seen.
-                waited = FIRST_LOOK - block if pictures == 0 else REDRAW
-                if outcome.repeats >= self.repeats or (not refine_only and now - drawn >= waited):
+                if pictures == 0:
+                    due = now - began >= FIRST_LOOK - block
+                else:  # in time of one's own, or a busy machine would do nothing but draw
+                    due = time.thread_time() - drawn >= REDRAW
+                if outcome.repeats >= self.repeats or (not refine_only and due):
                     self._show(position, ticket, outcome)
                     pictures += 1
-                    drawn = time.perf_counter()
-                if pictures and time.perf_counter() - listened >= LISTEN:
-                    yield
-                    listened = time.perf_counter()
+                    drawn = time.thread_time()
+                now = time.perf_counter()
+                if pictures and now - listened >= LISTEN:
+                    waited = (now - listened) - (time.thread_time() - worked)
+                    # Not 0: messages come and go by other threads, which need a moment to hand them over.
+                    yield PAUSE + min(YIELD * max(0, waited), YIELD_MOST)
+                    listened, worked = time.perf_counter(), time.thread_time()
         except ParameterError as error:
             # The experiment speaks of its parameters; the learner knows the controls by their labels.
             names = "|".join(map(re.escape, self.moved))
