@@ -15,7 +15,7 @@ NOTEBOOKS ?=
 ROWS ?=
 UPGRADE ?=
 
-.PHONY: lab test setup notebooks datasets bench audit-rates reference picture pins lint
+.PHONY: lab test setup notebooks datasets bench load audit-rates reference picture pins lint
 
 lab:
 	@$(PYTHON) tools/course.py lab $(if $(PORT),--port=$(PORT)) $(LAB_FLAGS)
@@ -34,6 +34,9 @@ datasets: setup
 
 bench: setup
 	@.venv/bin/python tools/bench_panels.py
+
+load: setup
+	@.venv/bin/python tools/load.py
 
 audit-rates: setup
 	@.venv/bin/python tools/audit_rates.py

@@ -189,3 +189,34 @@ def test_two_learners_lose_no_move(tmp_path):
     assert any(move.refined for move in moves)
     assert found.rows[0].memory[0] > 2e8 and found.rows[0].processor > 0
     assert all(move.problem or move.first_bytes > 5000 for move in moves)
+
+
+class Browsing:
+    """What a browser has found."""
+
+    def __init__(self):
+        self.loads, self.first, self.starting, self.complaints = [12e6, 3e5], [0.1, 0.2], 80.0, []
+
+
+def found(*, complaints=(), lost=False):
+    rows = []
+    for learners in (1, 20):
+        moves = [load.Move(1, 0.0, first=0.1 * learners, refined=2.0, bytes=90_000, first_bytes=30_000),
+                 load.Move(2, 0.0, drag=True, first=0.1, bytes=90_000, first_bytes=30_000, during=60_000)]
+        if lost:
+            moves.append(load.Move(3, 0.0))
+        rows.append(load.Row(learners, moves, 35, np.array([3e8, 4e8, 2e8, 1e8]) * learners, 0.2 * learners, 0.01, 0.02))
+    return load.Found(rows, list(complaints), [1.0], [2.0], [30.0], (1.0, 2.0, 30.0), np.array([7e9, 8e9, 3e8, 1e8]), 25.0,
+                      0.05, 1.2e6, Browsing())
+
+
+def test_page():
+    text = load.page(found(), "2026-01-01", 9)
+    assert "No move was lost and nothing went wrong." in text and "nan" not in text and "inf" not in text.replace("inform", "")
+    table = [line.split("|") for line in text.splitlines() if line.startswith(("| 1 |", "| 20 |"))]
+    assert [[cell.strip() for cell in line[1:6]] for line in table] == [
+        ["1", "2", "100 ms", "100 ms", "100 ms"], ["20", "2", "2,000 ms", "2,000 ms", "2,000 ms"]]
+    assert [line[10].strip() for line in table] == ["300 MB", "6,000 MB"]
+    assert "Memory is about 0 MB + 300 MB for each learner" in text
+    text = load.page(found(complaints=["ValueError: no"], lost=True), "2026-01-01", 9)
+    assert "**2 moves were lost and 1 other things went wrong.**" in text and "- `ValueError: no`" in text
