@@ -66,7 +66,7 @@ def test_distance_rules_are_those_of_scikit_learn(rule):
         np.testing.assert_array_equal(found, cross_val_predict(model, study, labels, cv=StratifiedKFold(5)))
 
 
-@pytest.mark.parametrize(("n", "p", "ridge"), [(40, 10, 1.0), (40, 10, 1e-8), (30, 60, 2.0)])
+@pytest.mark.parametrize(("n", "p", "ridge"), [(40, 10, 1.0), (40, 10, 1e-8), (30, 60, 2.0), (30, 60, 1e-6)])
 def test_linear_rule_is_ridge_classifier(n, p, ridge):
     X, labels = studies(n, p)
     targets = 2.0 * labels - 1

@@ -144,15 +144,19 @@ def hat_matrix(X: np.ndarray, ridge: float = 0.0, *, penalise_intercept: bool = 
     numpy.ndarray, shape (repeats, n, n)
     """
     n, p = X.shape[-2:]
-    if not penalise_intercept:
-        X = X - X.mean(axis=-2, keepdims=True)
-    if p < n and not penalise_intercept:
+    if penalise_intercept:
+        K = gram(X, X) + 1
+        return np.linalg.solve(K + ridge * np.eye(n), K)
+    X = X - X.mean(axis=-2, keepdims=True)
+    if p < n:
         inner = np.swapaxes(X, -1, -2) @ X + ridge * np.eye(p)
-        H = X @ np.linalg.solve(inner, np.swapaxes(X, -1, -2))
-    else:
-        K = gram(X, X) + penalise_intercept
-        H = np.linalg.solve(K + ridge * np.eye(n), K)
-    return H if penalise_intercept else H + 1 / n
+        return X @ np.linalg.solve(inner, np.swapaxes(X, -1, -2)) + 1 / n
+    K = gram(X, X)
+    # Centred features say nothing about the mean. In that direction the inverse of K + ridge would be 1 / ridge,
+    # and with a small penalty its rounding errors would drown the rest. So it is filled up and taken out again.
+    level = np.trace(K, axis1=-2, axis2=-1)[..., None, None] / n
+    inverse = np.linalg.inv(K + level + ridge * np.eye(n))
+    return np.eye(n) - ridge * (inverse - 1 / (n * (ridge + n * level)))
 
 
 def held_out_scores(H: np.ndarray, targets: np.ndarray, tests) -> np.ndarray:
