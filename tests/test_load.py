@@ -215,8 +215,9 @@ def test_page():
     assert "No move was lost and nothing went wrong." in text and "nan" not in text and "inf" not in text.replace("inform", "")
     table = [line.split("|") for line in text.splitlines() if line.startswith(("| 1 |", "| 20 |"))]
     assert [[cell.strip() for cell in line[1:6]] for line in table] == [
-        ["1", "2", "100 ms", "100 ms", "100 ms"], ["20", "2", "2,000 ms", "2,000 ms", "2,000 ms"]]
-    assert [line[10].strip() for line in table] == ["300 MB", "6,000 MB"]
+        ["1", "2", "100 ms", "100 ms", "100 ms"], ["20", "2", "2,000 ms", "2,000 ms", "2,000 ms"],
+        ["1", "300 MB", "300 MB", "400 MB", "0.20"], ["20", "6,000 MB", "300 MB", "8,000 MB", "4.00"]]
     assert "Memory is about 0 MB + 300 MB for each learner" in text
+    assert "at most 350 MB for each learner: reached" in text and "With up to 1 learners" in text
     text = load.page(found(complaints=["ValueError: no"], lost=True), "2026-01-01", 9)
     assert "**2 moves were lost and 1 other things went wrong.**" in text and "- `ValueError: no`" in text

@@ -46,6 +46,7 @@ SIZES = (20, 10, 5, 2, 1)
 SUBPROTOCOL = "v1.kernel.websocket.jupyter.org"
 
 PACKAGES = ("jupyterlab", "jupyter-server", "ipykernel", "ipywidgets", "numpy", "matplotlib")
+AIM = 350e6  # bytes of memory for each learner
 GOOD = 0.3  # seconds: an answer that the panel itself does not call late yet (COMPUTING in explorable.js)
 
 # A person: seconds from the beginning of one move to that of the next, between these, evenly.
@@ -158,6 +159,7 @@ class Learner:
         self.views: list[View] = []
         self.complaints: list[str] = []
         self.received = 0  # bytes
+        self.total = 0  # cells that were to be run
         self.started = self.first_panel = self.ready = None
         self._by_comm, self._by_message, self._cells = {}, {}, set()
         self._subshell = None  # None: not asked for. "": asked for.
@@ -180,7 +182,7 @@ class Learner:
 
     def run(self, cells: list[str]) -> None:
         """Run all cells, as JupyterLab does: all requests at once, and none after one that failed."""
-        self.started, self.ready = self._clock(), None
+        self.started, self.ready, self.total = self._clock(), None, len(cells)
         self._done.clear()
         self._cells = {self._send("shell", "execute_request", {
             "code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": True,
@@ -480,6 +482,15 @@ async def start(pages: list[Page], gap: float, panels: int | None, person: Perso
                          *([person.call(person.run)] if person else []))
 
 
+async def tell(pages: list[Page], say) -> None:
+    """How far the start is."""
+    while True:
+        await asyncio.sleep(15)
+        cells = [page.learner.total for page in pages if page.learner.started]
+        left = sum(len(page.learner._cells) for page in pages)
+        say(f"  {len(cells)} kernels, {sum(cells) - left} of {sum(cells)} cells done")
+
+
 async def play(pages: list[Page], seconds: float, meter: Meter, person: Person | None = None) -> None:
     """Let everybody move sliders, then wait for the last pictures."""
     pages = [page for page in pages if page.learner.views]
@@ -568,7 +579,9 @@ async def measure(address: str, folder: Path, sizes, seconds: float, *, gap: flo
     pages = [Page(address, folder, f"learner-{number:02}") for number in range(1, sizes[0] + (not browser))]
     say(f"{sizes[0]} learners run the lesson")
     with Meter(server) as meter:
+        telling = asyncio.ensure_future(tell(pages, say))
         await start(pages, gap, panels, person)
+        telling.cancel()
     good = [page.learner for page in pages if page.learner.ready]
     found.opening = [page.opening for page in pages if page.learner.ready]
     found.panel = [learner.first_panel - learner.started for learner in good]
@@ -616,7 +629,7 @@ async def measure(address: str, folder: Path, sizes, seconds: float, *, gap: flo
 
 
 def ms(seconds: float) -> str:
-    return f"{1000 * seconds:,.0f} ms" if np.isfinite(seconds) else "after the next move"
+    return f"{1000 * seconds:,.0f} ms"
 
 
 def mb(size: float) -> str:
@@ -629,14 +642,20 @@ def line(x, y) -> tuple[float, float, float]:
     return float(intercept), float(slope), float(np.abs(np.polyval([slope, intercept], x) - y).max())
 
 
-def row_line(row: Row) -> str:
-    refined = f"{quantile(row.refined, 0.5):.1f} s" if np.isfinite(quantile(row.refined, 0.5)) else "after the next move"
+def answers_line(row: Row) -> str:
+    refined = f"{quantile(row.refined, 0.5):.1f} s" if np.isfinite(quantile(row.refined, 0.5)) else "not in time"
     return (f"| {row.learners} | {len(row.moves)} | {ms(quantile(row.answered, 0.5))} | {ms(quantile(row.answered, 0.95))} "
-            f"| {ms(max(row.answered, default=np.nan))} | {row.lost} | {row.overtaken} | {refined} | {np.isfinite(row.refined).mean():.0%} "
-            f"| {mb(row.memory[0])} | {mb(row.memory[0] / row.learners)} | {mb(row.memory[1])} | {row.processor:.2f} |")
+            f"| {ms(max(row.answered, default=np.nan))} | {row.lost} | {row.overtaken} | {refined} "
+            f"| {np.isfinite(row.refined).mean():.0%} |")
 
 
-def page(found: Found, today: str, minutes: float) -> str:
+def resources_line(row: Row) -> str:
+    return (f"| {row.learners} | {mb(row.memory[0])} | {mb(row.memory[0] / row.learners)} | {mb(row.memory[1])} "
+            f"| {row.processor:.2f} | {row.own:.2f} | {row.others:.2f} |")
+
+
+
+def page(found: Found, today: str, minutes: float, panels: int | None = None, gap: float = 0) -> str:
     """The text of LOAD.md."""
     rows = found.rows
     last, one = rows[-1], rows[0]
@@ -660,11 +679,14 @@ def page(found: Found, today: str, minutes: float) -> str:
     limit = -(-1.4 * own // 50e6) * 50e6
     quiet = [row for row in rows if quantile(row.answered, 0.95) <= GOOD]
     cores = max(row.processor / row.learners for row in rows)
-    per_core = max((row.learners for row in quiet), default=0) / os.cpu_count()
+    room = (f"With up to {max(row.learners for row in quiet)} learners on these {os.cpu_count()} cores" if quiet
+            else "Not even with one learner")
+    most = max(row.memory[0] / row.learners for row in rows)
     verdict = "No move was lost and nothing went wrong." if not lost and not found.complaints else (
         f"**{lost} moves were lost and {len(found.complaints)} other things went wrong.**")
     wrong = "".join(f"- `{complaint[:200]}`\n" for complaint in sorted(set(found.complaints)))
     browser = found.person
+    cells = f"only the cells of its first {panels} panels" if panels else "all of its cells"
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     return f"""# Many learners on one server
 
@@ -673,15 +695,23 @@ How many people one machine can serve, and what to plan for each of them. Measur
 {today}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}; {minutes:.0f} minutes. {verdict}
 
 {wrong}
-| learners | moves | first picture, median | 95th percentile | worst | lost | overtaken | refined, median | refined in time | memory | per learner | (sum of RSS) | cores used |
-|-|-|-|-|-|-|-|-|-|-|-|-|-|
-{chr(10).join(row_line(row) for row in rows)}
+How long a move takes, while all of them move sliders:
 
-**Growth.** Memory is about {base / 1e6:.0f} MB + {each / 1e6:.0f} MB for each learner (the table differs from this line by {off / 1e6:.0f} MB at most). The 95th percentile of a move is about {start:.0f} ms + {growth:.0f} ms for each learner (by {distance:.0f} ms at most).
+| learners | moves | first picture, median | 95th percentile | worst | lost | overtaken | refined, median | refined in time |
+|-|-|-|-|-|-|-|-|-|
+{chr(10).join(map(answers_line, rows))}
 
-**The start.** {last.learners} learners opened lesson 05 and ran all of its cells at the same moment, which is the worst moment of a workshop. Slowest and median of them, and one learner alone:
+What that needs:
 
-| | {last.learners} at once, slowest | median | alone |
+| learners | memory | per learner | (sum of RSS) | cores, server and kernels | this program | all others |
+|-|-|-|-|-|-|-|
+{chr(10).join(map(resources_line, rows))}
+
+**Growth.** Memory is about {base / 1e6:.0f} MB + {each / 1e6:.0f} MB for each learner (the table differs from this line by {off / 1e6:.0f} MB at most). The aim was at most {mb(AIM)} for each learner: {"reached" if most <= AIM else "**not reached**"}. The 95th percentile of a move is about {start:.0f} ms + {growth:.0f} ms for each learner (the table differs by {distance:.0f} ms at most).
+
+**The start.** {last.learners} learners opened lesson 05 and ran {cells} {f"{gap:.0f} s apart" if gap else "at the same moment, which is the worst moment of a workshop"}. Slowest and median of them, and one learner alone:
+
+| | {last.learners} learners, slowest | median | alone |
 |-|-|-|-|
 | opened until the kernel answers | {max(found.opening):.0f} s | {np.median(found.opening):.0f} s | {found.alone[0]:.1f} s |
 | "run all" until the first panel | {max(found.panel):.0f} s | {np.median(found.panel):.0f} s | {found.alone[1]:.1f} s |
@@ -694,9 +724,9 @@ One lesson takes {found.start_processor:.0f} s of processor time, kernel and imp
 | for each learner | |
 |-|-|
 | memory, all on one Jupyter server | {mb(each)}, and {mb(max(base, 0))} for the server |
-| memory, with a server of their own (a hub) | {mb(own)}; as a limit {mb(limit)}, which leaves room for a second notebook's variables, not for a second kernel |
-| processor, while moving sliders all the time | up to {cores:.2f} cores where nobody has to wait |
-| processor, while reading | none |
+| memory, with a server of their own (a hub) | {mb(own)}; as a limit {mb(limit)} (40 % more, rounded up) |
+| memory, every further notebook that is open at the same time | {mb(max(row.memory[2] for row in rows))}: close those that are done |
+| processor, while moving sliders all the time | up to {cores:.2f} cores, where there are enough |
 | network, first visit of JupyterLab and this lesson | {browser.loads[0] / 1e6:.1f} MB |
 | network, next visit | {browser.loads[1] / 1e6:.1f} MB |
 | network, running all cells of the lesson | {found.lesson_bytes / 1e6:.1f} MB |
@@ -704,21 +734,21 @@ One lesson takes {found.start_processor:.0f} s of processor time, kernel and imp
 | network, one move with its refinement | {kilobytes['move']:.0f} kB |
 | network, a minute of dragging without a pause | {kilobytes['minute']:.1f} MB |
 
-- **One machine for a room** (a laptop or a server with one JupyterLab for all). {f"With {per_core:.0f} learners for each core" if per_core >= 1 else "With fewer learners than measured here"}, 95 of 100 moves were answered within {1000 * GOOD:.0f} ms. {last.learners} learners on these {os.cpu_count()} cores waited {ms(quantile(answers, 0.95))} at the 95th percentile. A room does not move sliders all the time, as these learners did. One JupyterLab for all has one folder and no passwords between people: everybody can read and change everybody's notebooks.
+- **One machine for a room** (a laptop or a server with one JupyterLab for all). {room}, 95 of 100 moves were answered within {1000 * GOOD:.0f} ms. {last.learners} learners on these {os.cpu_count()} cores waited {ms(quantile(answers, 0.95))} at the 95th percentile. A room does not move sliders all the time, as these learners did. One JupyterLab for all has one folder and no passwords between people: everybody can read and change everybody's notebooks.
 - **"Run all" is the worst moment.** Ask people to run cell by cell, as they read. Or let them open the lesson and run all some minutes before the session begins.
-- **A JupyterHub.** The Littlest JupyterHub recommends as memory the largest number of people at the same time × the most that one of them may use + 128 MB, and 20 to 40 % of room above what you measured; as processors the number of people × the most that one uses + 20 % of a core [[The Littlest JupyterHub](https://tljh.jupyter.org/en/latest/howto/admin/resource-estimation.html)]. For 20 people and the limit above that is {(20 * limit + 128e6) / 1e9:.1f} GB. The limit itself: `sudo tljh-config set limits.memory {limit / 1e6:.0f}M`.
+- **A JupyterHub.** The Littlest JupyterHub recommends as memory the largest number of people at the same time × the most that one of them may use + 128 MB, and 20 to 40 % of room above what you measured; as processors the number of people × the most that one uses + 20 % of a core [[The Littlest JupyterHub](https://tljh.jupyter.org/en/latest/howto/admin/resource-estimation.html)]. For 20 people and the limit above that is {(20 * limit + 128e6) / 1e9:.1f} GB. The limit itself: `sudo tljh-config set limits.memory {limit / 1e6:.0f}M`, then `sudo tljh-config reload`.
 - **Binder.** mybinder.org guarantees 1 GB of memory to everybody and allows 2 GB at most; a session ends after 10 minutes without activity and lasts up to six hours, or up to one hour of processor time; 100 people at most may use one repository at the same time [[mybinder.org's guidelines](https://mybinder.readthedocs.io/en/latest/about/user-guidelines.html)]. This lesson needs {own / 1e9:.2f} GB and {found.start_processor:.0f} s of processor time; an hour of processor time is also {3600 / cores / 60:.0f} minutes of moving sliders without a pause. So memory is no problem. Start it some minutes early, because the first start of the day may have to fetch or build the course.
 - **Weak Wi-Fi.** {last.learners} learners who all moved sliders received {traffic:.0f} Mbit/s in all. Let them load JupyterLab and the lesson before the session ({last.learners} × {browser.loads[0] / 1e6:.1f} MB). Ask them to press the arrow keys, or to click on the slider's track, rather than to drag: a drag asks for a picture of every position on the way. Or let everybody run the course on their own machine; then it needs no network at all.
 
 ## How it was measured
 
-A *learner* is a kernel of its own and a program that says to it what JupyterLab's page says: it opens a copy of lesson 05, runs every cell, asks the server for its sessions every {POLL} seconds, and moves sliders. A move begins every {np.mean(PAUSE):.0f} seconds on average (evenly between {PAUSE[0]:.0f} and {PAUSE[1]:.0f}), whether or not the last one was answered; every fifth is a drag of {POSITIONS} positions within {1000 * DRAG:.0f} ms; after five moves the learner turns to the next panel. While the kernel is busy with a change, newer ones are held back and merged, as ipywidgets does it. Seeds are fixed. Everybody moves for {last.seconds:.0f} s; then some learners leave, their kernels are stopped, and the rest is measured again on the same server.
+A *learner* is a kernel of its own and a program that says to it what JupyterLab's page says: it opens a copy of lesson 05, runs {cells}, asks the server for its sessions every {POLL} seconds, and moves sliders. A move begins every {np.mean(PAUSE):.0f} seconds on average (evenly between {PAUSE[0]:.0f} and {PAUSE[1]:.0f}), whether or not the last one was answered; every fifth is a drag of {POSITIONS} positions within {1000 * DRAG:.0f} ms; after five moves the learner turns to the next panel. While the kernel is busy with a change, newer ones are held back and merged, as ipywidgets does it. Seeds are fixed. Everybody moves for {last.seconds:.0f} s; then some learners leave, their kernels are stopped, and the rest is measured again on the same server.
 
 - *First picture*: from the last position of a move to the arrival of a picture of it. *Refined*: until the picture with all studies. *Refined in time*: the share of the moves that were, before the learner moved the same panel on.
 - *Lost*: no picture of this position or a newer one ever came. *Overtaken*: the first picture was of a newer position, because the learner had moved on. {overtaken} of {sum(len(row.moves) for row in rows)} moves were overtaken. {problems} moves went to settings that no study can have; they got their sentence, and count only as not lost.
 - *Wrong* would also be any error or warning in a cell, a figure that fails, a kernel that dies, a connection that closes.
-- *Memory*: proportional set sizes of the server and its kernels, added, at their highest: what several processes share is counted once. A sum of resident set sizes (RSS) counts it again for each. *Per learner* is the sum divided by the number, the server's share included; the largest kernel had {mb(max(row.memory[2] for row in rows))}.
-- *Cores used* are those of the server and its kernels, on average over the moves. The learners' program ran on the same machine and used {last.own:.2f} cores more with {last.learners} learners; everything else, the browser included, {last.others:.2f} (and {one.others:.2f} with one learner, without the browser; {found.start_others:.2f} during the start). On a machine that is busy otherwise, all times are longer.
+- *Memory*: proportional set sizes of the server and its kernels, added, at their highest: what several processes share is counted once. A sum of resident set sizes (RSS) counts it again for each. *Per learner* is the sum divided by the number, the server's share included. A server keeps what it once needed, so the figures for few learners are a little high.
+- *Cores* are averages over the moves. The program that plays the learners shares the machine with them. *All others* is everything else that ran: with {last.learners} learners the browser (and the driver that presses its keys), and whatever else this machine had to do; {found.start_others:.2f} cores during the start. On a machine that is busy otherwise, all times are longer.
 - *The browser*: one of the {last.learners} was a real one (Chromium, on the same machine), with keys on the sliders, timed from the key to the frame that shows the picture. {browser_line(browser, last)}
 - *Not measured*: the time on a network, encryption, and the proxy of a hub.
 """
@@ -738,9 +768,10 @@ def main():
     parser.add_argument("--gap", type=float, default=0, help="seconds between the starts of two learners")
     parser.add_argument("--panels", type=int, help="run only the cells of so many panels")
     parser.add_argument("--browser", action="store_true", help="with a real browser, even if no page is written")
+    parser.add_argument("--write", action="store_true", help="write the page for these numbers")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="for the server's environment")
     arguments = parser.parse_args()
-    whole = not arguments.sizes
+    whole = not arguments.sizes or arguments.write
     if whole and not find_chromium():
         sys.exit("The page needs a browser as well. Install Chromium or Chrome, or set CHROMIUM to its path.")
     began = time.perf_counter()
@@ -757,7 +788,8 @@ def main():
     for complaint in found.complaints:
         print(f"WRONG: {complaint}")
     if whole:
-        PAGE.write_text(page(found, datetime.date.today().isoformat(), (time.perf_counter() - began) / 60), encoding="utf-8")
+        PAGE.write_text(page(found, datetime.date.today().isoformat(), (time.perf_counter() - began) / 60,
+                             arguments.panels, arguments.gap), encoding="utf-8")
         print(f"Written: {PAGE.name}")
     lost = sum(row.lost for row in found.rows)
     print(f"Lost moves: {lost}. Other complaints: {len(found.complaints)}.")
