@@ -2,7 +2,8 @@
 // the experiment; even the texts of the values come from Python.
 
 const COMPUTING = 300; // ms after which the picture is marked as not yet that of the newest position
-const SILENT = 5000; // ms without a word from Python after which the learner is told
+const SILENT = 5000; // ms without an answer to a move after which the learner is told
+const STALLED = 12000; // the same between two pictures of a refinement, which many learners on one machine slow down
 const NO_ANSWER =
   "Python does not answer. If another cell is running, wait for it. If Python was restarted or the connection was lost, run this cell again.";
 const RESTARTED = "Python was restarted. Run this cell again.";
@@ -90,11 +91,14 @@ function render({ model, el }) {
       warn(RESTARTED);
       return;
     }
+    if (computing === null || silent === null) {
+      clearTimeout(silent);
+      silent = setTimeout(warn, SILENT, NO_ANSWER);
+    }
     computing ??= setTimeout(() => {
       root.classList.add("waiting");
       status.textContent = "Computing …";
     }, COMPUTING);
-    silent ??= setTimeout(warn, SILENT, NO_ANSWER);
   }
 
   function warn(text) {
@@ -105,7 +109,7 @@ function render({ model, el }) {
   function heard(newest, complete) {
     clearTimeout(silent);
     // A refinement may stop half-way as well, when Python is restarted in the middle of it.
-    silent = newest && complete ? null : setTimeout(warn, SILENT, NO_ANSWER);
+    silent = newest && complete ? null : setTimeout(warn, newest ? STALLED : SILENT, NO_ANSWER);
     if (!newest) return;
     clearTimeout(computing);
     computing = null;
