@@ -367,8 +367,8 @@ def slow(*, n_scans: int = 20, rng: np.random.Generator, repeats: int):
 
 scans = len(load("parkinsons_voice").X)
 assert scans == 195
-live = panel(slow, score_distributions, repeats=1000, n_scans=Slider("Scans", 20, 60, step=10))
-pause = 0.02  # now a refinement takes two seconds, time enough to disturb it
+live = panel(slow, score_distributions, repeats=600, n_scans=Slider("Scans", 20, 60, step=10))
+pause = 0.02  # now a refinement takes more than a second, time enough to disturb it
 live
 '''
 
@@ -409,7 +409,7 @@ def state(notebook):
     })""")
 
 
-def wait(notebook, condition, *given, seconds=30):
+def wait(notebook, condition, *given, seconds=60):
     """Wait until a condition in JavaScript holds for the panel `root`; `status` is its line, `turn` the answered move."""
     notebook.page.wait_for_function(f"""given => {{
         const root = document.querySelector('.explorable');
@@ -431,7 +431,7 @@ def settled(notebook, at):
     wait(notebook, "root.dataset.state === 'refined' && root.querySelector('.sentence').textContent.startsWith(given[0])",
          f"{20 + 10 * at} scans")
     assert state(notebook) | {"turn": None, "sentence": None} == {
-        "at": at, "turn": None, "refined": True, "status": "1000 simulated studies", "sentence": None, "waiting": False}
+        "at": at, "turn": None, "refined": True, "status": "600 simulated studies", "sentence": None, "waiting": False}
 
 
 def halfway(notebook, *keys):
@@ -519,7 +519,7 @@ def test_a_kernel_that_is_gone_in_the_middle_of_a_refinement_is_said_with_what_t
     press(notebook, "ArrowRight")
     assert state(notebook)["status"] == RESTARTED and state(notebook)["waiting"]
     notebook.run(0)
-    wait(notebook, "turn === 0 && status === '1000 simulated studies'")
+    wait(notebook, "turn === 0 && status === '600 simulated studies'")
     press(notebook, "ArrowRight")
     settled(notebook, 1)
     assert notebook.errors() == [] and browser.complaints == []
