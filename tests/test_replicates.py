@@ -73,6 +73,9 @@ def test_linear_rule_is_ridge_classifier(n, p, ridge):
     tests = np.random.default_rng(2).permutation(n)[: n // 5 * 5].reshape(5, -1)
     weights, intercepts = replicates.linear_rule(X, targets, ridge)
     direct = replicates.cross_validated_scores(X, targets, tests, ridge)
+    at_once = replicates.cross_validated_rule(X, targets, tests, ridge)
+    for one, other in zip(at_once, (direct, weights, intercepts), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-10)
     from_hat = replicates.held_out_scores(replicates.hat_matrix(X, ridge), targets, list(tests))
     for study in range(REPEATS):
         model = RidgeClassifier(alpha=ridge).fit(X[study], labels)
@@ -84,6 +87,17 @@ def test_linear_rule_is_ridge_classifier(n, p, ridge):
                 X[study][test])
             np.testing.assert_allclose(direct[study, fold], scores, rtol=1e-6, atol=1e-8)
             np.testing.assert_allclose(from_hat[fold][study], scores, rtol=1e-6, atol=1e-8)
+
+
+def test_held_out_scores_are_exact_where_the_rule_fits_all_scans():
+    """Hardly any penalty, more features than scans: what two nearly equal numbers differ by must not be lost."""
+    X, labels = studies(40, 60)
+    targets, tests = 2.0 * labels - 1, np.arange(40).reshape(-1, 5).T
+    scores = replicates.cross_validated_scores(X, targets, tests, 1e-4)
+    for study in range(REPEATS):
+        for fold, test in enumerate(tests):
+            model = Ridge(1e-4, solver="svd").fit(np.delete(X[study], test, axis=0), np.delete(targets, test))
+            np.testing.assert_allclose(scores[study, fold], model.predict(X[study][test]), atol=1e-10)
 
 
 def test_leave_one_out_from_the_hat_matrix():

@@ -10,6 +10,7 @@ studies of a stack may share labels and folds (shape (n,)) or have their own (sh
 """
 
 import numpy as np
+from scipy.linalg import lapack
 from scipy.special import ndtr
 
 
@@ -227,22 +228,76 @@ def cross_validated_scores(X: np.ndarray, targets: np.ndarray, tests: np.ndarray
     -------
     numpy.ndarray, shape (repeats, sets, m)
     """
-    n, p = X.shape[-2:]
-    if tests.shape[1] == 1 or p + 1 >= n - tests.shape[1] or penalise_intercept:
+    if tests.shape[1] == 1 or penalise_intercept:
         return held_out_scores(hat_matrix(X, ridge, penalise_intercept=penalise_intercept), targets, tests)
-    # Few features, many scans: subtracting the test scans from the sums costs less than an n by n matrix.
-    X = np.concatenate([X, np.ones((*X.shape[:-1], 1), X.dtype)], axis=-1)
-    if np.array_equal(tests, np.arange(tests.size).reshape(tests.shape[::-1]).T):
-        # The scans were dealt out in turn: every so many rows of X belong together, and nothing is copied.
-        test_X = np.swapaxes(X[:, : tests.size].reshape(len(X), *tests.shape[::-1], p + 1), 1, 2)
-    else:
-        test_X = X[:, tests]
-    test_targets = targets[tests][..., None]
-    penalty = ridge * np.diag(np.r_[np.ones(p), 0])
-    turned, test_turned = np.swapaxes(X, -1, -2), np.swapaxes(test_X, -1, -2)
-    inner = (turned @ X + penalty)[:, None] - test_turned @ test_X
-    towards = (turned @ targets[:, None])[:, None] - test_turned @ test_targets
-    return (test_X @ np.linalg.solve(inner, towards))[..., 0]
+    return cross_validated_rule(X, targets, tests, ridge)[0]
+
+
+def cross_validated_rule(X: np.ndarray, targets: np.ndarray, tests: np.ndarray,
+                         ridge: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What `cross_validated_scores` (without a penalised intercept) and `linear_rule` give, in half of their time.
+
+    Both rest on the same matrix of scalar products.
+
+    Parameters
+    ----------
+    X : numpy.ndarray, shape (repeats, n, p)
+    targets : numpy.ndarray, shape (n,)
+        Labels as -1 and +1.
+    tests : numpy.ndarray of int, shape (sets, m)
+    ridge : float
+        Penalty; must be above 0 if p is not smaller than n - m - 1.
+
+    Returns
+    -------
+    scores : numpy.ndarray, shape (repeats, sets, m)
+    weights : numpy.ndarray, shape (repeats, p)
+    intercepts : numpy.ndarray, shape (repeats,)
+    """
+    n, p = X.shape[-2:]
+    if p + 1 < n - tests.shape[1]:
+        # Few features, many scans: subtracting the test scans from the sums costs less than an n by n matrix.
+        # The first set is everybody, the others are without their test scans.
+        X = np.concatenate([X, np.ones((*X.shape[:-1], 1), X.dtype)], axis=-1)
+        penalty = ridge * np.diag(np.r_[np.ones(p), 0])
+        inner = np.repeat((np.swapaxes(X, -1, -2) @ X + penalty)[:, None], len(tests) + 1, axis=1)
+        towards = np.repeat((targets @ X)[:, None, :, None], len(tests) + 1, axis=1)
+        if np.array_equal(tests, np.arange(tests.size).reshape(tests.shape[::-1]).T):
+            # The scans were dealt out in turn: every so many rows of X belong together, and nothing is copied.
+            test_X = np.swapaxes(X[:, : tests.size].reshape(len(X), *tests.shape[::-1], p + 1), 1, 2)
+        else:
+            test_X = X[:, tests]
+        turned = np.swapaxes(test_X, -1, -2)
+        inner[:, 1:] -= turned @ test_X
+        towards[:, 1:] -= turned @ targets[tests][..., None]
+        rules = np.linalg.solve(inner, towards)
+        return (test_X @ rules[:, 1:])[..., 0], rules[:, 0, :p, 0], rules[:, 0, p, 0]
+    centre, level = X.mean(axis=-2, keepdims=True), targets.mean()
+    X = X - centre
+    products = gram(X, X)
+    # Centred products say nothing of the direction in which all scans are alike. For the inverse it gets a
+    # weight like the others', and is taken out again.
+    weight = np.einsum("rii->r", products)[:, None, None].astype(float) / n
+    inverse = _inverses(products + ridge * np.eye(n) + weight / n) - 1 / (n * (ridge + weight))
+    dual = inverse @ targets
+    # As in `held_out_scores`, where I - H is the inverse times the penalty, and the residuals are dual times it.
+    inside = inverse[:, tests[:, :, None], tests[:, None, :]]
+    scores = targets[tests] - np.linalg.solve(inside, dual[:, tests][..., None])[..., 0]
+    weights = (dual.astype(X.dtype)[:, None] @ X)[:, 0]
+    return scores, weights, level - np.einsum("rp,rp->r", centre[:, 0], weights)
+
+
+def _inverses(stack: np.ndarray) -> np.ndarray:
+    """Inverses of symmetric positive definite matrices, in a third of the time of `numpy.linalg.inv`."""
+    inverses = np.empty_like(stack)
+    for matrix, inverse in zip(stack, inverses, strict=True):
+        factor, failed = lapack.dpotrf(matrix, lower=True)
+        if failed:
+            raise np.linalg.LinAlgError("A matrix is not positive definite; the penalty is too small.")
+        half, _ = lapack.dpotri(factor, lower=True, overwrite_c=True)
+        inverse[:] = half
+    below = np.tril(inverses, -1)
+    return below + np.swapaxes(np.tril(inverses), -1, -2)
 
 
 def accuracy_on_new_subjects(weights: np.ndarray, intercepts: np.ndarray, means: np.ndarray) -> np.ndarray:
