@@ -73,10 +73,16 @@ class Experiment:
     def stream(self, *, repeats: int = 1000, seed: int = 0, **parameters) -> Iterator[Outcome]:
         """Yield an `Outcome` after every block of studies; the last one holds all `repeats`."""
         parameters = self._checked(repeats, seed, parameters)
-        blocks: list[dict[str, np.ndarray]] = []
-        for number in range(-(-repeats // self.block)):
-            blocks.append(self._draw(seed, number, parameters))
-            yield self._joined(blocks, repeats, parameters)
+        count = -(-repeats // self.block)
+        draws = {}
+        for number in range(count):
+            start, end = number * self.block, (number + 1) * self.block
+            for name, values in self._draw(seed, number, parameters).items():
+                if number == 0:
+                    draws[name] = np.empty((count * self.block, *values.shape[1:]), values.dtype)
+                draws[name][start:end] = values
+            # Every outcome is a view: what has been simulated is not copied again with each block.
+            yield self._outcome({name: values[:min(end, repeats)] for name, values in draws.items()}, parameters)
 
     def __call__(self, *, repeats: int = 1000, seed: int = 0, **parameters) -> Outcome:
         *_, outcome = self.stream(repeats=repeats, seed=seed, **parameters)
@@ -97,7 +103,8 @@ class Experiment:
         parameters = self._checked(repeats, seed, parameters)
         blocks = joblib.Parallel(n_jobs=n_jobs)(
             joblib.delayed(self._draw)(seed, number, parameters) for number in range(-(-repeats // self.block)))
-        return self._joined(blocks, repeats, parameters)
+        draws = {name: np.concatenate([block[name] for block in blocks])[:repeats] for name in blocks[0]}
+        return self._outcome(draws, parameters)
 
     def __reduce__(self) -> str:
         return self.__name__  # to a worker it goes by name, as a function does
@@ -116,8 +123,7 @@ class Experiment:
         # A block is always simulated whole, so that its studies do not depend on `repeats`.
         return self._simulate(rng=np.random.default_rng([seed, number]), repeats=self.block, **parameters)
 
-    def _joined(self, blocks: list[dict[str, np.ndarray]], repeats: int, parameters: dict) -> Outcome:
-        draws = {name: np.concatenate([block[name] for block in blocks])[:repeats] for name in blocks[0]}
+    def _outcome(self, draws: dict[str, np.ndarray], parameters: dict) -> Outcome:
         return Outcome(draws=draws, parameters=parameters, sentence=self._read(draws, parameters))
 
 
@@ -2298,36 +2304,40 @@ def scanner_mark(
     require(size >= 16, "size", size, "16 or more")
     sd, noise = 0.4, 0.4
     base, putamen, letter = _slice_parts(size)
-    base, letter = base.ravel().astype(np.float32), (brightness * letter).ravel().astype(np.float32)
-    putamen = putamen.reshape(2, -1).astype(np.float32)
+    base, putamen, letter = base.ravel(), putamen.reshape(2, -1).astype(np.float32), brightness * letter.ravel()
     labels = np.arange(n_scans) % 2
     # Sides correlate .85. The mark is dealt anew to every study.
     common, own = rng.standard_normal((repeats, n_scans, 1)), rng.standard_normal((repeats, n_scans, 2))
     uptake = sd * (np.sqrt(0.85) * common + np.sqrt(0.15) * own - effect * (labels[:, None] - 0.5))
     marked = rng.random((repeats, n_scans)) < np.where(labels == 1, agreement, 1 - agreement)
-    X = noise * rng.standard_normal((repeats, n_scans, size * size), dtype=np.float32)
-    X += base + uptake.astype(np.float32) @ putamen + marked[..., None] * letter
+    # What differs between the scans. The base, which is the same in all, moves only the intercept.
+    X = rng.standard_normal((repeats, n_scans, size * size), dtype=np.float32)
+    X *= np.float32(noise)
+    X += uptake.astype(np.float32) @ putamen
+    on = np.flatnonzero(letter)
+    X[..., on] += marked[..., None] * letter[on].astype(np.float32)
     tests = np.arange(n_scans).reshape(-1, 5).T
-    targets = 2.0 * labels - 1
-    held_out = replicates.held_out_scores(replicates.hat_matrix(X, 20.0), targets, tests)
-    weights, intercepts = replicates.linear_rule(X, targets, 20.0)
+    held_out, weights, level = replicates.cross_validated_rule(X, 2.0 * labels - 1, tests, 20.0)
+    # The distance between the mean patient and the mean control, as the model sees it.
+    fitted = (X @ weights[..., None])[..., 0]
+    gap = fitted[:, labels == 1].mean(axis=1, dtype=float) - fitted[:, labels == 0].mean(axis=1, dtype=float)
+    weights = weights.astype(float)
     # New subjects: the score is normal for each class, with the mark and without it.
-    to_sides = weights @ putamen.T
+    to_sides, to_mark = weights @ putamen.T, weights @ letter
     spread = np.sqrt((noise * np.linalg.norm(weights, axis=1)) ** 2 + sd**2 * (
         0.85 * to_sides.sum(axis=1) ** 2 + 0.15 * (to_sides**2).sum(axis=1)))
-    level = weights @ base + intercepts
     right = []
     for sign in (-1, 1):
         for mark in (0, 1):
-            mean = level - sign * effect * sd / 2 * to_sides.sum(axis=1) + mark * (weights @ letter)
-            right.append(stats.norm.cdf(sign * mean / spread))
-    gap = (X[:, labels == 1].mean(axis=1) - X[:, labels == 0].mean(axis=1)).astype(float)
+            mean = level - sign * effect * sd / 2 * to_sides.sum(axis=1) + mark * to_mark
+            right.append(ndtr(sign * mean / spread))
     by_mark = marked[:, labels == 1].mean(axis=1) - marked[:, labels == 0].mean(axis=1)
-    share = by_mark * (weights @ letter) / np.einsum("rp,rp->r", weights, gap)
+    share = by_mark * to_mark / gap
     shape = (repeats, size, size)
     # For the picture: the first patient with the mark, and the first control without it.
     who = {"patient": np.argmax(marked & (labels == 1), axis=1), "control": np.argmax(~marked & (labels == 0), axis=1)}
-    pictures = {name: np.clip(X[np.arange(repeats), first] / 4, 0, 1).reshape(shape) for name, first in who.items()}
+    pictures = {name: np.clip((X[np.arange(repeats), first] + base) / 4, 0, 1).reshape(shape).astype(np.float32)
+                for name, first in who.items()}
     return {
         "reported": ((held_out > 0) == (labels[tests] == 1)).mean(axis=(1, 2)), "true": np.mean(right, axis=0),
         "share": np.clip(share, 0, 1), **pictures,

@@ -289,15 +289,16 @@ def cross_validated_rule(X: np.ndarray, targets: np.ndarray, tests: np.ndarray,
 
 def _inverses(stack: np.ndarray) -> np.ndarray:
     """Inverses of symmetric positive definite matrices, in a third of the time of `numpy.linalg.inv`."""
-    inverses = np.empty_like(stack)
-    for matrix, inverse in zip(stack, inverses, strict=True):
+    halves = np.empty_like(stack)
+    for matrix, half in zip(stack, halves, strict=True):
         factor, failed = lapack.dpotrf(matrix, lower=True)
         if failed:
             raise np.linalg.LinAlgError("A matrix is not positive definite; the penalty is too small.")
-        half, _ = lapack.dpotri(factor, lower=True, overwrite_c=True)
-        inverse[:] = half
-    below = np.tril(inverses, -1)
-    return below + np.swapaxes(np.tril(inverses), -1, -2)
+        # One triangle, the other is 0.
+        half[:] = lapack.dpotri(factor, lower=True, overwrite_c=True)[0].T
+    inverses = halves + np.swapaxes(halves, -1, -2)
+    np.einsum("...ii->...i", inverses)[:] /= 2
+    return inverses
 
 
 def accuracy_on_new_subjects(weights: np.ndarray, intercepts: np.ndarray, means: np.ndarray) -> np.ndarray:
