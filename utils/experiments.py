@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import joblib
 import numpy as np
 from scipy import stats
+from scipy.linalg import lapack
 from scipy.special import ndtr
 
 from utils import cohort, replicates
@@ -786,10 +787,14 @@ def _centroids(X: np.ndarray, recorded: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _nearest(X: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Index of the nearest row of X (..., n, p) for every row of new (..., m, p)."""
-    products = replicates.gram(new, X)
-    products -= np.einsum("...ij,...ij->...i", X, X)[..., None, :] / 2
-    return products.argmax(axis=-1)
+    """Index of the nearest row of X (r, n, p) for every row of new (r, m, p)."""
+    nearest = np.empty(new.shape[:-1], int)
+    # Study by study: the table of distances of one fits into the processor's cache, that of all does not.
+    for study, asked, found in zip(X, new, nearest, strict=True):
+        products = asked @ study.T
+        products -= np.square(study).sum(axis=1) / 2
+        products.argmax(axis=1, out=found)
+    return nearest
 
 
 WRONG_AMONG = ("training and test", "training only", "test only")
@@ -917,17 +922,26 @@ def _chance_of_error(kind: str, rate: float, x: np.ndarray, groups: np.ndarray, 
 
 
 def _logistic_cuts(x: np.ndarray, recorded: np.ndarray) -> np.ndarray:
-    """Where logistic regression of one feature says one half: x (..., n), labels (..., n); a penalty of nearly 0."""
-    slope, level = np.zeros(x.shape[:-1]), np.zeros(x.shape[:-1])
-    for _ in range(12):
-        p = 1 / (1 + np.exp(-np.clip(slope[..., None] * x + level[..., None], -30, 30)))
-        w = np.maximum(p * (1 - p), 1e-9)
-        left = recorded - p
-        a, b, c = w.sum(axis=-1), (w * x).sum(axis=-1), (w * x * x).sum(axis=-1) + 1e-3
-        up, tilt = left.sum(axis=-1), (left * x).sum(axis=-1) - 1e-3 * slope
-        scale = a * c - b * b
-        level, slope = level + (c * up - b * tilt) / scale, slope + (a * tilt - b * up) / scale
-    return -level / np.where(np.abs(slope) < 1e-6, 1e-6, slope)
+    """Where logistic regression of one feature says one half: x (r, n), labels (r, n); a penalty of nearly 0."""
+    powers = np.stack([np.ones_like(x), x, x * x], axis=-1)
+    cuts = np.empty(len(x))
+    rows, slope, level = np.arange(len(x)), np.zeros(len(x)), np.zeros(len(x))
+    for _ in range(50):  # Newton's method: six steps or so, more where the groups hardly overlap
+        half = np.tanh((slope[:, None] * x + level[:, None]) / 2) / 2  # the probability minus one half
+        w = np.maximum(0.25 - half * half, 1e-9)
+        a, b, c = (w[:, None] @ powers)[:, 0].T
+        up, tilt, _ = ((recorded - 0.5 - half)[:, None] @ powers)[:, 0].T
+        c, tilt = c + 1e-3, tilt - 1e-3 * slope
+        rise, turn = np.stack([c * up - b * tilt, a * tilt - b * up]) / (a * c - b * b)
+        level, slope = level + rise, slope + turn
+        cuts[rows] = -level / np.where(np.abs(slope) < 1e-6, 1e-6, slope)
+        on = np.abs(rise) + np.abs(turn) > 1e-9 * (1 + np.abs(level) + np.abs(slope))
+        if not on.any():
+            break
+        if not on.all():
+            rows, slope, level = rows[on], slope[on], level[on]
+            x, powers, recorded = x[on], powers[on], recorded[on]
+    return cuts
 
 
 def _read_kinds(draws, parameters):
@@ -990,7 +1004,9 @@ def kinds_of_wrong_labels(
     # A fixed number of patients, or a small study of a rare disease could have none.
     labels = (np.arange(n_scans) < round(n_scans * prevalence)).astype(int)
     x = rng.standard_normal((repeats, n_scans)) + effect * (labels - 0.5)
-    wrong = np.where(labels == 1, np.interp(x, grid, chance[1]), np.interp(x, grid, chance[0]))
+    wrong = np.empty(x.shape)
+    for label in (0, 1):
+        wrong[:, labels == label] = np.interp(x[:, labels == label], grid, chance[label])
     recorded = np.where(rng.random(x.shape) < wrong, 1 - labels, labels)
     cuts = {"": _logistic_cuts(x, recorded), "best ": _logistic_cuts(x, np.broadcast_to(labels, x.shape))}
     # How many of each true group lie below a cut, by what is recorded of them.
@@ -1107,6 +1123,22 @@ MODEL_SETS = {"five of different kinds": MODELS[:5], "these and a poor one": MOD
 SIGNALS = ("linear", "XOR")
 
 
+def _kernel_ridge(X: np.ndarray, targets: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Labels of the kernel model in one study: X (n, p), targets (n, sets) of -1 and +1, new (m, p); (sets, m)."""
+    # Two columns more, and a scalar product is the exponent itself, minus the squared distance by the width.
+    scale = np.sqrt(2 / (X.shape[1] * X.var()))
+    X, new = X * scale, new * scale
+    left = np.column_stack([X, np.full(len(X), -1.0), -np.square(X).sum(axis=1) / 2])
+    right = np.column_stack([X, np.square(X).sum(axis=1) / 2, np.ones(len(X))])
+    asked = np.column_stack([new, np.full(len(new), -1.0), -np.square(new).sum(axis=1) / 2])
+    alike = left @ right.T
+    np.exp(alike, out=alike)
+    alike.flat[:: len(X) + 1] += 1  # the penalty
+    _, dual, _ = lapack.dposv(alike.T, targets, lower=True, overwrite_a=True)
+    alike = asked @ right.T
+    return (np.exp(alike, out=alike) @ dual > 0).T
+
+
 def _predictions(model: str, X: np.ndarray, recorded: np.ndarray, new: np.ndarray) -> np.ndarray:
     """Labels that a model gives to new scans: X (s, n, p), recorded (s, sets, n), new (s, m, p); (s, sets, m).
 
@@ -1121,11 +1153,7 @@ def _predictions(model: str, X: np.ndarray, recorded: np.ndarray, new: np.ndarra
             turned = np.swapaxes(X - centre, 1, 2)
             weights = np.linalg.solve(turned @ (X - centre) + 10 * np.eye(X.shape[2]), turned @ (targets - level))
             return np.swapaxes((new - centre) @ weights + level > 0, 1, 2)
-        width = X.shape[2] * X.var(axis=(1, 2))[:, None, None]
-        lengths, new_lengths = np.square(X).sum(axis=2), np.square(new).sum(axis=2)
-        alike = np.exp((2 * replicates.gram(X, X) - lengths[:, :, None] - lengths[:, None]) / width)
-        new_alike = np.exp((2 * replicates.gram(new, X) - new_lengths[:, :, None] - lengths[:, None]) / width)
-        return np.swapaxes(new_alike @ np.linalg.solve(alike + np.eye(X.shape[1]), targets) > 0, 1, 2)
+        return np.stack([_kernel_ridge(*study) for study in zip(X, targets, new, strict=True)])
     if model in ("nearest centroid", "naive Bayes"):
         score = 0.0
         for label, sign in ((1, 1), (0, -1)):
@@ -1142,15 +1170,18 @@ def _predictions(model: str, X: np.ndarray, recorded: np.ndarray, new: np.ndarra
             constant = (mean**2 / variance + np.log(variance)).sum(axis=-1)[:, None]
             score = score - sign * np.swapaxes(quadratic + constant, 1, 2) / 2
         return score > 0
+    if model == "1 neighbour":
+        return np.take_along_axis(recorded, _nearest(X, new)[:, None], axis=-1) > 0
     count = int(model.split()[0])
-    near = replicates.gram(new, X) - np.einsum("sij,sij->si", X, X)[:, None] / 2
-    if count == 1:
-        chosen = near.argmax(axis=-1)[..., None]
-    else:
-        chosen = np.argpartition(near, X.shape[1] - count, axis=-1)[..., X.shape[1] - count:]
-    flat = chosen.reshape(len(X), 1, -1)
-    votes = np.take_along_axis(recorded, np.broadcast_to(flat, (*recorded.shape[:2], flat.shape[-1])), axis=-1)
-    return votes.reshape(*recorded.shape[:2], *chosen.shape[1:]).mean(axis=-1) > 0.5
+    predicted = np.empty((*recorded.shape[:2], new.shape[1]), bool)
+    # Study by study, as in `_nearest`.
+    for study, labels, asked, found in zip(X, recorded.astype(np.float32), new, predicted, strict=True):
+        near = asked @ study.T
+        near -= np.square(study).sum(axis=1) / 2
+        # The neighbours are those at least as near as the last of them: no two distances are equal.
+        last = np.partition(near, len(study) - count, axis=1)[:, len(study) - count, None]
+        found[:] = labels @ (near >= last).T.astype(np.float32) > count / 2
+    return predicted
 
 
 def shares_of_variance(scores: np.ndarray) -> dict[str, float]:
