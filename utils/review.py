@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import stats
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from utils.experiments import experiment, require
 from utils.study import FEATURES, SITES, Design, Result, carry_out, directions, plan, stream
@@ -210,6 +210,16 @@ _REGIONS = ("precuneus thickness", "fusiform thickness", "cuneus thickness", "in
             "pallidum volume", "accumbens volume", "thalamus volume")
 
 
+@functools.cache
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()  # looks through all libraries of the process, which takes a while
+
+
+def _one_thread():
+    """The matrices are small: a second thread would only get in the way."""
+    return _threads().limit(limits=1)
+
+
 def _named(flaws: Iterable[str]) -> tuple[str, ...]:
     """The flaws in the order of `FLAWS`; raises for an unknown name."""
     flaws = [flaws] if isinstance(flaws, str) else list(flaws)
@@ -251,14 +261,14 @@ class Study:
     @functools.cached_property
     def done_right(self) -> Result:
         """The same study carried out with all flaws repaired."""
-        with threadpool_limits(1):
+        with _one_thread():
             return carry_out(self._design, ())
 
     @functools.cached_property
     def shares(self) -> dict[str, float]:
         """By how much each flaw raises the reported score: as printed, minus with this flaw alone repaired."""
-        with threadpool_limits(1):
-            return {name: self.result.reported - carry_out(self._design, set(self.planted) - {name}).reported
+        with _one_thread():
+            return {name: self.result.reported - carry_out(self._design, set(self.planted) - {name}, truth=False).reported
                     for name in self.planted if FLAWS[name].moves_score}
 
     @property
@@ -511,7 +521,7 @@ def simulate_study(seed: int = 0, *, flaws: Iterable[str] | None = None) -> Stud
     design = plan(int(seed), planted)
     # The error bar that counts splits needs many of them.
     repetitions = 20 if {"error_bar", "t_test"} & set(planted) else 0
-    with threadpool_limits(1):
+    with _one_thread():
         return Study(int(seed), planted, carry_out(design, planted, repetitions=repetitions), design)
 
 
@@ -543,11 +553,11 @@ def one_flaw(*, flaw: str = "selection", per_site: int = 25, rng: np.random.Gene
     require(per_site >= 10, "per_site", per_site, "10 or more")
     planted = _named({flaw, "sites"} if flaw == "harmonised" else {flaw})
     draws = {"reported": [], "honest": [], "true": []}
-    with threadpool_limits(1):
+    with _one_thread():
         for seed in rng.integers(2**31, size=repeats):
             design = plan(int(seed), planted, per_site)
             result = carry_out(design, planted)
             draws["reported"].append(result.reported)
             draws["true"].append(result.true)
-            draws["honest"].append(carry_out(design, ()).reported)
+            draws["honest"].append(carry_out(design, (), truth=False).reported)
     return {name: np.array(values) for name, values in draws.items()}

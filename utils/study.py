@@ -12,10 +12,12 @@ The flaws, by name: "duplicates", "exclusions", "rereading", "target", "sites", 
 are.
 """
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
+from scipy.linalg import lapack
 
 SITES = "ABCD"
 FEATURES, INFORMATIVE = 120, 12  # the first half are thicknesses, the second half volumes
@@ -84,8 +86,9 @@ def directions(design: Design) -> np.ndarray:
     return shift
 
 
-def _recruit(design: Design, active: set[str]) -> _Rows:
-    """All scans that the study has, before anything is left out."""
+@functools.lru_cache(maxsize=1)  # a study is carried out again with a flaw repaired
+def _recruit(design: Design, active: frozenset[str]) -> _Rows:
+    """All scans that the study has, before anything is left out. Not to be changed in place."""
     n = design.per_site * len(SITES)
     site = np.repeat(np.arange(len(SITES)), design.per_site)
     shares = np.full(len(SITES), design.patients)
@@ -144,13 +147,17 @@ def _mixed(design: Design, rows: _Rows) -> _Rows:
     return _joined(rows, new)
 
 
-def _best(X: np.ndarray, y: np.ndarray, kept: int | None) -> np.ndarray:
-    """The columns that differ most between the groups."""
-    if kept is None or kept >= X.shape[1]:
-        return np.arange(X.shape[1])
+def _differences(X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """How much every column differs between the groups: the size of t."""
     one, other = X[y == 1], X[y == 0]
-    t = (one.mean(0) - other.mean(0)) / np.sqrt(one.var(0) / len(one) + other.var(0) / len(other))
-    return np.sort(np.argsort(-np.abs(t), kind="stable")[:kept])
+    return np.abs((one.mean(0) - other.mean(0)) / np.sqrt(one.var(0) / len(one) + other.var(0) / len(other)))
+
+
+def _best(differences: np.ndarray, columns: np.ndarray, kept: int | None) -> np.ndarray:
+    """The columns that differ most between the groups, of those given."""
+    if kept is None or kept >= len(columns):
+        return columns
+    return columns[np.sort(np.argsort(-differences[columns], kind="stable")[:kept])]
 
 
 @dataclass
@@ -164,7 +171,8 @@ class _Model:
     intercept: float
 
     def output(self, X: np.ndarray, site: np.ndarray) -> np.ndarray:
-        return (X[:, self.columns] - self.means[site] - self.centre) @ self.weights + self.intercept
+        # As if means and centre were subtracted from X first.
+        return X[:, self.columns] @ self.weights + self.intercept - ((self.means + self.centre) @ self.weights)[site]
 
 
 def _site_means(X: np.ndarray, site: np.ndarray, regional: int) -> np.ndarray:
@@ -176,23 +184,38 @@ def _site_means(X: np.ndarray, site: np.ndarray, regional: int) -> np.ndarray:
     return means
 
 
-def _fit(X, y, site, *, columns, kept, penalty, means, weighted) -> _Model:
-    """Learn from training scans alone; `columns` are those to choose `kept` from."""
-    X, means = X[:, columns] - means[site][:, columns], means[:, columns]
-    best = _best(X, y, kept)
-    X, means = X[:, best], means[:, best]
-    weights = np.where(y == 1, 0.5 / np.mean(y == 1), 0.5 / np.mean(y == 0)) if weighted else np.ones(len(y))
-    target = 2.0 * y - 1
-    share = weights / weights.sum()
-    centre, middle = share @ X, share @ target
-    scale = X.std(0)
-    root = np.sqrt(weights)[:, None]
-    A, t = root * (X - centre) / scale, root[:, 0] * (target - middle)
-    if len(A) < A.shape[1]:
-        w = A.T @ np.linalg.solve(A @ A.T + penalty * np.eye(len(A)), t)
-    else:
-        w = np.linalg.solve(A.T @ A + penalty * np.eye(A.shape[1]), A.T @ t)
-    return _Model(columns[best], means, centre, w / scale, middle)
+class _Training:
+    """What training scans teach, and these alone, for models of any of their columns.
+
+    Sites' means, centre, scale and the difference between the groups belong to one column each, and ridge
+    regression needs no more than the products of the columns. So they are computed once, and a model of some
+    columns is a small system of equations.
+    """
+
+    def __init__(self, X, y, site, *, regional: int, weighted: bool):
+        self.means = _site_means(X, site, regional)
+        self._X, self._y = X - self.means[site], y
+        weights = np.where(y == 1, 0.5 / np.mean(y == 1), 0.5 / np.mean(y == 0)) if weighted else np.ones(len(y))
+        target = 2.0 * y - 1
+        share = weights / weights.sum()
+        self.centre, self.middle = share @ self._X, share @ target
+        self.scale = self._X.std(0)
+        root = np.sqrt(weights)[:, None]
+        A = root * ((self._X - self.centre) / self.scale)
+        self._products, self._towards = A.T @ A, A.T @ (root[:, 0] * (target - self.middle))
+
+    @functools.cached_property
+    def differences(self) -> np.ndarray:
+        return _differences(self._X, self._y)
+
+    def fit(self, columns: np.ndarray, kept: int | None, penalty: float) -> _Model:
+        """A model of the best `kept` of some columns."""
+        if kept is not None:
+            columns = _best(self.differences, columns, kept)
+        inner = self._products[np.ix_(columns, columns)]
+        inner.flat[:: len(columns) + 1] += penalty
+        _, weights, _ = lapack.dposv(inner.T, self._towards[columns], lower=True, overwrite_a=True)
+        return _Model(columns, self.means[:, columns], self.centre[columns], weights / self.scale[columns], self.middle)
 
 
 def _folds(units: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -215,7 +238,9 @@ def _cut_off(output: np.ndarray, y: np.ndarray, balanced: bool) -> float:
     middles = np.sort(output)
     cuts = np.append((middles[1:] + middles[:-1]) / 2, 0.0)
     cuts = cuts[np.argsort(np.abs(cuts))]
-    return float(cuts[np.argmax([_score(output, y, cut, balanced) for cut in cuts])])
+    right = (output > cuts[:, None]) == (y == 1)
+    scores = (right[:, y == 1].mean(1) + right[:, y == 0].mean(1)) / 2 if balanced else right.mean(1)
+    return float(cuts[np.argmax(scores)])
 
 
 @dataclass(frozen=True)
@@ -225,7 +250,8 @@ class Result:
     Attributes
     ----------
     reported, true : float
-        The score that is printed, and the balanced accuracy of the final model on new people.
+        The score that is printed, and the balanced accuracy of the final model on new people (NaN where
+        that was not asked for).
     output, y : numpy.ndarray, shape (scans,)
         The classifier's outputs in the test folds, and the diagnoses that they were compared with.
     cut : float
@@ -243,14 +269,18 @@ class Result:
     fold_scores: np.ndarray | None = field(repr=False, default=None)
 
 
-def carry_out(design: Design, active: Iterable[str], *, repetitions: int = 0) -> Result:
-    """Run the study with these flaws; `repetitions` more deals of the folds serve its error bar."""
+def carry_out(design: Design, active: Iterable[str], *, repetitions: int = 0, truth: bool = True) -> Result:
+    """Run the study with these flaws.
+
+    `repetitions` more deals of the folds serve its error bar. Without `truth`, nobody new is recruited to find the
+    true score, which takes as long as the rest of a simple study.
+    """
     active = set(active)
     seed = design.seed
     balanced = "majority" not in active
     # Where the diagnosis goes with the site, a study that does not harmonise keeps the scanners' traces.
     per_site = "harmonised" not in active and ("sites" not in active or design.harmonises)
-    rows = _recruit(design, active)
+    rows = _recruit(design, frozenset(active & {"sites", "duplicates"}))
     counts = {"outliers": 0, "revised": 0, "synthetic": 0}
     grid = [(slice(None), design.kept, PENALTY)]
     if "tuning" in active:
@@ -265,43 +295,44 @@ def carry_out(design: Design, active: Iterable[str], *, repetitions: int = 0) ->
         rows = replace(rows, X=X)
         return _mixed(design, rows) if "oversampling" in active else rows
 
-    def table(rows, half):
-        X = rows.X[:, half]
-        return np.column_stack([X, rows.dose]) if "target" in active else X
+    def table(rows):
+        return np.column_stack([rows.X, rows.dose]) if "target" in active else rows.X
 
-    def fitter(rows, setting):
-        """A function that fits one setting to some of the rows, and the features."""
-        half, kept, penalty = setting
-        X = table(rows, half)
-        regional = rows.X[:, half].shape[1] if per_site else 0
-        columns = np.arange(X.shape[1])
+    def training(rows, chosen):
+        return _Training(table(rows)[chosen], rows.y[chosen], rows.site[chosen], regional=FEATURES if per_site else 0,
+                         weighted=balanced)
+
+    def candidates(rows):
+        """For every setting: the columns to choose from, how many of them to keep, the penalty."""
+        columns, found = np.arange(table(rows).shape[1]), []
         if "selection" in active:
-            centred = X - _site_means(X, rows.site, regional)[rows.site]
-            columns, kept = _best(centred, rows.y, kept), None
-
-        def fit(chosen):
-            here, site = X[chosen], rows.site[chosen]
-            return _fit(here, rows.y[chosen], site, columns=columns, kept=kept, penalty=penalty,
-                        means=_site_means(here, site, regional), weighted=balanced)
-
-        return fit, X
+            X = table(rows)
+            differences = _differences(X - _site_means(X, rows.site, FEATURES if per_site else 0)[rows.site], rows.y)
+        for half, kept, penalty in grid:
+            some = np.concatenate([columns[:FEATURES][half], columns[FEATURES:]])
+            if "selection" in active:
+                some, kept = _best(differences, some, kept), None
+            found.append((some, kept, penalty))
+        return found
 
     def dealt(rows, number):
         units = np.arange(len(rows.y)) if "repeated" in active else rows.person
         return _folds(units, rows.y, stream(seed, "folds", number))
 
-    def outputs(rows, setting, fold):
-        fit, X = fitter(rows, setting)
-        found = np.empty(len(rows.y))
+    def outputs(rows, settings, fold):
+        """The outputs in the test folds, for every setting."""
+        X, found = table(rows), np.empty((len(settings), len(rows.y)))
         for one in range(FOLDS):
             test = fold == one
-            found[test] = fit(~test).output(X[test], rows.site[test])
+            learnt = training(rows, ~test)
+            for row, setting in zip(found, settings, strict=True):
+                row[test] = learnt.fit(*setting).output(X[test], rows.site[test])
         return found
 
     def unlike(rows, share):
         """People whom a first run gets wrong (by the mean over their scans); by luck, this share of them."""
         ready = prepare(rows)
-        found = outputs(ready, grid[0], dealt(ready, 0))[:len(rows.y)]
+        found = outputs(ready, candidates(ready)[:1], dealt(ready, 0))[0, :len(rows.y)]
         people, back = np.unique(rows.person, return_inverse=True)
         mean = np.bincount(back, found) / np.bincount(back)
         wrong = (mean > 0) != (np.bincount(back, rows.y) > 0)
@@ -320,10 +351,11 @@ def carry_out(design: Design, active: Iterable[str], *, repetitions: int = 0) ->
     counts |= {"scans": len(rows.y), "synthetic": len(ready.y) - len(rows.y), "rows": rows,
                "people": len(np.unique(rows.person))}
 
+    settings = candidates(ready)
+    tried = [outputs(ready, settings, dealt(ready, number)) for number in range(SEEDS if "seeds" in active else 1)]
     best = None
-    for setting in grid:
-        for number in range(SEEDS if "seeds" in active else 1):
-            found = outputs(ready, setting, dealt(ready, number))
+    for setting, of_setting in zip(settings, zip(*tried, strict=True), strict=True):
+        for found in of_setting:
             cut = _cut_off(found, ready.y, balanced) if "threshold" in active else 0.0
             score = _score(found, ready.y, cut, balanced)
             if best is None or score > best[0] + 1e-9:
@@ -332,16 +364,17 @@ def carry_out(design: Design, active: Iterable[str], *, repetitions: int = 0) ->
     fold_scores = []
     for number in range(SEEDS, SEEDS + repetitions):
         fold = dealt(ready, number)
-        again = outputs(ready, setting, fold)
+        again = outputs(ready, [setting], fold)[0]
         fold_scores += [_score(again[fold == one], ready.y[fold == one], cut, balanced) for one in range(FOLDS)]
 
-    model = fitter(ready, setting)[0](np.ones(len(ready.y), bool))
-    true = _true_score(design, model, setting[0], cut, adjusted=per_site or "harmonised" in active,
-                       target="target" in active)
+    true = np.nan
+    if truth:
+        model = training(ready, np.ones(len(ready.y), bool)).fit(*setting)
+        true = _true_score(design, model, cut, adjusted=per_site or "harmonised" in active, target="target" in active)
     return Result(reported, true, found, ready.y, cut, counts, np.array(fold_scores))
 
 
-def _true_score(design: Design, model: _Model, half: slice, cut: float, *, adjusted: bool, target: bool) -> float:
+def _true_score(design: Design, model: _Model, cut: float, *, adjusted: bool, target: bool) -> float:
     """Balanced accuracy on one scan of each of many people at new sites, before anybody is diagnosed.
 
     Every new site has the study's share of patients. Where the study centred its sites, a new site is
@@ -350,12 +383,15 @@ def _true_score(design: Design, model: _Model, half: slice, cut: float, *, adjus
     rng = stream(design.seed, "new")
     scores = []
     y = (np.arange(NEW_PER_SITE) < design.patients * NEW_PER_SITE).astype(int)
+    weights = np.zeros(FEATURES + target)
+    weights[model.columns] = model.weights
+    weights, of_dose = weights[:FEATURES], weights[FEATURES:]
     for _ in range(NEW_SITES):
-        X = rng.standard_normal((NEW_PER_SITE, FEATURES)) + y[:, None] * directions(design)
-        X += SITE_OFFSET * rng.standard_normal(FEATURES)
+        # The model is linear: what people, disease and scanner add to its output are added up.
+        output = rng.standard_normal((NEW_PER_SITE, FEATURES)) @ weights + y * (directions(design) @ weights)
+        output += SITE_OFFSET * rng.standard_normal(FEATURES) @ weights
         dose = rng.standard_normal(NEW_PER_SITE)
-        X = X[:, half] - adjusted * X[:, half].mean(0)
-        X = (np.column_stack([X, dose]) if target else X)[:, model.columns]
-        output = (X - model.centre) @ model.weights + model.intercept
+        output -= adjusted * output.mean()
+        output += (dose[:, None] * of_dose).sum(1) - model.centre @ model.weights + model.intercept
         scores.append(_score(output, y, cut, True))
     return float(np.mean(scores))
