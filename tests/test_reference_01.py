@@ -80,18 +80,18 @@ def test_the_truth_of_the_mark_is_that_of_new_pictures():
 
     settings = {"agreement": 0.8, "brightness": 0.5, "effect": 2.0, "size": 20}
     seen = []
-    original = experiments.replicates.linear_rule
+    original = experiments.replicates.cross_validated_rule
 
-    def keep(X, targets, ridge):
+    def keep(X, targets, tests, ridge):
         seen.append((X, targets))
-        return original(X, targets, ridge)
+        return original(X, targets, tests, ridge)
 
-    experiments.replicates.linear_rule = keep
+    experiments.replicates.cross_validated_rule = keep
     try:
         exact = scanner_mark(repeats=10, **settings).draws["true"]
         scanner_mark(repeats=10, seed=1, **settings | {"agreement": 0.5, "n_scans": 400})
     finally:
-        experiments.replicates.linear_rule = original
+        experiments.replicates.cross_validated_rule = original
     (X, targets), (new, new_targets) = seen
     drawn = [RidgeClassifier(alpha=20).fit(X[i], targets).score(new.reshape(-1, new.shape[2]), np.tile(new_targets, 10))
              for i in range(10)]

@@ -108,8 +108,8 @@ def test_the_score_is_that_of_the_outputs():
 def test_the_classifier_is_ridge_regression(n, weighted):
     rng = np.random.default_rng(n)
     X, y, site = rng.normal(size=(n, 120)), (np.arange(n) % 3 > 0).astype(int), np.arange(n) % 4
-    model = study._fit(X, y, site, columns=np.arange(120), kept=None, penalty=30.0, means=np.zeros((4, 120)),
-                       weighted=weighted)
+    training = study._Training(X, y, site, regional=0, weighted=weighted)
+    model = training.fit(np.arange(120), None, 30.0)
     weights = np.where(y == 1, 0.5 / np.mean(y == 1), 0.5 / np.mean(y == 0)) if weighted else np.ones(n)
     other = Ridge(30.0).fit(X / X.std(0), 2 * y - 1, sample_weight=weights)
     new = rng.normal(size=(10, 120))

@@ -2208,15 +2208,15 @@ def planted_defect(
         label = np.where(rows % 10 == rows // 10 * 3 % 10, 1 - y, y)
     tests = rows.reshape(-1, 5).T
 
-    def score(X, label):
-        held_out = replicates.cross_validated_scores(X, 2.0 * label - 1, tests, ridge=1.0)
-        return ((held_out > 0) == (label[tests] == 1)).mean(axis=(1, 2))
+    def study(X, label):
+        held_out, *rule = replicates.cross_validated_rule(X, 2.0 * label - 1, tests, 1.0)
+        return ((held_out > 0) == (label[tests] == 1)).mean(axis=(1, 2)), *rule
 
-    weights, intercepts = replicates.linear_rule(X, 2.0 * label - 1, ridge=1.0)
+    reported, weights, intercepts = study(X, label)
     true = np.mean([replicates.accuracy_on_new_subjects(weights * kept, intercepts, m) for m in means], axis=0)
     evidence, found = _first_look(defect, X + level, gaps, label, side, site)
     return {
-        "reported": score(X, label), "honest": score(clean, y), "true": true, "found": found.astype(float),
+        "reported": reported, "honest": study(clean, y)[0], "true": true, "found": found.astype(float),
         "evidence": np.clip(evidence, 0, 1).astype(np.float32),
         "label": np.broadcast_to(label, (repeats, n)).astype(np.float32),
     }
@@ -2435,7 +2435,8 @@ def site_shortcut(
     X[..., 0] += effect * labels
     X[..., 1:] += site_mark * (site[:, None] - 0.5) / np.sqrt(10)
     targets = 2.0 * labels - 1
-    held_out = replicates.cross_validated_scores(X, targets, tests)
+    held_out, weights, _ = replicates.cross_validated_rule(X, targets, tests)
+    true = ndtr(weights[:, 0] * effect / np.sqrt(2) / np.linalg.norm(weights, axis=1))
     reported = np.mean([_auc(held_out[:, f], labels[tests[f]]) for f in range(5)], axis=0)
     within = np.mean([_auc(held_out[:, f][:, site[tests[f]] == s], labels[tests[f]][site[tests[f]] == s])
                       for f in range(5) for s in (0, 1)], axis=0)
@@ -2443,8 +2444,6 @@ def site_shortcut(
     for s in (0, 1):
         weights, _ = replicates.linear_rule(X[:, site != s], targets[site != s])
         left_out.append(_auc((X[:, site == s] @ weights[..., None])[..., 0], labels[site == s]))
-    weights, _ = replicates.linear_rule(X, targets)
-    true = ndtr(weights[:, 0] * effect / np.sqrt(2) / np.linalg.norm(weights, axis=1))
     return {"reported": reported, "within site": within, "site left out": np.mean(left_out, axis=0), "true": true,
             "ceiling": np.full(repeats, ndtr(abs(effect) / np.sqrt(2)))}
 
@@ -2533,19 +2532,17 @@ def harmonised_sites(
     X[..., 0] += effect * labels
     X += (site_mark * rng.standard_normal((repeats, n_sites, n_features)))[:, site]
 
-    def sites_of(rows, protect):
-        """Means and standard deviations of the sites, (repeats, sites, p), and the effect of the diagnosis."""
+    def harmonised(rows, protect):
+        """The rows, harmonised by themselves, and the means and standard deviations of the sites, (repeats, sites, p)."""
         design = np.column_stack([at_site[rows], labels[rows]]) if protect else at_site[rows]
-        B = np.linalg.pinv(design) @ X[:, rows]
-        squares = at_site[rows].T @ (X[:, rows] - design @ B) ** 2
-        return B[:, :n_sites], np.sqrt(squares / at_site[rows].sum(axis=0)[:, None]), B[:, n_sites:]
-
-    def harmonised(rows, means, sds, kept=None):
-        Z, own = X[:, rows] - means[:, site[rows]], sds[:, site[rows]]
-        if kept is None or kept.shape[1] == 0:
-            return Z / own
-        kept = labels[rows][:, None] * kept
-        return (Z - kept) / own + kept
+        table = X[:, rows]
+        B = np.linalg.pinv(design) @ table
+        table -= design @ B
+        sds = np.sqrt(at_site[rows].T @ np.square(table) / at_site[rows].sum(axis=0)[:, None])
+        table /= sds[:, site[rows]]
+        if protect:
+            table += labels[rows][:, None] * B[:, n_sites:]
+        return table, B[:, :n_sites], sds
 
     def scored(held_out):
         right = labels[tests]
@@ -2553,28 +2550,28 @@ def harmonised_sites(
             return ((held_out > 0) == right).mean(axis=(1, 2))
         return np.mean([_auc(held_out[:, fold], right[fold]) for fold in range(5)], axis=0)
 
-    everyone = np.arange(n_subjects)
-    reported, true = [], []
-    for name in HARMONISATIONS:
-        protect = name.endswith("protected")
-        means, sds, kept = sites_of(everyone, protect)
-        sites = X if name == "no harmonisation" else harmonised(everyone, means, sds, kept)
-        if name.startswith("inside"):
-            held_out = []
-            for test in tests:
-                train = np.setdiff1d(everyone, test)
-                own = sites_of(train, protect)
-                weights, intercepts = replicates.linear_rule(harmonised(train, *own), targets[train], ridge)
-                held_out.append((harmonised(test, *own[:2]) @ weights[..., None])[..., 0] + intercepts[:, None])
-            held_out = np.stack(held_out, axis=1)
-        else:
-            held_out = replicates.cross_validated_scores(sites, targets, tests, ridge)
-        reported.append(scored(held_out))
-        weights, _ = replicates.linear_rule(sites, targets, ridge)
+    everyone = np.ones(n_subjects, bool)
+    tables = {"no harmonisation": (X, None, 1.0), "outside the folds": harmonised(everyone, False),
+              "outside, diagnosis protected": harmonised(everyone, True)}
+    reported, true = {}, {}
+    for name, (table, _, sds) in tables.items():
+        held_out, weights, _ = replicates.cross_validated_rule(table, targets, tests, ridge)
+        reported[name] = scored(held_out)
         # A new subject is scaled by the standard deviations of its site.
-        weights = weights[:, None] / (1 if name == "no harmonisation" else sds)
-        length = np.linalg.norm(weights, axis=2)
-        true.append(np.atleast_2d(ndtr(weights[..., 0] * effect / np.sqrt(2) / length)).mean(axis=1))
+        weights = weights[:, None] / sds
+        true[name] = ndtr(weights[..., 0] * effect / np.sqrt(2) / np.linalg.norm(weights, axis=2)).mean(axis=1)
+    for name, protect in (("inside the folds", False), ("inside, diagnosis protected", True)):
+        held_out = []
+        for test in tests:
+            train = everyone.copy()
+            train[test] = False
+            table, means, sds = harmonised(train, protect)
+            weights, intercepts = replicates.linear_rule(table, targets[train], ridge)
+            asked = (X[:, test] - means[:, site[test]]) / sds[:, site[test]]
+            held_out.append((asked @ weights[..., None])[..., 0] + intercepts[:, None])
+        reported[name] = scored(np.stack(held_out, axis=1))
+        true[name] = true[name.replace("inside the", "outside the").replace("inside,", "outside,")]  # the same final model
+    reported, true = ([values[name] for name in HARMONISATIONS] for values in (reported, true))
     return {"reported": np.stack(reported, axis=1), "true": np.stack(true, axis=1)}
 
 
@@ -2805,14 +2802,15 @@ def sites_of_a_consortium(
     scores = {"reported": [], "honest": [], "true": [], "external": []}
     for k in site_counts:
         site = np.arange(n_subjects) // (n_subjects // k)
-        X = noise + own_effects(k)[:, site] * (labels[:, None] - 0.5)
-        held_out = replicates.cross_validated_scores(X, targets, pooled)
+        X = own_effects(k)[:, site]
+        X *= labels[:, None] - 0.5
+        X += noise
+        held_out, weights, intercepts = replicates.cross_validated_rule(X, targets, pooled)
         scores["reported"].append(((held_out > 0) == labels[pooled]).mean(axis=(1, 2)))
         if k > 1:
             tests = np.arange(n_subjects).reshape(k, -1)
             held_out = replicates.cross_validated_scores(X, targets, tests)
             scores["honest"].append(((held_out > 0) == labels[tests]).mean(axis=(1, 2)))
-        weights, intercepts = replicates.linear_rule(X, targets)
         length = np.linalg.norm(weights, axis=1)[:, None]
         half = np.einsum("rp,rkp->rk", weights, new) / 2
         right = (ndtr((half + intercepts[:, None]) / length) + ndtr((half - intercepts[:, None]) / length)) / 2

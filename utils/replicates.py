@@ -205,7 +205,14 @@ def linear_rule(X: np.ndarray, targets: np.ndarray, ridge: float = 0.0, *,
         inner = np.swapaxes(centred, -1, -2) @ centred + ridge * np.eye(p)
         weights = np.linalg.solve(inner, np.swapaxes(centred, -1, -2) @ towards)
         return weights[..., 0], (level - centre @ weights)[..., 0, 0]
-    dual = np.linalg.solve(gram(centred, centred) + penalise_intercept + ridge * np.eye(n), towards)
+    inner = gram(centred, centred) + penalise_intercept + ridge * np.eye(n)
+    if n < 50 or X.ndim != 3:
+        dual = np.linalg.solve(inner, towards)
+    else:  # symmetric and positive definite: half of the work, if large enough for a loop to pay
+        dual = np.empty(towards.shape)
+        for one, right, found in zip(inner.astype(float), towards, dual, strict=True):
+            _, found[:], failed = lapack.dposv(one.T, right, lower=True, overwrite_a=True)
+            _require_definite(failed)
     weights = np.swapaxes(centred, -1, -2) @ dual
     intercept = dual.sum(axis=-2) if penalise_intercept else (level - centre @ weights)[..., 0]
     return weights[..., 0], intercept[..., 0]
@@ -287,13 +294,17 @@ def cross_validated_rule(X: np.ndarray, targets: np.ndarray, tests: np.ndarray,
     return scores, weights, level - np.einsum("rp,rp->r", centre[:, 0], weights)
 
 
+def _require_definite(failed: int) -> None:
+    if failed:
+        raise np.linalg.LinAlgError("A matrix is not positive definite; the penalty is too small.")
+
+
 def _inverses(stack: np.ndarray) -> np.ndarray:
     """Inverses of symmetric positive definite matrices, in a third of the time of `numpy.linalg.inv`; spoils them."""
     halves = np.empty_like(stack)
     for matrix, half in zip(stack, halves, strict=True):
         factor, failed = lapack.dpotrf(matrix.T, lower=True, overwrite_a=True)
-        if failed:
-            raise np.linalg.LinAlgError("A matrix is not positive definite; the penalty is too small.")
+        _require_definite(failed)
         # One triangle, the other is 0.
         half[:] = lapack.dpotri(factor, lower=True, overwrite_c=True)[0].T
     inverses = halves + np.swapaxes(halves, -1, -2)
