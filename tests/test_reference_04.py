@@ -8,17 +8,12 @@ row. Ranges are about three Monte-Carlo standard errors. R26 (Northcutt and othe
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import cohen_kappa_score
-from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 from utils import experiments
 from utils.data import load
 from utils.experiments import (
     KINDS,
-    MODELS,
     SHARED,
     kinds_of_wrong_labels,
     labels_or_architecture,
@@ -91,44 +86,6 @@ def test_shares_of_variance_are_those_of_an_analysis_of_variance():
     assert found["both together"] == pytest.approx(explained(both) - explained(level) - explained(model))
     assert found["study"] == pytest.approx(explained(study))
     assert found["rest"] == pytest.approx(1 - explained(both, study))
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_the_fast_models_are_scikit_learns(model):
-    rng = np.random.default_rng(0)
-    X, new = rng.standard_normal((3, 60, 5)), rng.standard_normal((3, 40, 5))
-    recorded = (rng.random((3, 2, 60)) < 0.5 + 0.3 * np.sign(X[:, None, :, 0])).astype(int)
-    found = experiments._predictions(model, X, recorded, new)
-    for s in range(3):
-        gamma = 1 / (5 * X[s].var())
-        same = {"linear": RidgeClassifier(alpha=10), "nearest centroid": NearestCentroid(), "naive Bayes": GaussianNB(),
-                "kernel": KernelRidge(alpha=1, kernel="rbf", gamma=gamma), "15 neighbours": KNeighborsClassifier(15),
-                "1 neighbour": KNeighborsClassifier(1)}[model]
-        for labels, predicted in zip(recorded[s], found[s], strict=True):
-            if model == "kernel":
-                expected = same.fit(X[s], 2.0 * labels - 1).predict(new[s]) > 0
-            else:
-                expected = same.fit(X[s], labels).predict(new[s])
-            np.testing.assert_array_equal(predicted, expected)
-
-
-def test_the_centroid_of_the_panels_is_scikit_learns():
-    rng = np.random.default_rng(0)
-    X, recorded = rng.standard_normal((4, 30, 6)), rng.integers(0, 2, (4, 30))
-    weights, intercepts = experiments._centroids(X, recorded)
-    new = rng.standard_normal((50, 6))
-    for s in range(4):
-        np.testing.assert_array_equal(new @ weights[s] + intercepts[s] > 0, NearestCentroid().fit(X[s], recorded[s]).predict(new))
-
-
-def test_the_thresholds_are_those_of_logistic_regression():
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((5, 400)) + 2 * (np.arange(400) % 2 - 0.5)
-    recorded = flipped(np.tile(np.arange(400) % 2, (5, 1)), 0.2, rng)
-    cuts = experiments._logistic_cuts(x, recorded)
-    for row, labels, cut in zip(x, recorded, cuts, strict=True):
-        model = LogisticRegression(C=1e3, tol=1e-8).fit(row[:, None], labels)
-        assert cut == pytest.approx(-model.intercept_[0] / model.coef_[0, 0], abs=0.002)
 
 
 @pytest.mark.parametrize("kind", KINDS)

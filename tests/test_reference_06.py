@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import logit
 from scipy.stats import norm
-from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
@@ -120,44 +120,6 @@ def test_b10_what_harmonisation_does_beside_the_figures_of_the_table():
     draws = harmonised_sites(n_sites=2, n_subjects=200, n_features=50, site_mark=0.7, repeats=50).draws
     assert draws["reported"][:, 1].mean() < 0.45
     np.testing.assert_allclose(draws["true"], 0.5)
-
-
-@pytest.mark.parametrize(("row", "protect"), [(1, False), (2, True), (3, False), (4, True)])
-def test_b10_is_site_by_site_standardisation(row, protect):
-    """The first study, with loops: least squares by scikit-learn, means and standard deviations by hand."""
-    outcome = harmonised_sites(repeats=1, n_features=8, site_mark=0.5, effect=1.0)
-    rng = np.random.default_rng([0, 0])
-    site = np.repeat([0, 1, 2], 20)
-    labels = (rng.random(60) < np.array([0.2, 0.5, 0.8])[site]).astype(int)
-    tests = np.lexsort((rng.random(60), labels)).reshape(-1, 5).T
-    X = rng.standard_normal((5, 60, 8))[0]
-    X[:, 0] += labels
-    X += (0.5 * rng.standard_normal((5, 3, 8)))[0][site]
-
-    def harmonise(rows, learn_from):
-        design = np.eye(3)[site]
-        if protect:
-            design = np.column_stack([design, labels])
-        model = LinearRegression(fit_intercept=False).fit(design[learn_from], X[learn_from])
-        residual = X - model.predict(design)
-        sd = np.array([np.sqrt(np.mean(residual[np.intersect1d(learn_from, np.flatnonzero(site == s))] ** 2, axis=0))
-                       for s in range(3)])
-        own = model.coef_[:, :3].T[site]
-        kept = np.outer(labels, model.coef_[:, 3]) if protect else 0
-        with_label, blind = (X - own - kept) / sd[site] + kept, (X - own) / sd[site]
-        return with_label[rows], blind[rows]
-
-    scores = []
-    for test in tests:
-        train = np.setdiff1d(np.arange(60), test)
-        if row < 3:
-            everything, _ = harmonise(np.arange(60), np.arange(60))
-            fitted, asked = everything[train], everything[test]
-        else:
-            fitted, asked = harmonise(train, train)[0], harmonise(test, train)[1]
-        risk = RidgeClassifier(10).fit(fitted, labels[train]).decision_function(asked)
-        scores.append(roc_auc_score(labels[test], risk))
-    assert outcome.draws["reported"][0, row] == pytest.approx(np.mean(scores))
 
 
 def test_the_true_auc_within_a_site_is_that_of_new_subjects():
