@@ -13,6 +13,8 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import get_origin
 
 import joblib
 import numpy as np
@@ -30,7 +32,45 @@ class ParameterError(ValueError):
 def require(condition: bool, name: str, value: object, allowed: str) -> None:
     """Raise a `ParameterError` that names the parameter, its value and what is allowed."""
     if not condition:
-        raise ParameterError(f"{name} is {value!r}, but it must be {allowed}.")
+        told = repr(value)
+        told = told if len(told) <= 200 else f"{told[:200]} …"
+        raise ParameterError(f"{name} is {told}, but it must be {allowed}.")
+
+
+# The largest count that a parameter may be, and the size of other numbers, unless they are 0. Beyond them,
+# memory or the precision of floating-point numbers would end a simulation, not a thought about studies.
+LARGEST_COUNT = 100_000
+SMALLEST, LARGEST = 1e-6, 1e3
+
+
+def _of_kind(name: str, value: object, kind: type, whole: bool) -> object:
+    """The value of a parameter, if it is of its kind: a `ParameterError` if not.
+
+    `kind` is bool, int, float, str or tuple; `whole` says of a tuple that its numbers are counts.
+    """
+    if kind is bool:
+        require(isinstance(value, bool | np.bool_), name, value, "True or False")
+        return bool(value)
+    if kind is str:
+        require(isinstance(value, str), name, value, "text, one of the names that the parameter knows")
+        return str(value)
+    if kind is tuple:
+        require(isinstance(value, tuple | list | range | np.ndarray) and 0 < len(value) <= 1000, name, value,
+                "numbers in brackets, such as (1, 2, 3), at most 1000")
+        for one in value:
+            try:
+                _of_kind(name, one, int if whole else float, False)
+            except ParameterError as error:
+                raise ParameterError(f"{name} is {value!r}. {error}") from None
+        return tuple(value)
+    number = isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool | np.bool_)
+    if kind is int:
+        require(number, name, value, "a whole number")
+        require(abs(value) <= LARGEST_COUNT, name, value, f"at most {LARGEST_COUNT}")
+    else:
+        require(number and abs(value) < np.inf, name, value, "a finite number")
+        require(value == 0 or SMALLEST <= abs(value) <= LARGEST, name, value, f"0, or between {SMALLEST:g} and {LARGEST:g} in size")
+    return value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +107,7 @@ class Experiment:
         signature = inspect.signature(simulate)
         own = [p for p in signature.parameters.values() if p.name not in ("rng", "repeats")]
         self.defaults = {p.name: p.default for p in own}
+        self._kinds = {p.name: get_origin(p.annotation) or p.annotation for p in own}
         extra = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
                  for name, default in (("repeats", 1000), ("seed", 0))]
         self.__signature__ = signature.replace(parameters=own + extra, return_annotation=Outcome)
@@ -111,18 +152,28 @@ class Experiment:
         return self.__name__  # to a worker it goes by name, as a function does
 
     def _checked(self, repeats: int, seed: int, parameters: dict) -> dict:
-        require(isinstance(repeats, (int, np.integer)) and repeats >= 1, "repeats", repeats,
-                "a whole number, 1 or more")
-        require(isinstance(seed, (int, np.integer)) and seed >= 0, "seed", seed, "a whole number, 0 or more")
+        for name, value, low in (("repeats", repeats, 1), ("seed", seed, 0)):
+            require(isinstance(value, Integral) and not isinstance(value, bool) and value >= low, name, value,
+                    f"a whole number, {low} or more")
+        require(repeats <= 10**9, "repeats", repeats, "at most 1,000,000,000")
         unknown = sorted(set(parameters) - set(self.defaults))
         if unknown:
             raise ParameterError(f"{self.__name__} has no parameter {unknown[0]!r}. "
                                  f"Its parameters are {', '.join(self.defaults)}, repeats and seed.")
+        for name, value in parameters.items():
+            whole = self._kinds[name] is tuple and all(isinstance(one, int) for one in self.defaults[name])
+            parameters[name] = _of_kind(name, value, self._kinds[name], whole)
         return self.defaults | parameters
 
     def _draw(self, seed: int, number: int, parameters: dict) -> dict[str, np.ndarray]:
         # A block is always simulated whole, so that its studies do not depend on `repeats`.
-        return self._simulate(rng=np.random.default_rng([seed, number]), repeats=self.block, **parameters)
+        try:
+            return self._simulate(rng=np.random.default_rng([seed, number]), repeats=self.block, **parameters)
+        except MemoryError:
+            counts = {name: np.max(value) for name, value in parameters.items() if self._kinds[name] in (int, tuple)}
+            name = max(counts, key=counts.get)
+            raise ParameterError(f"{name} is {parameters[name]!r}, which with the other parameters needs more memory than "
+                                 "there is. Make it smaller.") from None
 
     def _outcome(self, draws: dict[str, np.ndarray], parameters: dict) -> Outcome:
         return Outcome(draws=draws, parameters=parameters, sentence=self._read(draws, parameters))
@@ -209,6 +260,7 @@ def selection_outside_folds(
     require(n_informative >= 0, "n_informative", n_informative, "0 or more")
     require(rule in ("nearest neighbour", "nearest centroid"), "rule", rule,
             "'nearest neighbour' or 'nearest centroid'")
+    require(n_new >= 1, "n_new", n_new, "1 or more")
     labels = np.repeat([0, 1], n_scans // 2)
     folds = replicates.stratified_folds(labels, n_folds)
     shift = np.zeros(n_features, np.float32)
@@ -300,6 +352,7 @@ def repeated_scans(
     require(rule in ("nearest neighbour", "linear"), "rule", rule, "'nearest neighbour' or 'linear'")
     require(2 <= n_folds <= n_subjects // 2, "n_folds", n_folds,
             f"from 2 to half the number of subjects, here {n_subjects // 2}")
+    require(n_new >= 1, "n_new", n_new, "1 or more")
     subjects = np.repeat(np.arange(n_subjects), scans_per_subject)
     labels = subjects % 2
     n_scans = len(subjects)
@@ -2692,7 +2745,7 @@ def prevalence_shift(
     labels = (np.arange(n_external) < patients).astype(int)
     x = rng.standard_normal((repeats, n_external)) + effect * labels
     log_odds = effect * (x - effect / 2) + np.log(prevalence_inside / (1 - prevalence_inside))
-    risk = 1 / (1 + np.exp(-log_odds))
+    risk = 1 / (1 + np.exp(-np.clip(log_odds, -500, 500)))
     called = log_odds > 0
 
     def rates(sensitivity, specificity, prevalence, auc):
@@ -2782,9 +2835,9 @@ def sites_of_a_consortium(
     require(np.isfinite(heterogeneity) and heterogeneity >= 0, "heterogeneity", heterogeneity, "a finite number, 0 or more")
     require(np.isfinite(effect), "effect", effect, "a finite number")
     require(n_external >= 2 and n_external % 2 == 0, "n_external", n_external, "an even number, 2 or more")
+    require(1 <= n_features < n_subjects // 2 - 2, "n_features", n_features, "1 or more, and fewer than half of the subjects")
     require(1 <= n_informative <= n_features, "n_informative", n_informative,
             f"from 1 to the number of features, here {n_features}")
-    require(n_features < n_subjects // 2 - 2, "n_features", n_features, "fewer than half of the subjects")
     require(n_new_sites >= 1, "n_new_sites", n_new_sites, "1 or more")
     common = np.zeros(n_features)
     common[:n_informative] = effect / np.sqrt(n_informative)
