@@ -43,9 +43,9 @@ def test_impossible_calls_are_named(run, name, value):
 
 BAD = {
     "selection_outside_folds": {"n_scans": 51, "n_features": 0, "n_selected": 2000, "n_folds": 1,
-                                "effect": np.nan, "n_informative": -1, "rule": "forest"},
+                                "effect": np.nan, "n_informative": -1, "rule": "forest", "n_new": 0},
     "repeated_scans": {"n_subjects": 3, "scans_per_subject": 0, "reliability": 1.2, "n_features": 0,
-                       "effect": np.inf, "rule": "forest", "n_folds": 21},
+                       "effect": np.inf, "rule": "forest", "n_folds": 21, "n_new": 0},
     "best_of_many": {"varied": "luck", "n_tried": 0, "n_scans": 33, "n_folds": 2, "likeness": -0.1,
                      "effect": np.nan, "n_features": 0},
     "tuned_kernel_ridge": {"n_scans": 9, "n_features": 0, "n_folds": 1},
@@ -82,6 +82,12 @@ BAD = {
                               "site_counts": (5, 2), "n_features": 300, "n_informative": 21, "n_new_sites": 0},
     "regional_mri": {"regions": "liver", "strength": 0, "ridge": 0, "sizes": (5, 40)},
 }
+
+
+def test_more_sites_than_their_spread_can_be_measured_at():
+    # With two subjects at a site its standard deviation was rounding, and the scores with it.
+    with pytest.raises(ParameterError, match="n_sites is 30, but it must be from 2 to a tenth of the subjects, here 6"):
+        experiments.harmonised_sites(n_sites=30, repeats=1)
 
 
 @pytest.mark.parametrize(("run", "name", "value"), [

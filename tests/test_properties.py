@@ -154,8 +154,8 @@ def valid(name, one):
         return {"prevalence": one(between(0.1, 0.9)), "site_mark": one(FROM_0), "effect": one(ANY),
                 "n_per_site": one(st.sampled_from([50, 100]))}
     if name == "harmonised_sites":
-        sites = one(st.integers(2, 12))
-        return {"n_sites": sites, "n_subjects": one(multiple(int(np.lcm(5, sites)), 60, 130)), "effect": one(ANY),
+        sites = one(st.integers(2, 9))
+        return {"n_sites": sites, "n_subjects": one(multiple(int(np.lcm(5, sites)), max(60, 10 * sites), 120)), "effect": one(ANY),
                 "imbalance": one(SHARE.map(lambda share: 0.4 * share)), "site_mark": one(FROM_0), "n_features": one(features),
                 "ridge": one(PENALTY), "score": one(st.sampled_from(["AUC", "accuracy"]))}
     if name == "external_scaling":

@@ -69,7 +69,7 @@ def test_a_damaged_file_is_told_and_kept(folder, content):
 def test_a_folder_that_cannot_be_written_is_told(folder, monkeypatch):
     monkeypatch.setattr(welcome, "FILE", folder / "nowhere" / "my_stand.json")
     message = asked(welcome.Stand(), do="keep", answers={"S1": ["agree", 80]})
-    assert "cannot be written here (No such file or directory)" in message and "paper" in message
+    assert "cannot be written here: there is no such folder" in message and "paper" in message
 
 
 def test_the_form_keeps_what_its_front_end_sends_and_shows_what_was_kept():

@@ -29,7 +29,9 @@ import html
 import inspect
 import io
 import re
+import stat
 import warnings
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,12 +53,14 @@ from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, Stratif
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from utils import files
 from utils.data import DataError
 from utils.figures import COLOURS
 
 # A learner who calls sns.set_theme() must not change the pictures.
 _PLAIN = {key: value for key, value in mpl.rcParamsDefault.items() if not key.startswith("backend")} | {
-    "font.family": "DejaVu Sans", "font.size": 12}
+    "font.family": "DejaVu Sans", "font.size": 12,
+    "text.parse_math": False}  # a column may be called "$x_{" and is drawn under that name
 LEVELS = {
     "stop": ("■", "#B00020", "Clear this up before any score is reported."),
     "warn": ("▲", "#8A5A00", "Look at this and say in the paper how it was handled."),
@@ -65,6 +69,7 @@ LEVELS = {
 }
 ALPHA = 0.01  # of every test
 LARGEST_FILE = 1.5e9  # bytes
+LONGEST_LINE = 10e6  # bytes
 LARGEST_SAMPLE = 5000, 1e7  # rows, and cells, that models are fitted to
 
 
@@ -101,7 +106,9 @@ class Finding:
         """The picture of the evidence, on a new matplotlib figure."""
         if self.draw is None:
             raise DataError(f"The finding {self.name!r} has no picture.")
-        with mpl.rc_context(_PLAIN):
+        # A sign that the font lacks is drawn as a box, and a very long name takes room from the axes. Neither is an error.
+        with mpl.rc_context(_PLAIN), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
             figure = Figure(figsize=(7, 3), layout="constrained")
             axes = figure.add_subplot()
             self.draw(axes)
@@ -114,7 +121,8 @@ class Finding:
             return None
         content = io.BytesIO()
         figure = self.figure()
-        with mpl.rc_context(_PLAIN):
+        with mpl.rc_context(_PLAIN), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
             figure.savefig(content, format="png", dpi=90)
         return content.getvalue()
 
@@ -209,21 +217,26 @@ class Report:
             "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
             f"<title>{html.escape(self.title)}</title><style>{_STYLE}</style></head><body><main>"
             f"{self._body(picture=True)}</main></body></html>")
-        return _write(path, page.encode())
+        return _write(path, page.encode("utf-8", "replace"))
 
     def save_checklist(self, path: str | Path) -> Path:
         """Write the checklist as csv. No cell can run as a formula in a spreadsheet program."""
-        safe = self.checklist.map(lambda cell: f"'{cell}" if re.match(r"[=+\-@\t\r]", str(cell)) else cell)
-        return _write(path, safe.to_csv(index=False).encode("utf-8-sig"))
+        return _write(path, self.checklist.map(_no_formula).to_csv(index=False).encode("utf-8-sig", "replace"))
+
+
+def _no_formula(cell):
+    """A cell of one line that no spreadsheet program takes for a formula. A plain number stays one."""
+    text = " ".join(str(cell).split())
+    begins = re.match(r"[=+\-@\uff1d\uff0b\uff0d\uff20]", text)
+    return f"'{text}" if begins and not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", text, re.IGNORECASE) else text
 
 
 def _write(path, content: bytes) -> Path:
     path = Path(path)
     try:
-        path.write_bytes(content)
-    except OSError as error:
-        reason = "there is no such folder" if not path.parent.is_dir() else (
-            "it is a folder" if path.is_dir() else "the folder or the file is read-only, or the disk is full")
+        files.write(path, content)
+    except (OSError, ValueError) as error:
+        reason = files.why_not(error, path) if isinstance(error, OSError) else str(error)
         raise DataError(f"{path.name} cannot be written to {path.parent.absolute()}: {reason}. "
                         "Give another path, for instance one in your home folder.") from error
     return path
@@ -264,24 +277,33 @@ def read_table(path: str | Path, *, encoding: str = "utf-8-sig", text: tuple[str
     Raises
     ------
     DataError
-        If there is no such file, or it is too large, of another kind (pickles are refused, because opening one
-        runs what is in it), or damaged.
+        If there is no such file, or it is too large (packed or unpacked), of another kind (pickles are refused,
+        because opening one runs what is in it), or damaged.
     """
     path = Path(path)
     kind = "".join(path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:]).lower()
-    if path.is_dir():
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        folder = f"in the folder {path.parent.absolute()}"
+        raise DataError(f"{path.name!r} {folder} is a link that leads nowhere." if path.is_symlink() else
+                        f"There is no file {path.name!r} {folder}.") from None
+    except (OSError, ValueError) as error:
+        name = path.name if len(path.name) <= 60 else f"{path.name[:60]} …"
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{name!r} cannot be opened: the system says “{reason}”. Give the path of a csv, tsv or parquet file.") from error
+    if stat.S_ISDIR(about.st_mode):
         raise DataError(f"{path.name!r} is a folder. Give the file in it, or read a BIDS folder with read_bids(folder, "
                         "tables of features).")
-    if not path.is_file():
-        raise DataError(f"There is no file {path.name!r} in the folder {path.parent.absolute()}.")
+    if not stat.S_ISREG(about.st_mode):
+        raise DataError(f"{path.name!r} is no ordinary file but a pipe or a device. Save what comes from it as a csv file first.")
     if kind in (".pkl", ".pickle", ".joblib", ".npy", ".npz", ".rds", ".rdata"):
         raise DataError(f"{path.name} is refused: opening such a file can run any program that is hidden in it. "
                         "Save the table as csv where you trust it.")
     if kind not in (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".parquet"):
         raise DataError(f"{path.name} is not a csv, tsv or parquet file. Save the table as csv (UTF-8).")
-    if (size := path.stat().st_size) > LARGEST_FILE:
-        raise DataError(f"{path.name} has {size / 1e9:.1f} GB, and up to {LARGEST_FILE / 1e9:.1f} GB can be read. "
-                        "Read the columns that you need with pandas (usecols=...), and give audit the DataFrame.")
+    if about.st_size > LARGEST_FILE:
+        raise _too_large(path, f"has {about.st_size / 1e9:.1f} GB")
     if kind == ".parquet":
         try:
             return pd.read_parquet(path)
@@ -291,8 +313,11 @@ def read_table(path: str | Path, *, encoding: str = "utf-8-sig", text: tuple[str
         except (OSError, ValueError) as error:
             raise DataError(f"{path.name} is damaged or no parquet file: {error}") from error
     try:
-        with (gzip.open if kind.endswith(".gz") else open)(path, "rb") as file:
-            head = file.read(100_000)
+        "".encode(encoding)
+    except LookupError:
+        raise DataError(f"There is no encoding {encoding!r}. Usual ones are 'utf-8', 'cp1252' and 'utf-16'.") from None
+    try:
+        head = _look_through(path, kind, encoding)
         first = head.decode(encoding, errors="ignore").partition("\n")[0]
         separator = "\t" if "tsv" in kind else max(",;\t", key=first.count)
         comma = separator == ";" and re.search(rb"\d,\d", head)
@@ -301,8 +326,49 @@ def read_table(path: str | Path, *, encoding: str = "utf-8-sig", text: tuple[str
     except UnicodeError as error:
         raise DataError(f"{path.name} is not text in {encoding.removesuffix('-sig').upper()}. Save it as 'CSV UTF-8', "
                         "or read it with read_table(path, encoding='cp1252').") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, OSError, EOFError) as error:
-        raise DataError(f"{path.name} cannot be read as a table: {error}") from error
+    except MemoryError:
+        raise _too_large(path, "does not fit into memory") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path.name} cannot be read as a table: {' '.join(str(error).split())}") from error
+
+
+def _too_large(path, what):
+    return DataError(f"{path.name} {what}, and up to {LARGEST_FILE / 1e9:.1f} GB can be read. "
+                     "Read the columns that you need with pandas (usecols=...), and give audit the DataFrame.")
+
+
+def _look_through(path, kind, encoding) -> bytes:
+    """The start of a text file, after a look at all of it (unpacked): is it text, and will it fit?
+
+    Nothing is kept of it, so that a small file that unpacks to an endless one does no harm.
+    """
+    with (gzip.open if kind.endswith(".gz") else open)(path, "rb") as file:
+        head = file.read(100_000)
+        for start, what in ((b"PK\3\4", "a spreadsheet (xlsx) or another zip file"), (b"\xd0\xcf\x11\xe0", "an old spreadsheet (xls)"),
+                            (b"\x1f\x8b", "a packed file (gz)"), (b"PAR1", "a parquet file")):
+            if head.startswith(start):
+                raise DataError(f"{path.name} is {what}, whatever its name says. Open it where you trust it, and save the "
+                                "table as csv (UTF-8).")
+        wide = encoding.lower().replace("-", "").startswith(("utf16", "utf32"))  # every second byte may be 0
+        size, line, part = 0, 0, head
+        while part:
+            size += len(part)
+            if size > LARGEST_FILE:
+                raise _too_large(path, f"unpacks to more than {LARGEST_FILE / 1e9:.1f} GB")
+            codes = np.frombuffer(part, np.uint8)
+            if not wide and codes.min() == 0:
+                raise DataError(f"{path.name} holds bytes of value 0, so it is damaged or no text in {encoding.removesuffix('-sig').upper()}. "
+                                "Save it as 'CSV UTF-8'. If it came from Excel as 'Unicode text', read it with "
+                                "read_table(path, encoding='utf-16').")
+            ends = np.flatnonzero((codes == 10) | (codes == 13))
+            line += ends[0] if len(ends) else len(part)
+            if max(line, np.diff(ends).max(initial=0)) > LONGEST_LINE:
+                raise DataError(f"{path.name} has a line of more than {LONGEST_LINE / 1e6:.0f} MB. That is no table with a row per "
+                                "scan: look whether the ends of the lines were lost.")
+            if len(ends):
+                line = len(part) - 1 - ends[-1]
+            part = file.read(1_000_000)
+    return head
 
 
 def read_bids(participants: str | Path, *feature_tables: str | Path) -> pd.DataFrame:
@@ -836,6 +902,12 @@ def _association(study, A, B, *, strata=None, largest=False, repeats=None):
 # Pictures: each gives a function that draws on axes ---------------------------------------------------
 
 
+def _short(name, most: int = 31) -> str:
+    """A name on one line of a picture."""
+    text = " ".join(str(name).split())
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
 def _rows(values: dict, label: str, *, chance: float, colours: dict) -> Callable:
     """One dot per row, with its value beside it."""
 
@@ -846,7 +918,7 @@ def _rows(values: dict, label: str, *, chance: float, colours: dict) -> Callable
             axes.plot(values[name], i, "o", color=colour, markersize=9)
             axes.annotate(f"{values[name]:.2f}", (values[name], i), xytext=(8, 0), textcoords="offset points",
                           va="center", color=colour, fontweight="bold")
-        axes.set_yticks(range(len(names)), [n if len(n) < 32 else n[:29] + "..." for n in names])
+        axes.set_yticks(range(len(names)), [_short(name) for name in names])
         axes.axvline(chance, color=COLOURS["chance"], linestyle="--", zorder=0)
         axes.set(xlabel=f"{label} (dashed: guessing)", ylim=(-0.5, len(names) - 0.5))
         axes.margins(x=0.15)
@@ -856,8 +928,10 @@ def _rows(values: dict, label: str, *, chance: float, colours: dict) -> Callable
 
 def _bars(counts: dict, label: str) -> Callable:
     def draw(axes):
-        names = [n if len(n) < 32 else n[:29] + "..." for n in map(str, counts)]
-        sns.barplot(x=list(counts.values()), y=names, color=COLOURS["true"], orient="h", ax=axes)
+        names = [_short(name) for name in counts]
+        axes.barh(range(len(names)), list(counts.values()), color=COLOURS["true"])
+        axes.set_yticks(range(len(names)), names)
+        axes.invert_yaxis()
         axes.set(xlabel=label, ylabel="")
 
     return draw
@@ -869,21 +943,22 @@ def _shares(groups, names, study) -> Callable:
 
     def draw(axes):
         shown = np.argsort(-np.bincount(groups))[:15]
-        where = [names[g][:18] for g in shown]
+        where = [_short(names[g], 18) for g in shown]
         if classes is None:
             axes.boxplot([y[groups == g] for g in shown], orientation="horizontal", tick_labels=where)
-            axes.set_xlabel(study.names["label"])
+            axes.set_xlabel(_short(study.names["label"]))
             return
         left = np.zeros(len(shown))
         for code, colour in zip(range(len(classes)), sns.color_palette("colorblind", len(classes)), strict=True):
             share = np.array([np.mean(y[groups == g] == code) for g in shown])
-            axes.barh(where, share, left=left, color=colour, label=classes[code], edgecolor="white",
+            axes.barh(range(len(where)), share, left=left, color=colour, label=_short(classes[code]), edgecolor="white",
                       hatch=["", "//", "..", "xx"][code % 4])
             left += share
+        axes.set_yticks(range(len(where)), where)
         axes.tick_params(axis="y", labelsize=9 if len(shown) > 8 else 11)
         axes.set(xlabel="share of rows", xlim=(0, 1))
         axes.invert_yaxis()
-        axes.legend(title=study.names["label"], loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+        axes.legend(title=_short(study.names["label"]), loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
     return draw
 
@@ -979,7 +1054,8 @@ def _duplicates(study):
         axes.hist(-np.log10(np.maximum(u[others], 1e-16)), bins=40, color=COLOURS["true"], log=True),
         axes.axvline(-np.log10(ALPHA / len(u)), color=COLOURS["reported"], linewidth=3),
         axes.set(xlabel="nearness to a row of another subject, as -log10 p\n(line: the limit; exact copies are not drawn)",
-                 ylabel="rows"))
+                 ylabel="rows"),
+        axes.yaxis.set_major_formatter("{x:g}"))
     if exact or near:
         text += ". Rows are counted from 0"
     return "stop" if across or near else "warn" if exact or repeated else "fine", text + ".", draw
@@ -1453,7 +1529,7 @@ def _raters(study):
                 f"errors independent, no model can have an R2 above about {max(r, 0):.2f} against one of them.")
         return "stop" if upper < 0.5 else "warn" if upper < 0.8 else "fine", text, lambda axes: (
             axes.plot(study.y[both], pd.to_numeric(second[both], errors="coerce"), "o", color=COLOURS["true"], alpha=0.5),
-            axes.set(xlabel=study.names["label"], ylabel=study.names["second_rater"]))
+            axes.set(xlabel=_short(study.names["label"]), ylabel=_short(study.names["second_rater"])))
     code = {v: i for i, v in enumerate(study.values)}
     if unknown := [v for v in second[both].unique() if v not in code]:
         raise DataError(f"The second rater says {_some(map(_quoted, unknown))}, and the label's classes are "
@@ -1473,9 +1549,9 @@ def _raters(study):
     table = pd.crosstab(pd.Categorical(a, range(c)), pd.Categorical(b, range(c)), dropna=False).to_numpy()
 
     def draw(axes):
-        sns.heatmap(table, annot=True, fmt="d", cmap="Blues", cbar=False, ax=axes, xticklabels=study.classes,
-                    yticklabels=study.classes)
-        axes.set(xlabel=study.names["second_rater"], ylabel=study.names["label"])
+        sns.heatmap(table, annot=True, fmt="d", cmap="Blues", cbar=False, ax=axes, xticklabels=[*map(_short, study.classes)],
+                    yticklabels=[*map(_short, study.classes)])
+        axes.set(xlabel=_short(study.names["second_rater"]), ylabel=_short(study.names["label"]))
 
     return "stop" if upper < 0.4 else "warn" if upper < 0.8 else "fine", text, draw
 
@@ -1494,7 +1570,7 @@ def _calibration(study):
     else:
         code = 1 if study.kind == "binary" else int(np.argmax(np.bincount(study.y)))
         x, y = logit(np.clip(predicted[rows, code], 1e-6, 1 - 1e-6)), (study.y[rows] == code).astype(float)
-        what = f"predicted probability of {study.classes[code]}"
+        what = f"predicted probability of {_short(study.classes[code])}"
     slope, error = _slope(x, y, study.subject[rows], study.classes is not None)
     over, timid = slope + 2.58 * error < 0.8, slope - 2.58 * error > 1.25
     known = study.pooled(study.evaluate("linear", "grouped")) > study.chance + 0.05

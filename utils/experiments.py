@@ -2543,7 +2543,9 @@ def harmonised_sites(
         Standard deviation of the offsets of the sites, in every feature.
     effect : float
         Cohen's d of the disease in one feature; 0 for pure noise.
-    n_sites, n_features : int
+    n_sites : int
+        2 or more, of 10 subjects at least.
+    n_features : int
     ridge : float
         Penalty, above 0.
     score : {"AUC", "accuracy"}
@@ -2566,6 +2568,7 @@ def harmonised_sites(
     require(n_sites >= 2, "n_sites", n_sites, "2 or more")
     require(n_subjects >= 60 and n_subjects % 5 == 0 and n_subjects % n_sites == 0, "n_subjects", n_subjects,
             f"a multiple of 5 and of the number of sites, here {n_sites}; 60 or more")
+    require(n_subjects >= 10 * n_sites, "n_sites", n_sites, f"from 2 to a tenth of the subjects, here {n_subjects // 10}")
     require(0 <= imbalance <= 0.4, "imbalance", imbalance, "from 0 to .4")
     require(np.isfinite(site_mark) and site_mark >= 0, "site_mark", site_mark, "a finite number, 0 or more")
     require(np.isfinite(effect), "effect", effect, "a finite number")
@@ -2591,7 +2594,8 @@ def harmonised_sites(
         table = X[:, rows]
         B = np.linalg.pinv(design) @ table
         table -= design @ B
-        sds = np.sqrt(at_site[rows].T @ np.square(table) / at_site[rows].sum(axis=0)[:, None])
+        sds = np.sqrt(at_site[rows].T @ np.square(table) / np.maximum(at_site[rows].sum(axis=0)[:, None], 1))
+        sds = np.where(sds > 1e-9, sds, 1)  # a site of which one subject is left has no spread: it is only shifted
         table /= sds[:, site[rows]]
         if protect:
             table += labels[rows][:, None] * B[:, n_sites:]

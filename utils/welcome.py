@@ -12,6 +12,8 @@ import anywidget
 import traitlets
 from matplotlib import font_manager
 
+from utils import files
+
 FILE = Path("my_stand.json")  # in the folder of the notebook, where JupyterLab's list of files shows it
 OPINIONS = ("agree", "disagree", "it depends")
 TIMES = ("first", "again")
@@ -74,10 +76,11 @@ def keep(answers: dict[str, tuple[str, int]], time: str = "first") -> None:
         raise StandError(f"time is {time!r}, but it must be 'first' or 'again'.")
     content = kept() | {time: _sound(answers)}
     try:
-        FILE.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        files.write(FILE, (json.dumps(content, indent=1) + "\n").encode())
     except OSError as error:
-        raise StandError(f"{FILE} cannot be written here ({error.strerror}). Write your stand on paper, or open the "
-                         "course from a folder in which you may save files.") from None
+        raise StandError(f"{FILE} cannot be written here: {files.why_not(error, FILE)}. What was kept before is still there. "
+                         "Make room on the disk or open the course from a folder in which you may save files; until then, "
+                         "write your stand on paper.") from None
 
 
 def delete() -> None:
