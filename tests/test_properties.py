@@ -9,6 +9,7 @@ traceback of ours. The inputs are drawn by hypothesis, the same in every run. To
 With EXAMPLES set, the inputs differ from run to run (``--hypothesis-seed=3`` repeats one).
 """
 
+import inspect
 import os
 import warnings
 
@@ -16,8 +17,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from test_explorable import LESSONS, panels_of
 
-from utils import experiments, review
+from utils import cohort, data, experiments, figures, replicates, review, welcome
 from utils.experiments import Experiment, ParameterError
 
 MANY = int(os.environ.get("EXAMPLES", 0))
@@ -226,3 +229,206 @@ def test_invalid_parameters_are_named(run):
             with pytest.raises(ParameterError) as error:
                 run(**{"repeats": 1, name: value})
             assert name in str(error.value) and len(str(error.value)) < 1000, (name, value)
+
+
+def test_a_list_or_an_array_serves_as_well_as_brackets():
+    by = [run(sizes=kind((20, 40)), repeats=2).draws["true"]
+          for run in (experiments.learning_curve_of_lda,) for kind in (tuple, list, np.array)]
+    np.testing.assert_array_equal(by[0], by[1])
+    np.testing.assert_array_equal(by[0], by[2])
+
+
+def test_what_does_not_fit_into_memory_is_named(monkeypatch):
+    run = experiments.two_sites_paradox
+
+    def too_much(**parameters):
+        raise MemoryError
+
+    monkeypatch.setattr(run, "_simulate", too_much)
+    with pytest.raises(ParameterError, match="n_per_site is 99999, which .*needs more memory than there is. Make it smaller"):
+        run(n_per_site=99_999, repeats=1)
+
+
+# Figures: outcomes at the ends of what scores can be, for every panel of the lessons
+
+PANELS = {(one.__name__, getattr(draw, "func", draw).__name__): (one, draw) for lesson in LESSONS
+          for (one, draw), _ in panels_of(lesson)}
+ENDS = st.sampled_from(["as they are", "all 0", "all 1", "half and half", "any", "the middle"])
+
+
+def moved(values, end, low, rng):
+    values = np.array(values, float)
+    if end == "all 0":
+        values[:] = 0
+    elif end == "all 1":
+        values[:] = 1
+    elif end == "half and half":
+        values = rng.integers(2, size=values.shape) * (1 - low) + low
+    elif end == "any":
+        values = rng.uniform(low, 1, values.shape)
+    elif end == "the middle":
+        values[:] = 0.5
+    return values
+
+
+def test_every_drawing_of_an_outcome_is_in_a_panel():
+    public = {name for name, one in vars(figures).items() if inspect.isfunction(one) and not name.startswith("_")
+              and one.__module__ == "utils.figures"}
+    assert public - {"published_study", "what_was_wrong"} == {name for _, name in PANELS}
+
+
+@pytest.mark.parametrize(("run", "draw"), PANELS.values(), ids=["-".join(names) for names in PANELS])
+def test_outcomes_at_the_ends_are_drawn_anew_and_in_place(run, draw):
+    start = run(repeats=2)
+    made = draw(start)
+    made.set_dpi(30)  # quick
+
+    @trials(2)
+    @given(ENDS, st.integers(1, 4), st.integers(0, 1000))
+    def check(end, repeats, seed):
+        rng = np.random.default_rng(seed)
+        draws = {}
+        for name, values in start.draws.items():
+            low = -1 if name in SIGNED else 0
+            some = np.repeat(values, repeats, axis=0)[:repeats]
+            draws[name] = some if name == "label" else moved(some, end, low, rng)
+        outcome = experiments.Outcome(draws=draws, parameters=start.parameters, sentence="Nothing.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert draw(outcome, made) is made
+            for figure in [made, draw(outcome)] if MANY or end == "all 0" else [made]:
+                figure.set_dpi(30)
+                canvas = FigureCanvasAgg(figure)
+                canvas.draw()
+                for artist in figure.moving:
+                    figure.draw_artist(artist)
+                assert np.ptp(canvas.buffer_rgba()) > 100
+
+    check()
+
+
+# Replicates: any stack within reach, against definitions
+
+
+@trials(20)
+@given(st.data())
+def test_rules_of_stacks_are_finite_and_fulfil_their_equations(data):
+    n, p, repeats = data.draw(st.integers(4, 12)), data.draw(st.integers(1, 15)), data.draw(st.integers(1, 3))
+    ridge = data.draw(st.sampled_from([0.1, 1.0, 100.0]))
+    X = data.draw(st.sampled_from([1e-3, 1.0, 1e3])) * np.random.default_rng(data.draw(st.integers(0, 1000))).standard_normal((repeats, n, p))
+    labels = np.arange(n) % 2
+    targets = 2.0 * labels - 1
+    penalise = data.draw(st.booleans())
+    weights, intercepts = replicates.linear_rule(X, targets, ridge, penalise_intercept=penalise)
+    H = replicates.hat_matrix(X, ridge, penalise_intercept=penalise)
+    np.testing.assert_allclose((H @ targets), (X @ weights[..., None])[..., 0] + intercepts[:, None], atol=1e-6)
+    tests = np.arange(n - n % 2).reshape(-1, 2)
+    scores = replicates.cross_validated_scores(X, targets, tests, ridge, penalise_intercept=penalise)
+    one = int(data.draw(st.integers(0, len(tests) - 1)))
+    rest = np.setdiff1d(np.arange(n), tests[one])
+    w, b = replicates.linear_rule(X[:, rest], targets[rest], ridge, penalise_intercept=penalise)
+    np.testing.assert_allclose(scores[:, one], (X[:, tests[one]] @ w[..., None])[..., 0] + b[:, None], rtol=1e-5, atol=1e-5)
+    accuracy = replicates.accuracy_on_new_subjects(weights, intercepts, np.array([np.zeros(p), np.ones(p)]))
+    assert accuracy.shape == (repeats,) and ((accuracy >= 0) & (accuracy <= 1)).all()
+    chosen = replicates.select_by_correlation(X, labels, data.draw(st.integers(1, p)), signed=data.draw(st.booleans()))
+    assert all(len(set(row)) == len(row) for study in chosen for row in study) and chosen.min() >= 0 and chosen.max() < p
+    folds = replicates.stratified_folds(labels, 2)
+    products = replicates.gram(X, X)
+    apart = folds[:, None] != folds
+    nearest = replicates.nearest_neighbour(products, np.einsum("rii->ri", products), labels, apart)
+    distance = np.where(apart, np.linalg.norm(X[:, :, None] - X[:, None], axis=-1), np.inf)
+    at = np.take_along_axis(distance, distance.argsort(axis=-1)[..., :2], axis=-1)
+    clear = at[..., 1] - at[..., 0] > 1e-6 * at[..., 1]
+    np.testing.assert_array_equal(nearest[clear], labels[distance.argmin(axis=-1)][clear])
+    assert np.isfinite(replicates.nearest_centroid(products, products, labels, apart)).all()
+    W, B = replicates.shrunken_centroids(X[:, : n - n % 2], labels[: n - n % 2], [0, data.draw(st.floats(0, 100))])
+    assert np.isfinite(W).all() and np.isfinite(B).all() and (np.abs(W[:, 1]) <= np.abs(W[:, 0]) + 1e-12).all()
+
+
+# The simulated cohort, its truth and its pictures
+
+
+@trials(12)
+@given(st.data())
+def test_any_cohort_is_finite_and_knows_its_truth(data):
+    one = data.draw
+    sites = one(st.integers(1, 5))
+    kind = one(st.sampled_from(["none", "symmetric", "by_class", "by_features"]))
+    error = {"none": st.just(0), "symmetric": between(0, 0.5), "by_class": st.tuples(SHARE, SHARE), "by_features": between(0, 0.45)}[kind]
+    groups = st.dictionaries(st.sampled_from(cohort.GROUPS), between(0.01, 1), max_size=2)
+    settings = {
+        "n_subjects": one(st.integers(sites, 40)), "n_sites": sites,
+        "sessions_per_subject": one(st.integers(1, 3) | st.tuples(st.just(1), st.integers(1, 4))),
+        "prevalence": one(SHARE | st.lists(SHARE, min_size=sites, max_size=sites)), "site_shift": one(between(0, 10)),
+        "site_scale": one(between(0, 1)), "effect": one(between(0, 10) | groups), "reliability": one(st.none() | between(0.01, 1) | groups),
+        "label_error": one(error), "label_error_kind": kind, "missing": one(between(0, 0.9)), "missing_severity": one(between(-5, 5)),
+        "missing_site": one(between(0, 5)), "n_noise_features": one(st.integers(0, 3)), "hemispheres": one(st.booleans()),
+        "seed": one(st.integers(0, 2**40)),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        study = cohort.simulate_cohort(**settings)
+        pictures = cohort.render_slices(study, size=24, counts=one(st.sampled_from([1, 60, 100_000])), blur=one(between(0, 0.2)),
+                                        mark=one(st.booleans()))
+        ratios = cohort.striatal_ratio(pictures[:, :, :])
+    assert np.isfinite(study.complete.to_numpy()).all() and np.isfinite(pictures).all() and pictures.min() >= 0
+    assert len(study.table) == len(study.true) == len(pictures) == len(ratios)
+    assert set(np.unique(study.true)) <= {0, 1} and set(np.unique(study.recorded)) <= {0, 1}
+    assert study.table["subject"].nunique() == settings["n_subjects"] and study.table["site"].nunique() == sites
+    errors = study.label_errors.values()
+    assert all(np.isnan(share) or 0 <= share <= 1 for share in errors)
+    assert study.X.shape == (len(study.table), len(study.feature_names))
+    group = one(st.sampled_from([*cohort.GROUPS[1:5], "age", ["thickness", "age"]]))  # integration is slow
+    assert 0.5 <= study.bayes_auc(group) <= 1 + 1e-9
+    assert 0.5 - 1e-9 <= study.bayes_accuracy(group, prevalence=one(SHARE), sessions=one(st.integers(1, 9))) <= 1 + 1e-9
+
+
+ODD = [None, "", "3", [], {}, 1j, object(), [[1, 2], [3, 4]], float("nan"), float("inf"), -float("inf"), -7, 1e300, 10**400, True, "ä" * 500,
+       np.array(["a"]), b"x", (None,), {"binding": "x"}, {3: 1}]
+
+
+@pytest.mark.parametrize("name", inspect.signature(cohort.simulate_cohort).parameters)
+def test_any_odd_setting_of_a_cohort_is_named_or_taken(name):
+    for value in ODD:
+        try:
+            cohort.simulate_cohort(**{"n_subjects": 4, name: value})
+        except ValueError as error:
+            assert name in str(error) and "must be" in str(error) and len(str(error)) < 1000, (name, value)
+
+
+@pytest.mark.parametrize("name", ["size", "counts", "gain", "blur", "mark", "cohort"])
+def test_any_odd_setting_of_a_picture_is_named_or_taken(name):
+    study = cohort.simulate_cohort(n_subjects=4)
+    for value in ODD:
+        settings = {"cohort": study, "size": 24, name: value}
+        try:
+            cohort.render_slices(settings.pop("cohort"), **settings)
+        except ValueError as error:
+            assert name in str(error) and "must be" in str(error) and len(str(error)) < 1000, (name, value)
+
+
+@pytest.mark.parametrize("ask", [
+    lambda odd: cohort.bayes_auc(odd), lambda odd: cohort.bayes_accuracy(odd), lambda odd: cohort.bayes_accuracy(1.0, odd),
+    lambda odd: cohort.two_gaussians(odd, 3, 1), lambda odd: cohort.two_gaussians(3, odd, 1), lambda odd: cohort.two_gaussians(3, 3, odd),
+    lambda odd: cohort.two_gaussians(3, 3, 1, informative=odd), lambda odd: cohort.two_gaussians(3, 3, 1, prevalence=odd),
+    lambda odd: cohort.two_gaussians(3, 3, 1, seed=odd), lambda odd: cohort.striatal_ratio(odd),
+    lambda odd: STUDY.bayes_auc(odd), lambda odd: STUDY.bayes_auc(sessions=odd), lambda odd: STUDY.bayes_accuracy("age", prevalence=odd),
+    lambda odd: experiments.majority_error(0.2, 3, 0.1) and review.simulate_study(odd), lambda odd: review.simulate_study(1, flaws=odd),
+    lambda odd: REVIEWED.review(odd), lambda odd: REVIEWED.review((), odd), data.load, welcome.keep,
+    lambda odd: welcome.keep({"S1": odd}), lambda odd: welcome.keep({odd if isinstance(odd, str | int | float) else "S1": ("agree", 80)}),
+    lambda odd: welcome.keep({"S1": (odd, 80)}), lambda odd: welcome.keep({"S1": ("agree", odd)}),
+    lambda odd: welcome.keep({"S1": ("agree", 80)}, odd),
+])
+def test_any_odd_question_is_answered_or_refused_with_a_named_error(ask, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for value in ODD:
+        if isinstance(value, int) and not isinstance(value, bool) and value > 10**9:
+            continue  # a seed, or a number of rows that no memory holds
+        try:
+            ask(value)
+        except ValueError as error:  # all named errors of utils are of this kind
+            assert str(error) and len(str(error)) < 1000, value
+
+
+STUDY = cohort.simulate_cohort(n_subjects=4)
+REVIEWED = review.simulate_study(3)

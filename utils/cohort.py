@@ -114,10 +114,12 @@ def _stream(seed, name):
 
 
 def _refuse(name, value, allowed):
-    raise ValueError(f"{name}={value!r} is not allowed: {name} must be {allowed}")
+    told = repr(value)
+    told = told if len(told) <= 200 else f"{told[:200]} …"
+    raise ValueError(f"{name}={told} is not allowed: {name} must be {allowed}")
 
 
-def _whole(name, value, low, high=None):
+def _whole(name, value, low, high=1_000_000):
     allowed = f"a whole number of at least {low}" + ("" if high is None else f" and at most {high}")
     if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
         _refuse(name, value, allowed)
@@ -174,10 +176,13 @@ def bayes_auc(d):
     float or array
         Phi(d / sqrt(2)); it does not depend on the prevalence. d = 1.5 gives .856.
     """
-    d = np.asarray(d, dtype=float)
-    if not np.all(d >= 0):
-        _refuse("d", d.tolist(), "at least 0")
-    return norm.cdf(d / np.sqrt(2))[()]
+    try:
+        distance = np.asarray(d, dtype=float)
+    except (TypeError, ValueError, OverflowError):
+        distance = np.array(np.nan)
+    if not np.all(distance >= 0):
+        _refuse("d", d, "a number, or numbers, of at least 0")
+    return norm.cdf(distance / np.sqrt(2))[()]
 
 
 def bayes_accuracy(d, prevalence=0.5):
@@ -228,7 +233,7 @@ def two_gaussians(n, p, d, *, informative=None, prevalence=0.5, seed=0):
     X : array of shape (n, p)
     y : array of shape (n,), 0 and 1
     """
-    n, p, seed = _whole("n", n, 1), _whole("p", p, 1), _whole("seed", seed, 0)
+    n, p, seed = _whole("n", n, 1), _whole("p", p, 1), _whole("seed", seed, 0, None)
     d, prevalence = _number("d", d, 0, 100), _number("prevalence", prevalence, 0, 1)
     k = p if informative is None else _whole("informative", informative, 1, p)
     rng = np.random.default_rng(seed)
@@ -479,7 +484,9 @@ class Cohort:
         sessions = _whole("sessions", sessions, 1)
         names = ["age", *self.feature_names]
         wanted = list(GROUPS) if features is None else features
-        wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+        wanted = [wanted] if isinstance(wanted, str) or not isinstance(wanted, Iterable) else list(wanted)
+        if not all(isinstance(w, str) for w in wanted):
+            _refuse("features", features, f"columns of features, 'age' or groups ({', '.join(GROUPS)})")
         chosen = [c for w in wanted for c in (self.features[w] if w in self.features else [w])]
         unknown = [c for c in chosen if c not in names]
         if unknown or not (chosen or features is None):
@@ -710,7 +717,7 @@ def simulate_cohort(
     n_noise = _whole("n_noise_features", n_noise_features, 0)
     if not isinstance(hemispheres, bool | np.bool_):
         _refuse("hemispheres", hemispheres, "True or False")
-    seed = _whole("seed", seed, 0)
+    seed = _whole("seed", seed, 0, None)
     settings = {
         "n_subjects": n, "n_sites": k, "sessions_per_subject": sessions_per_subject, "prevalence": prevalence,
         "site_shift": site_shift, "site_scale": site_scale, "effect": effect, "reliability": reliability,
@@ -894,7 +901,7 @@ def render_slices(cohort, *, size=64, counts=60.0, gain=None, blur=0.03, mark=Fa
         marked = names if mark else []
     else:
         marked = list(mark) if isinstance(mark, Iterable) and not isinstance(mark, str) else None
-        if marked is None or not set(marked) <= set(names):
+        if marked is None or any(one not in names for one in marked):
             _refuse("mark", mark, f"True, False or a list of sites among {', '.join(names)}")
     rng = _stream(cohort.settings["seed"], "slices")
     drawn = np.exp(0.25 * rng.standard_normal(len(names)))
@@ -944,7 +951,10 @@ def striatal_ratio(pictures):
     ValueError
         If the array is not of that shape.
     """
-    pictures = np.asarray(pictures, float)
+    try:
+        pictures = np.asarray(pictures, float)
+    except (TypeError, ValueError, OverflowError):
+        _refuse("pictures", pictures, "an array of shape (n, size, size), size from 24 to 256")
     if pictures.ndim != 3 or pictures.shape[1] != pictures.shape[2] or not 24 <= pictures.shape[1] <= 256:
         _refuse("pictures", pictures.shape, "an array of shape (n, size, size), size from 24 to 256")
     size = pictures.shape[1]

@@ -222,9 +222,9 @@ def _one_thread():
 
 def _named(flaws: Iterable[str]) -> tuple[str, ...]:
     """The flaws in the order of `FLAWS`; raises for an unknown name."""
-    flaws = [flaws] if isinstance(flaws, str) else list(flaws)
+    flaws = list(flaws) if isinstance(flaws, Iterable) and not isinstance(flaws, str) else [flaws]
     for name in flaws:
-        require(name in FLAWS, "flaws", name, "among " + ", ".join(FLAWS))
+        require(isinstance(name, str) and name in FLAWS, "flaws", name, "among " + ", ".join(FLAWS))
     return tuple(name for name in FLAWS if name in flaws)
 
 
