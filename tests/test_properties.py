@@ -9,18 +9,22 @@ traceback of ours. The inputs are drawn by hypothesis, the same in every run. To
 With EXAMPLES set, the inputs differ from run to run (``--hypothesis-seed=3`` repeats one).
 """
 
+import gzip
 import inspect
 import os
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from test_explorable import LESSONS, panels_of
+from test_faults import Page
 
-from utils import cohort, data, experiments, figures, replicates, review, welcome
+from utils import audit, checks, cohort, data, experiments, figures, replicates, review, welcome
+from utils.data import DataError
 from utils.experiments import Experiment, ParameterError
 
 MANY = int(os.environ.get("EXAMPLES", 0))
@@ -245,7 +249,7 @@ def test_what_does_not_fit_into_memory_is_named(monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(run, "_simulate", too_much)
-    with pytest.raises(ParameterError, match="n_per_site is 99999, which .*needs more memory than there is. Make it smaller"):
+    with pytest.raises(ParameterError, match=r"n_per_site is 99999, which .*needs more memory than there is. Make it smaller"):
         run(n_per_site=99_999, repeats=1)
 
 
@@ -432,3 +436,186 @@ def test_any_odd_question_is_answered_or_refused_with_a_named_error(ask, tmp_pat
 
 STUDY = cohort.simulate_cohort(n_subjects=4)
 REVIEWED = review.simulate_study(3)
+
+
+# Checks: whatever a learner's function does, it gets a verdict with a reason
+
+
+def _raises(error):
+    def function(*data):
+        raise error
+
+    return function
+
+
+def _empties(*data):
+    for one in data:
+        if isinstance(one, np.ndarray):
+            one[...] = one.ravel()[0]
+        elif isinstance(one, pd.DataFrame):
+            one.drop(columns=list(one.columns), inplace=True)
+        elif isinstance(one, list | dict | set):
+            one.clear()
+    return 0.5
+
+
+class _Strange:
+    """An answer that is nothing: it cannot be read, compared or printed."""
+
+    def _no(self, *other):
+        raise RuntimeError("no")
+
+    __repr__ = __str__ = __eq__ = __iter__ = __float__ = __len__ = __array__ = __bool__ = __hash__ = _no
+
+
+def _deep(*data):
+    return _deep(*data)
+
+
+ANSWERS = [
+    None, ..., "", "0.5", "yes", b"x", True, False, 0, 1, -1, 2, 0.5, 1.5, 55, float("nan"), float("inf"), 10**400, 1j, pd.NA, pd.NaT,
+    np.ma.masked, object(), _Strange(), int, [], (), {}, set(), [[]], [None], ["a"], [("a", "b")], [(0, 1)], [(0, float("inf"))], [(0, 1, 2)], [{}], [[1], [2]],
+    (0.2, 0.8), (0.8, 0.2), (0.1, 0.5, 0.9), (None, None), ("a", "b"), (float("nan"), 1.0), (1j, 2), (10**400, 1), {"a": 1}, {"a": "b"}, {1: [2]}, {None: None},
+    np.array([]), np.array(0.5), np.array([0.5]), np.zeros(7), np.zeros((2, 2)), np.zeros((0, 3)), np.array(["a"]), np.array([None]), np.array([1, 2], object),
+    pd.Series([], dtype=float), pd.Series([0.1, 0.2]), pd.Series({"a": 1.0}), pd.Series(["a"]), pd.DataFrame(), pd.DataFrame({"a": [1, 2]}),
+    (pd.DataFrame(), pd.DataFrame()), (pd.DataFrame({"a": ["x"]}), pd.DataFrame({"b": [None]})), (pd.DataFrame({"a": [1, 1]}, index=[0, 0]),) * 2,
+    "x" * 100_000, list(range(10_000)), {"twice", "site"}, ["twice", []], "no signal", "underfitted", iter([1, 2]), (n for n in range(3)),
+]
+FUNCTIONS = [lambda *data, answer=answer: answer for answer in ANSWERS] + [
+    _empties, _deep, lambda *data: data, lambda *data: data[0], lambda *data: data[-1], lambda *data: len(data[0]), lambda: 1, print, len, np.mean, np.array,
+    *(_raises(error) for error in (ValueError("x" * 10_000), KeyError("a"), ZeroDivisionError(), StopIteration(), MemoryError(), SystemExit(3),
+                                   AssertionError(), UnicodeDecodeError("utf-8", b"x", 0, 1, "no"), RuntimeError("{}\n<b>%s"))),
+    3, "evaluate", None, ..., [1], ValueError,
+]
+CHECKS = [one for name, one in vars(checks).items() if not name.startswith("_") and inspect.isfunction(one)
+          and "seed" in inspect.signature(one).parameters]
+
+
+def test_there_are_checks():
+    assert len(CHECKS) >= 24
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_any_answer_of_a_learner_gets_a_verdict(check, capsys):
+    @trials(5)
+    @given(st.integers(0, len(FUNCTIONS) - 1))
+    def one(at):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            verdict = check(FUNCTIONS[at], seed=at)
+        assert isinstance(verdict, checks.Verdict) and 10 < len(verdict.reason) < 3000 and "\n" not in verdict.reason
+        assert "cannot make sense" not in verdict.reason  # that net is for what nobody thought of
+        assert not verdict.passed and repr(verdict).startswith("Not yet.")
+        assert "<b>" not in verdict._repr_html_()
+
+    one()
+
+
+# The audit: any table gives a report or a named error
+
+
+@st.composite
+def tables(draw):
+    """A table with columns of all kinds, and the roles that some of them are said to have."""
+    n = draw(st.sampled_from([0, 1, 9, 12, 25, 40, 40, 60, 60, 60]))
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+
+    def column():
+        kind = draw(st.sampled_from([
+            "normal", "normal", "normal", "whole", "few", "constant", "missing", "mostly missing", "huge", "overflow", "infinite", "tiny", "text", "long",
+            "unicode", "words", "date", "dates as text", "mixed", "yes or no", "category", "nullable", "index", "ids", "numbers as text", "complex", "lists",
+            "big whole", "span", "bytes", "one far", "python numbers"]))
+        normal = rng.standard_normal(n)
+        few = rng.integers(2, size=n)
+        return {
+            "normal": lambda: normal, "whole": lambda: rng.integers(-5, 100, n), "few": lambda: few, "constant": lambda: np.full(n, 3.5),
+            "missing": lambda: np.full(n, np.nan), "mostly missing": lambda: np.where(rng.random(n) < 0.9, np.nan, normal),
+            "huge": lambda: 1e150 * normal, "overflow": lambda: np.where(few, 1.7e308, -1.7e308), "infinite": lambda: np.where(few, np.inf, normal),
+            "tiny": lambda: 1e-300 * normal, "text": lambda: rng.choice(["a", "b", "c"], n), "long": lambda: np.array(["x" * 20_000] * n, object),
+            "unicode": lambda: rng.choice(["ä", "体", "🧠", "a\u0301", "\u202eabc", "\ud800"], n).astype(object),
+            "words": lambda: np.array([f"w{i}" for i in rng.integers(1000, size=n)], object),
+            "date": lambda: pd.to_datetime("2020-01-01") + pd.to_timedelta(rng.integers(1000, size=n), "D"),
+            "dates as text": lambda: np.array([f"2021-{1 + i % 12:02d}-{1 + i % 28:02d}" for i in range(n)], object),
+            "mixed": lambda: np.array([[1, "a", None, 2.5, True, pd.Timestamp("2020-01-01")][i] for i in rng.integers(6, size=n)], object),
+            "yes or no": lambda: few.astype(bool), "category": lambda: pd.Categorical(rng.choice(["u", "v"], n), categories=["v", "u", "never"]),
+            "nullable": lambda: pd.array(np.where(rng.random(n) < 0.2, None, rng.integers(5, size=n)), dtype="Int64"), "index": lambda: np.arange(n),
+            "ids": lambda: np.array([f"sub-{i // 2:03d}_ses-{i % 2}" for i in range(n)], object), "numbers as text": lambda: normal.astype(str).astype(object),
+            "complex": lambda: normal + 1j, "lists": lambda: pd.Series([[1, 2]] * n, dtype=object).to_numpy(),
+            "big whole": lambda: np.array([10**30 + i for i in range(n)], object), "span": lambda: pd.to_timedelta(rng.integers(9, size=n), "h"),
+            "bytes": lambda: np.array([b"x"] * n, object), "one far": lambda: np.where(np.arange(n) == 0, 1e12, normal),
+            "python numbers": lambda: np.array([int(i) for i in rng.integers(50, size=n)], object)}[kind]()
+
+    names = draw(st.lists(st.sampled_from(["a", "b", "site", "age", "$x_{", "", " ", "体", "a\nb", "=1+1", "<b>", "x" * 5000, 3, ("p", "q"), 2.5, True, "\ud800"])
+                          | st.text(max_size=5), min_size=2, max_size=8, unique=draw(st.integers(0, 19)) > 0))
+    columns = [column() for _ in names]
+    # A label that can be audited more often than chance would make one.
+    if n and draw(st.integers(0, 9)):
+        columns[0] = draw(st.sampled_from([np.arange(n) % 2, np.arange(n) % 3, rng.standard_normal(n), np.where(np.arange(n) % 2, "PD", "HC")]))
+        columns[1] = rng.standard_normal(n)
+    table = pd.concat([pd.Series(one).reset_index(drop=True) for one in columns], axis=1)
+    table.columns = pd.Index(names, dtype=object)
+    if draw(st.booleans()):
+        table.index = [0] * len(table)
+    other = st.sampled_from([*names, None, "no such column"])
+    roles = {"label": names[0]} | {role: draw(other) for role in ("subject", "site", "session", "second_rater") if draw(st.integers(0, 5)) == 0}
+    if draw(st.integers(0, 9)) == 0:
+        roles["features"] = draw(st.lists(st.sampled_from(names), max_size=4))
+    if draw(st.integers(0, 5)) == 0:
+        roles["demographics"] = draw(st.lists(st.sampled_from(names), max_size=2))
+    if draw(st.integers(0, 9)) == 0:
+        roles["task"] = draw(st.sampled_from(["classification", "regression", "guess"]))
+    if draw(st.integers(0, 9)) == 0:
+        roles["positive"] = draw(st.sampled_from([1, "PD", None, [], float("nan")]))
+    return table, roles
+
+
+@trials(25)
+@given(tables(), st.data())
+def test_any_table_gives_a_report_or_a_named_error(tmp_path_factory, given_table, data):
+    table, roles = given_table
+    # All checks in a long search; here three of them each time.
+    roles["only"] = None if MANY else data.draw(st.lists(st.sampled_from(list(audit.CHECKS)), min_size=3, max_size=3, unique=True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            report = audit.audit(table, **roles)
+        except DataError as error:
+            assert 10 < len(str(error)) < 3000, str(error)
+            return
+        folder = tmp_path_factory.getbasetemp()
+        page = report.save(folder / "report.html").read_text(encoding="utf-8")
+        back = pd.read_csv(report.save_checklist(folder / "checklist.csv"), keep_default_na=False)
+    Page(page)
+    Page(report._repr_html_())
+    assert len(page) < 3_000_000 and len(repr(report)) < 100_000
+    assert back.shape == report.checklist.shape and not back.astype(str).map(lambda cell: cell[:1] in ("=", "@", "+")).to_numpy().any()
+    for finding in report.findings:
+        assert finding.level in audit.LEVELS and finding.evidence
+        assert "could not be run" not in finding.evidence, finding
+
+
+@trials(8)
+@given(tables(), st.data())
+def test_any_table_comes_through_a_file(tmp_path_factory, given_table, data):
+    table, roles = given_table
+    path = tmp_path_factory.getbasetemp() / "table.csv"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path.write_bytes(table.to_csv(index=False, sep=data.draw(st.sampled_from([",", ";", "\t"]))).encode("utf-8", "replace"))
+        try:
+            audit.audit(path, label=str(roles["label"]), only=["columns", "subjects"]).save(path.with_suffix(".html"))
+        except DataError as error:
+            assert 10 < len(str(error)) < 3000
+
+
+@trials(40)
+@given(st.binary(max_size=200) | st.text("ab,;\t\n\r\"'1.5-=", max_size=200).map(str.encode), st.sampled_from([".csv", ".tsv", ".csv.gz", ".txt"]))
+def test_any_bytes_are_a_table_or_a_named_error(tmp_path_factory, content, ending):
+    path = tmp_path_factory.getbasetemp() / f"bytes{ending}"
+    path.write_bytes(gzip.compress(content) if ending.endswith("gz") and content[:1] != b"\x1f" else content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            assert isinstance(audit.read_table(path), pd.DataFrame)
+        except DataError as error:
+            assert "\n" not in str(error)

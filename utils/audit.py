@@ -28,6 +28,7 @@ import gzip
 import html
 import inspect
 import io
+import logging
 import re
 import stat
 import warnings
@@ -67,6 +68,9 @@ LEVELS = {
     "fine": ("●", "#00664B", "Nothing found that passes this audit's limits. That is no proof that nothing is there."),
     "open": ("○", "#595959", "Cannot tell: the table does not say, or says too little."),
 }
+log = logging.getLogger(__name__)
+log.addHandler(logging.NullHandler())
+
 ALPHA = 0.01  # of every test
 LARGEST_FILE = 1.5e9  # bytes
 LONGEST_LINE = 10e6  # bytes
@@ -440,6 +444,10 @@ def _codes_for_missing(column) -> dict[int, int]:
             if (code < 0 <= low) or code < low - gap or code > high + gap}
 
 
+def _is_number(column) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column)
+
+
 def _quoted(value) -> str:
     return repr(value) if isinstance(value, str) else str(value)
 
@@ -463,6 +471,8 @@ class _Study:
         self.names, self.seed = names, seed
         self.rng = np.random.default_rng(seed)
         self.notes, self.remarks, self.odd, self.cache, self.answers = [], [], [], {}, {}
+        if isinstance(table.columns, pd.MultiIndex) or table.columns.isna().any():
+            raise DataError("Every column needs one name. This table has columns without a name, or with names on several levels.")
         columns = [*filter(None, (names[k] for k in ("label", "subject", "site", "session", "second_rater"))),
                    *names["demographics"], *(names["features"] or [])]
         for column in columns:
@@ -492,7 +502,7 @@ class _Study:
         self._sample(table)
 
     def _code_label(self, label, task, positive):
-        numeric = pd.api.types.is_numeric_dtype(label) and not pd.api.types.is_bool_dtype(label)
+        numeric = _is_number(label) and not pd.api.types.is_bool_dtype(label)
         task = task or ("regression" if numeric and label.nunique() > 10 else "classification")
         if label.nunique() < 2:
             raise DataError(f"The label {self.names['label']!r} is {_quoted(label.iloc[0])} in every row. There is nothing to "
@@ -560,7 +570,7 @@ class _Study:
         own = {k: names[k] for k in ("label", "subject", "site", "session", "second_rater") if names[k] is not None}
         if names["features"] is None:
             skip = {*own.values(), *names["demographics"]}
-            numeric = [c for c in table.columns if c not in skip and pd.api.types.is_numeric_dtype(table[c])]
+            numeric = [c for c in table.columns if c not in skip and _is_number(table[c])]
             if unused := [c for c in table.columns if c not in skip and c not in numeric]:
                 self.remarks.append(f"Not numbers, so not used as features: {_some(unused, 8)}.")
             for c in unused:  # numbers with a few words among them, such as "unknown" or "< 0.5"
@@ -578,7 +588,7 @@ class _Study:
         kept, dropped = [], {"counts the rows, like an index": [], "is always the same": [], "is missing everywhere": []}
         for c in numeric:
             column = table[c]
-            if not pd.api.types.is_numeric_dtype(column):
+            if not _is_number(column):
                 number = pd.to_numeric(column, errors="coerce")
                 if (wrong := column[number.isna() & column.notna()].unique()).size:
                     raise DataError(f"The feature {c!r} holds text: {_some(map(_quoted, wrong))}. Turn it into numbers, or "
@@ -675,7 +685,7 @@ class _Study:
         return codes, [str(v) for v in values]
 
     def _numbers(self, column):
-        if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        if _is_number(column) and not pd.api.types.is_bool_dtype(column):
             column = column.fillna(column.median()) if column.notna().any() else column.fillna(0)
             return column.to_numpy(float)[:, None]
         if column.nunique() > 20:
@@ -904,7 +914,7 @@ def _association(study, A, B, *, strata=None, largest=False, repeats=None):
 
 def _short(name, most: int = 31) -> str:
     """A name on one line of a picture."""
-    text = " ".join(str(name).split())
+    text = " ".join(str(name).split()).encode("utf-8", "replace").decode()
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
@@ -984,7 +994,13 @@ CHECKS: dict[str, Callable] = {}
 def _check(name: str, lesson: str, why: str, do: str):
     def register(function):
         def check(study) -> Finding | None:
-            found = function(study)
+            try:
+                found = function(study)
+            except DataError:
+                raise
+            except Exception as error:  # one check that a table defeats must not take the others' findings with it
+                log.exception("the check %r failed", name)
+                found = "open", f"This check could not be run on this table ({type(error).__name__}).", None
             return None if found is None else Finding(name, *found[:2], why, do, lesson, found[2])
 
         CHECKS[name] = check
@@ -1179,7 +1195,7 @@ def _dates(study):
     if column is None:
         return None
     values = study.part[column]
-    if not pd.api.types.is_numeric_dtype(values):
+    if not _is_number(values):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             dates = pd.to_datetime(values, errors="coerce")

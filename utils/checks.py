@@ -14,6 +14,7 @@ import functools
 import html
 import inspect
 import linecache
+import logging
 import time
 import traceback
 import warnings
@@ -31,6 +32,10 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from utils import experiments
+
+# Without a handler of their own, the log's errors would be printed into the learner's notebook.
+log = logging.getLogger(__name__)
+log.addHandler(logging.NullHandler())
 
 PATIENCE = 180  # seconds, after which no further canary is run
 DOTS = "Your code goes where the three dots stand."
@@ -106,7 +111,7 @@ class _Learner:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the learner sees them when running the function
                 value = self.function(*given)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # exit() in an answer must not end the kernel
             raise _NotYet(_told(error, self.function)) from None
         for name, before, after in zip(self.arguments, data, given, strict=True):
             if isinstance(before, np.ndarray) and not np.array_equal(before, after):
@@ -114,7 +119,15 @@ class _Learner:
                     f"The function changes the {name} that it is given, so whatever runs after it works "
                     f"on other data. Work on a copy: {name}.copy()."
                 )
-        return self._number(value)
+        try:
+            return self._number(value)
+        except _NotYet:
+            raise
+        except Exception:  # an array where one word belongs, a number without end: nobody can list all of these
+            raise _NotYet(
+                f"The function returns a value of type {type(value).__name__} that the check cannot read. Return the "
+                f"{self.answer}."
+            ) from None
 
     def _number(self, value) -> float:
         if value is ... or (value is None and _is_empty(self.function)):
@@ -202,6 +215,12 @@ def _told(error: Exception, function: Callable) -> str:
     return f"The function stops{where} with {type(error).__name__}: {message}".rstrip(".: ") + "."
 
 
+def _one_line(text: str, most: int = 1500) -> str:
+    """A reason on one line. Of a very long one, with a whole array in it, the beginning and the end."""
+    text = text if "\n" not in text else " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
+
+
 def _check(*arguments: str, answer: str = "score", kind: type = _Learner) -> Callable[[Callable], Callable]:
     """Turn ``check(learner, draw) -> text`` into ``check(function, *, seed=0) -> Verdict``.
 
@@ -217,7 +236,12 @@ def _check(*arguments: str, answer: str = "score", kind: type = _Learner) -> Cal
                     text = check(learner, lambda i: np.random.default_rng([seed, i]))
                 return Verdict(True, text + learner.note)
             except _NotYet as found:
-                return Verdict(False, str(found))
+                return Verdict(False, _one_line(str(found)))
+            except Exception as error:
+                log.exception("the check %s failed", check.__name__)
+                return Verdict(False, _one_line(
+                    f"The check cannot make sense of what the function returns ({type(error).__name__}: {error}). Return "
+                    f"the {answer}, in the form that the task describes."))
 
         functools.update_wrapper(run, check, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
         del run.__wrapped__  # the signature is that of `run`
