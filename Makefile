@@ -15,7 +15,7 @@ NOTEBOOKS ?=
 ROWS ?=
 UPGRADE ?=
 
-.PHONY: lab test setup notebooks datasets bench load audit-rates reference picture pins lint
+.PHONY: lab test setup notebooks datasets bench load audit-rates reference picture pins versions lint
 
 lab:
 	@$(PYTHON) tools/course.py lab $(if $(PORT),--port=$(PORT)) $(LAB_FLAGS)
@@ -49,6 +49,9 @@ picture: setup
 
 pins:
 	@$(PYTHON) tools/pins.py $(UPGRADE)
+
+versions:
+	@$(PYTHON) tools/versions.py
 
 lint: setup
 	@.venv/bin/python -m ruff check .
