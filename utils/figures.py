@@ -849,7 +849,8 @@ def correlation_by_site(outcome, figure: Figure | None = None) -> Figure:
     for dots, half in zip(parts.sites, halves[1:], strict=True):
         dots.set_data(x[half], y[half])
     for line, half in zip(parts.lines, halves, strict=True):
-        slope, height = np.polyfit(x[half], y[half], 1)
+        # Sites that are very far apart lie at the ends of the scale, all points of one in one place.
+        slope, height = np.polyfit(x[half], y[half], 1) if np.ptp(x[half]) > 0 else (0.0, y[half].mean())
         ends = np.array([x[half].min(), x[half].max()])
         line.set_data(ends, slope * ends + height)
     scores = {"reported": outcome.draws["pooled"], "honest": outcome.draws["within"]}
@@ -886,7 +887,7 @@ def picture_and_weights(outcome, figure: Figure | None = None) -> Figure:
     parts = figure.parts
     weights = outcome.draws["weights"][:200].mean(axis=0)
     parts.pictures[0].set_data(outcome.draws["patient"][0])
-    parts.pictures[1].set_data(weights / np.abs(weights).max())
+    parts.pictures[1].set_data(weights / (np.abs(weights).max() or 1))
     _move_rows(parts.scores, outcome.draws, lambda mean: f"{mean:.2f}")
     return figure
 
