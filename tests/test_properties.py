@@ -287,7 +287,7 @@ def test_outcomes_at_the_ends_are_drawn_anew_and_in_place(run, draw):
     made = draw(start)
     made.set_dpi(30)  # quick
 
-    @trials(2)
+    @trials(1)
     @given(ENDS, st.integers(1, 4), st.integers(0, 1000))
     def check(end, repeats, seed):
         rng = np.random.default_rng(seed)
@@ -497,12 +497,12 @@ def test_there_are_checks():
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_any_answer_of_a_learner_gets_a_verdict(check, capsys):
-    @trials(5)
+    @trials(2)
     @given(st.integers(0, len(FUNCTIONS) - 1))
     def one(at):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            verdict = check(FUNCTIONS[at], seed=at)
+            verdict = check(FUNCTIONS[at], seed=0)
         assert isinstance(verdict, checks.Verdict) and 10 < len(verdict.reason) < 3000 and "\n" not in verdict.reason
         assert "cannot make sense" not in verdict.reason  # that net is for what nobody thought of
         assert not verdict.passed and repr(verdict).startswith("Not yet.")
@@ -569,7 +569,7 @@ def tables(draw):
     return table, roles
 
 
-@trials(25)
+@trials(6)
 @given(tables(), st.data())
 def test_any_table_gives_a_report_or_a_named_error(tmp_path_factory, given_table, data):
     table, roles = given_table
@@ -594,7 +594,7 @@ def test_any_table_gives_a_report_or_a_named_error(tmp_path_factory, given_table
         assert "could not be run" not in finding.evidence, finding
 
 
-@trials(8)
+@trials(6)
 @given(tables(), st.data())
 def test_any_table_comes_through_a_file(tmp_path_factory, given_table, data):
     table, roles = given_table
