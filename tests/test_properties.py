@@ -344,7 +344,7 @@ def test_rules_of_stacks_are_finite_and_fulfil_their_equations(data):
     at = np.take_along_axis(distance, distance.argsort(axis=-1)[..., :2], axis=-1)
     clear = at[..., 1] - at[..., 0] > 1e-6 * at[..., 1]
     np.testing.assert_array_equal(nearest[clear], labels[distance.argmin(axis=-1)][clear])
-    assert np.isfinite(replicates.nearest_centroid(products, products, labels, apart)).all()
+    assert np.isfinite(replicates.nearest_centroid(X, X, labels)).all()
     W, B = replicates.shrunken_centroids(X[:, : n - n % 2], labels[: n - n % 2], [0, data.draw(st.floats(0, 100))])
     assert np.isfinite(W).all() and np.isfinite(B).all() and (np.abs(W[:, 1]) <= np.abs(W[:, 0]) + 1e-12).all()
 

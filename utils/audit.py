@@ -503,7 +503,13 @@ class _Study:
 
     def _code_label(self, label, task, positive):
         numeric = _is_number(label) and not pd.api.types.is_bool_dtype(label)
+        if task not in (None, "classification", "regression"):
+            raise DataError(f"task is {task!r}, but it must be 'classification' or 'regression'.")
         task = task or ("regression" if numeric and label.nunique() > 10 else "classification")
+        try:
+            label.nunique()
+        except TypeError as error:
+            raise DataError(f"The label {self.names['label']!r} holds lists or the like. Write one word or number in each row.") from error
         if label.nunique() < 2:
             raise DataError(f"The label {self.names['label']!r} is {_quoted(label.iloc[0])} in every row. There is nothing to "
                             "tell apart.")
@@ -515,7 +521,11 @@ class _Study:
                 raise DataError(f"The label {self.names['label']!r} has infinite values.")
             return
         label = label.astype(object)
-        classes = sorted(label.unique(), key=lambda c: (isinstance(c, str), c))
+        try:
+            classes = sorted(label.unique(), key=lambda c: (isinstance(c, str), c))
+        except TypeError as error:
+            raise DataError(f"The label {self.names['label']!r} holds values that have no order among them, such as "
+                            f"{_quoted(label.iloc[0])}. Write the classes as words or as whole numbers.") from error
         plain = pd.Series([str(c).strip().casefold() for c in classes])
         if plain.duplicated().any():
             alike = [c for c, twice in zip(classes, plain.duplicated(keep=False), strict=True) if twice]

@@ -575,7 +575,7 @@ def _record(rng, true, error, kind, distance):
     """The recorded diagnosis. `distance` is how far a person lies from the boundary, in sd."""
     if kind == "by_class":
         chance = np.where(true == 1, error[1], error[0])
-    elif kind == "by_features" and error > 0:
+    elif kind == "by_features" and error > 1e-9:
         near = np.exp(-np.abs(distance))
         level = brentq(lambda c: np.minimum(0.5, np.exp(c) * near).mean() - error, -40, 200)
         chance = np.minimum(0.5, np.exp(level) * near)
@@ -778,7 +778,7 @@ def simulate_cohort(
     features["noise"] = names
     complete = complete[[name for group in features.values() for name in group]]
     seen = complete
-    if missing > 0:
+    if missing > 1e-9:  # fewer than that is none, in any table that a memory holds
         severity = person[:, model.names.index("motor_score")] / MOTOR_D
         log_odds = missing_severity * severity[who]
         log_odds += missing_site * _stream(seed, "missing sites").standard_normal(k)[place]
