@@ -274,7 +274,7 @@ def test_the_checklist_has_every_item_once(clean):
     assert (clean.checklist["status"] == np.where(empty, "open", "partly")).all() and 0.4 < empty.mean() < 0.8
 
 
-def test_a_report_that_cannot_be_written(tmp_path):  # read-only or full: see test_faults.py
+def test_a_report_that_cannot_be_written(tmp_path):  # read-only or full: see test_hostile.py
     voice = audit(cohort(0), **ROLES, only=["columns"])
     with pytest.raises(DataError, match="there is no such folder"):
         voice.save(tmp_path / "none" / "report.html")

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from test_explorable import LESSONS, panels_of
-from test_faults import Page
+from test_hostile import Page
 
 from utils import audit, checks, cohort, data, experiments, figures, replicates, review, welcome
 from utils.data import DataError

@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PYTHONS = {"lowest": ("3.11",), "newest": ("3.14", "3.13", "3.12")}  # the first one that uv can get
 HOW = {"lowest": "lowest-direct", "newest": "highest"}
-TESTS = ["experiments", "properties", "faults", "replicates", "reference", "explorable", "audit", "welcome", "review", "data", "cohort"]
+TESTS = ["experiments", "properties", "hostile", "replicates", "reference", "explorable", "audit", "welcome", "review", "data", "cohort"]
 # What these assert is that the pinned versions are installed.
 PINNED = ["a_sound_installation", "another_version_and_a_missing_package_are_named"]
 NOTEBOOKS = [f"{folder}/{name}" for name in ("05_cross_validation_pitfalls.ipynb", "07_audit_a_study.ipynb")
