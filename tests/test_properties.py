@@ -41,11 +41,11 @@ def trials(few):
 WHOLE = [value for value in vars(experiments).values() if isinstance(value, Experiment)] + [review.one_flaw]
 IDS = [one.__name__ for one in WHOLE]
 # Sizes of an effect: what a study has, and the ends of what is allowed.
-ABOVE = st.floats(0.05, 4) | st.sampled_from([1e-6, 0.001, 30.0, 1000.0])
+ABOVE = st.floats(0.05, 4) | st.sampled_from([1e-9, 0.001, 30.0, 1000.0])
 ANY = st.just(0.0) | ABOVE | ABOVE.map(lambda size: -size)
 FROM_0 = st.just(0.0) | ABOVE
-SHARE = st.floats(0, 1).map(lambda share: 0.0 if share < 1e-6 else share) | st.sampled_from([0, 1])
-PENALTY = st.sampled_from([1e-6, 1e-4, 0.01, 1.0, 30.0, 1000.0])
+SHARE = st.floats(0, 1).map(lambda share: 0.0 if share < 1e-9 else share) | st.sampled_from([0, 1])
+PENALTY = st.sampled_from([1e-9, 1e-4, 0.01, 1.0, 30.0, 1000.0])
 DISTANCE_RULES = st.sampled_from(["nearest neighbour", "nearest centroid"])
 SIGNED = {"weights", "pooled", "within", "intercept", "slope"}  # draws that may be negative
 
@@ -184,7 +184,7 @@ def valid(name, one):
 
 
 def _visible(number):
-    return 0.0 if abs(number) < 1e-6 else number
+    return 0.0 if abs(number) < 1e-9 else number
 
 
 def read(sentence):

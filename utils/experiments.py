@@ -40,7 +40,7 @@ def require(condition: bool, name: str, value: object, allowed: str) -> None:
 # The largest count that a parameter may be, and the size of other numbers, unless they are 0. Beyond them,
 # memory or the precision of floating-point numbers would end a simulation, not a thought about studies.
 LARGEST_COUNT = 100_000
-SMALLEST, LARGEST = 1e-6, 1e3
+SMALLEST, LARGEST = 1e-9, 1e3
 
 
 def _of_kind(name: str, value: object, kind: type, whole: bool) -> object:
