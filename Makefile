@@ -6,6 +6,7 @@
 #   make lab PYTHON=python3.12            another Python, 3.11 to 3.14
 #   make notebooks NOTEBOOKS=05           only the notebooks whose names begin so
 #   make reference ROWS="R05 B12"         only these rows, shown and not written
+#   make bench PARTS="panels growth"      only these parts of the page
 #   make pins UPGRADE=1                   the newest versions
 
 PYTHON ?= python3
@@ -13,6 +14,7 @@ PORT ?=
 LAB_FLAGS ?=
 NOTEBOOKS ?=
 ROWS ?=
+PARTS ?=
 UPGRADE ?=
 
 .PHONY: lab test setup notebooks datasets bench load audit-rates reference picture pins versions lint
@@ -33,7 +35,7 @@ datasets: setup
 	@.venv/bin/python tools/make_datasets.py
 
 bench: setup
-	@.venv/bin/python tools/bench_panels.py
+	@.venv/bin/python tools/benchmark.py $(PARTS)
 
 load: setup
 	@.venv/bin/python tools/load.py

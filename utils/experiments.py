@@ -127,8 +127,7 @@ class Experiment:
             yield self._outcome({name: values[:min(end, repeats)] for name, values in draws.items()}, parameters)
 
     def __call__(self, *, repeats: int = 1000, seed: int = 0, **parameters) -> Outcome:
-        *_, outcome = self.stream(repeats=repeats, seed=seed, **parameters)
-        return outcome
+        return self.run(repeats=repeats, seed=seed, n_jobs=1, **parameters)
 
     def run(self, *, repeats: int = 1000, seed: int = 0, n_jobs: int | None = None, **parameters) -> Outcome:
         """The same studies as a call, with the blocks handed to joblib: for long runs on many cores.
