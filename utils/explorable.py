@@ -46,7 +46,7 @@ DPI = 150
 CSS_DPI = 100
 
 # Seconds.
-FIRST_LOOK = 0.015  # of simulating before the first picture
+FIRST_LOOK = 0.008  # of simulating before the first picture
 REDRAW = 0.2  # between pictures while refining
 LISTEN = 0.015  # between pauses, in which a new move is heard
 PAUSE = 0.002
