@@ -191,6 +191,10 @@ def panel_cells(notebook: Path) -> list:
             if cell.cell_type == "code" and PANEL.search(cell.source)]
 
 
+def notebooks_with_panels() -> list[Path]:
+    return [path for path in sorted((ROOT / "lessons").glob("*.ipynb")) if panel_cells(path)]
+
+
 def panels(notebook: Path, moves: int = 24, slow_moves: int = 4) -> Iterator[dict]:
     """Measure every panel of a notebook, live and with `interact`.
 
@@ -247,10 +251,9 @@ def main():
     arguments.add_argument("--moves", type=int, default=24, help="single moves per panel")
     arguments = arguments.parse_args()
     print(HEAD)
-    for notebook in arguments.notebooks or sorted((ROOT / "lessons").glob("*.ipynb")):
-        if panel_cells(notebook):
-            for panel in panels(notebook.resolve(), arguments.moves):
-                print(row(panel), flush=True)
+    for notebook in arguments.notebooks or notebooks_with_panels():
+        for panel in panels(notebook.resolve(), arguments.moves):
+            print(row(panel), flush=True)
 
 
 if __name__ == "__main__":

@@ -48,17 +48,12 @@ def verdict(reached: bool) -> str:
     return "reached" if reached else "**not reached**"
 
 
-def notebooks() -> list[Path]:
-    return sorted((ROOT / "lessons").glob("*.ipynb"))
-
-
 def panels() -> str:
     found = []
-    for notebook in notebooks():
-        if bench_panels.panel_cells(notebook):
-            for panel in bench_panels.panels(notebook):
-                found.append(panel)
-                print(bench_panels.row(panel), flush=True)
+    for notebook in bench_panels.notebooks_with_panels():
+        for panel in bench_panels.panels(notebook):
+            found.append(panel)
+            print(bench_panels.row(panel), flush=True)
     slow_first = [p for p in found if np.median(p["first"]) > FIRST]
     slow = [p for p in found if np.median(p["refined"]) > REFINED or p["repeats"] < STUDIES]
     every = {name: np.concatenate([p[name] for p in found]) for name in ("first", "lag", "refined")}
@@ -146,7 +141,7 @@ def start_and_memory() -> str:
         seconds[modules] = statistics.median(taken)
         print(modules, f"{seconds[modules]:.1f}", flush=True)
     lines, worst = [], 0
-    for notebook in notebooks():
+    for notebook in sorted((ROOT / "lessons").glob("*.ipynb")):
         client = NotebookClient(read(notebook, as_version=4), timeout=600, resources={"metadata": {"path": str(notebook.parent)}})
         ask = "import os, psutil\nprint(psutil.Process(os.getpid()).memory_info().rss, psutil.Process(os.getpid()).memory_full_info().uss)"
         start = time.perf_counter()
