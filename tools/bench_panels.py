@@ -121,10 +121,6 @@ def bench_panel(page, panel, moves: int) -> dict[str, list[float]]:
     def turn():
         return int(panel.get_attribute("data-turn"))
 
-    def settle():
-        page.wait_for_function("panel => panel.dataset.state === 'refined'", arg=panel.element_handle(), timeout=60_000)
-        page.wait_for_timeout(100)
-
     def press(slider, key):
         before = turn()
         slider.press(key)
@@ -140,7 +136,6 @@ def bench_panel(page, panel, moves: int) -> dict[str, list[float]]:
         for key in itertools.islice(keys(slider), -(-moves // len(sliders))):
             times["first"].append(press(slider, key))
             page.wait_for_timeout(300)
-        settle()
         before = turn()
         for key in itertools.islice(keys(slider), FAST):
             page.keyboard.press(key)
@@ -162,8 +157,8 @@ def bench_panel(page, panel, moves: int) -> dict[str, list[float]]:
                 times["refined"].append(panel.evaluate(
                     "(panel, turn) => panel.bench.refined[turn] - panel.bench.keys.at(-1)", before + 1))
         panel.get_by_role("button", name="Reset").click()
-        page.wait_for_timeout(200)
-        settle()
+        page.wait_for_timeout(300)
+    page.wait_for_function("panel => panel.dataset.state === 'refined'", arg=panel.element_handle(), timeout=60_000)
     return times
 
 
@@ -195,7 +190,7 @@ def notebooks_with_panels() -> list[Path]:
     return [path for path in sorted((ROOT / "lessons").glob("*.ipynb")) if panel_cells(path)]
 
 
-def panels(notebook: Path, moves: int = 24, slow_moves: int = 4) -> Iterator[dict]:
+def panels(notebook: Path, moves: int = 18, slow_moves: int = 4) -> Iterator[dict]:
     """Measure every panel of a notebook, live and with `interact`.
 
     Yields a dict for each: "lesson", "number" and "experiment"; "first", "lag" and "refined", lists of ms; "repeats",
@@ -248,7 +243,7 @@ HEAD = """| panel | experiment | first picture, median | 95th percentile | after
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("notebooks", nargs="*", type=Path, help="by default all lessons")
-    arguments.add_argument("--moves", type=int, default=24, help="single moves per panel")
+    arguments.add_argument("--moves", type=int, default=18, help="single moves per panel")
     arguments = arguments.parse_args()
     print(HEAD)
     for notebook in arguments.notebooks or notebooks_with_panels():
