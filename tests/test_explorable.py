@@ -425,3 +425,13 @@ def test_every_combination_of_ends_gives_a_picture_or_a_sentence(given, controls
 def test_controls_have_plain_names(given, controls):
     for control in panel(*given, **controls | {"repeats": 2}).controls:
         assert control["label"] and "_" not in control["label"], control
+
+
+@pytest.mark.parametrize(("density", "dots"), [(None, 150), (1, 100), (1.25, 125), (3, 150), (0.5, 100)])
+def test_a_picture_has_the_dots_of_the_screen_that_asks(make, density, dots):
+    p = make()
+    at_first = Image.open(io.BytesIO(p.picture)).size
+    p.position = {**p.position, "turn": 1, "seed": 1, "density": density}
+    width, height = Image.open(io.BytesIO(p.picture)).size
+    assert (width, height) == tuple(round(size * dots / 100) for size in p.size)
+    assert at_first == tuple(round(size * 1.5) for size in p.size)

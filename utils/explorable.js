@@ -75,7 +75,9 @@ function render({ model, el }) {
 
   function move(seed, at) {
     at ??= Object.fromEntries(Object.entries(controls).map(([name, { input }]) => [name, Number(input.value)]));
-    model.set("position", { turn: model.get("position").turn + 1, at, seed });
+    // The picture is painted for this screen: fewer dots where it has fewer, and each of them where it belongs.
+    const density = window.devicePixelRatio;
+    model.set("position", { turn: model.get("position").turn + 1, at, seed, density });
     model.save_changes();
   }
 

@@ -40,8 +40,10 @@ from utils.experiments import Experiment, ParameterError
 log = logging.getLogger(__name__)
 log.addHandler(logging.NullHandler())
 
-# All pictures of a panel have this resolution: sharp on a projector, and no text moves by a pixel when the
-# refined picture takes the place of the first one. On the page, a picture keeps its size in inches x 100.
+# A picture keeps its size in inches x 100 on the page, and has as many dots as the screen that asks for it: on a
+# projector or an older screen less than half of those of a sharp one, which halves the time to paint, encode, send
+# and decode it. Sharper than 150 is not worth its time. The picture at the start, which is kept in the notebook,
+# knows no screen.
 DPI = 150
 CSS_DPI = 100
 
@@ -180,7 +182,7 @@ class Panel(anywidget.AnyWidget):
     ----------
     position : dict
         Where the controls are: "turn", the running number of the move; "at", the index of every control's
-        value, by name; and "seed". The front end writes it.
+        value, by name; "seed"; and "density", dots of the screen per CSS pixel, if known. The front end writes it.
     shown : dict
         What is on display: the position that it answers ("turn", "at", "seed"), the "sentence", the number of
         simulated studies ("repeats") "of" how many, and "problem", a sentence that stands in place of the picture.
@@ -295,7 +297,7 @@ class Panel(anywidget.AnyWidget):
         with self._lock:
             if ticket is not None and ticket is not self._newest:
                 return
-            picture = self._drawing.png(outcome) if outcome else b""
+            picture = self._drawing.png(outcome, position.get("density")) if outcome else b""
             # In one message, so that the sentence and the picture are always of the same outcome.
             with self.hold_sync():
                 self.failure = failure
@@ -331,10 +333,10 @@ class _Drawing:
         """Width and height on the page, in CSS pixels."""
         return [round(inches * CSS_DPI) for inches in self._figure.get_size_inches()] if self._figure else []
 
-    def png(self, outcome) -> bytes:
-        """The picture of an outcome."""
+    def png(self, outcome, density: float | None = None) -> bytes:
+        """The picture of an outcome, for a screen with so many dots per CSS pixel."""
         try:
-            self._paint(outcome)
+            self._paint(outcome, min(max(CSS_DPI * density, CSS_DPI), DPI) if density else DPI)
         except Exception:
             self._figure = None  # half changed, perhaps: begin anew next time
             raise
@@ -356,14 +358,16 @@ class _Drawing:
         Image.fromarray(pixels).quantize(256, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
         return buffer.getvalue()
 
-    def _paint(self, outcome) -> None:
+    def _paint(self, outcome, dpi: float = DPI) -> None:
         if self._figure is None:
             self._figure = self._draw(outcome)
-            self._figure.set_dpi(DPI)
             self._canvas = FigureCanvasAgg(self._figure)
             self._background = None
         else:
             self._draw(outcome, self._figure)
+        if self._background is None or self._figure.dpi != dpi:
+            self._figure.set_dpi(dpi)
+            self._background = None
         moving = getattr(self._figure, "moving", [])
         # What moves does not make its figure stale. So a stale figure has changed in its background.
         if self._background is None or self._figure.stale or not moving:
