@@ -120,7 +120,8 @@ def lab(*flags):
 def test():
     install_all()
     print("1 of 2: the code, the data, the set-up and the browser", flush=True)
-    unit = run("-m", "pytest", "-p", "no:nbval", "-n", "2", "--dist", "loadfile", "tests")
+    # Three on two cores, because one of them mostly waits for the browser.
+    unit = run("-m", "pytest", "-p", "no:nbval", "-n", "3", "--dist", "loadfile", "tests")
     print("2 of 2: every lesson and solution, run anew, outputs compared", flush=True)
     notebooks = run(
         *("-m", "pytest", "--nbval", "--nbval-current-env", "-n", "2", "--dist", "loadfile"),
