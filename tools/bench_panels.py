@@ -15,6 +15,7 @@ the live panel has at least, or fewer where these would take more than two secon
 import argparse
 import itertools
 import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ import nbformat
 import numpy as np
 import plain
 from live_lab import Browser, serve
+from playwright.sync_api import TimeoutError
 
 ROOT = Path(__file__).resolve().parent.parent
 FAST = 20
@@ -169,11 +171,18 @@ def bench_interact(page, area, moves: int) -> tuple[list[float], list[int]]:
     times, studies = [], []
     handle = area.locator(".noUi-handle").first
     handle.focus()
-    for key in itertools.islice(itertools.cycle(["ArrowRight", "ArrowLeft"]), moves):
+    ways = ["ArrowRight", "ArrowLeft"]
+    if handle.get_attribute("aria-valuenow") == handle.get_attribute("aria-valuemax"):
+        ways.reverse()
+    for key in itertools.islice(itertools.cycle(ways), moves):
         seen = area.evaluate("area => area.bench.shown.length")
         handle.press(key)
-        page.wait_for_function("([area, seen]) => area.bench.shown.length > seen", arg=[area.element_handle(), seen],
-                               timeout=120_000)
+        try:
+            page.wait_for_function("([area, seen]) => area.bench.shown.length > seen",
+                                   arg=[area.element_handle(), seen], timeout=30_000)
+        except TimeoutError:  # no picture at all: an error in its place, or more than half a minute
+            print(f"No picture of interact: {area.inner_text()[-300:]}", file=sys.stderr)
+            break
         times.append(area.evaluate("area => area.bench.shown.at(-1) - area.bench.keys.at(-1)"))
         studies.append(int(re.search(r"(\d+) studies", area.inner_text())[1]))
         page.wait_for_timeout(200)
@@ -190,7 +199,7 @@ def notebooks_with_panels() -> list[Path]:
     return [path for path in sorted((ROOT / "lessons").glob("*.ipynb")) if panel_cells(path)]
 
 
-def panels(notebook: Path, moves: int = 18, slow_moves: int = 4) -> Iterator[dict]:
+def panels(notebook: Path, moves: int = 12, slow_moves: int = 3) -> Iterator[dict]:
     """Measure every panel of a notebook, live and with `interact`.
 
     Yields a dict for each: "lesson", "number" and "experiment"; "first", "lag" and "refined", lists of ms; "repeats",
@@ -243,7 +252,7 @@ HEAD = """| panel | experiment | first picture, median | 95th percentile | after
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("notebooks", nargs="*", type=Path, help="by default all lessons")
-    arguments.add_argument("--moves", type=int, default=18, help="single moves per panel")
+    arguments.add_argument("--moves", type=int, default=12, help="single moves per panel")
     arguments = arguments.parse_args()
     print(HEAD)
     for notebook in arguments.notebooks or notebooks_with_panels():
