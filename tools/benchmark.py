@@ -188,7 +188,7 @@ def setup_and_tests() -> str:
             lines.append(f"| {text} | {taken / 60:.1f} min{outcome} |")
             print(lines[-1], flush=True)
             if done.returncode:
-                print(done.stdout[-3000:], done.stderr[-2000:], flush=True)
+                print(done.stdout, done.stderr, flush=True)
     return "In a fresh clone, with the base Python. *Set-up* installs the course and its test tools.\n\n| | |\n|-|-|\n" + "\n".join(lines)
 
 
