@@ -32,6 +32,8 @@ def find_chromium() -> str | None:
 HARMLESS = {
     # JupyterLab's debugger, when a kernel is closed before it has answered it: seen on a busy machine.
     "Could not restore the debugger state",
+    # JupyterLab, when the last words of a kernel that died arrive after its widgets were given up.
+    "Comm not found for comm id",
 }
 
 

@@ -448,12 +448,16 @@ def _is_number(column) -> bool:
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column)
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= 100 else f"{text[:100]} …"
+
+
 def _quoted(value) -> str:
-    return repr(value) if isinstance(value, str) else str(value)
+    return repr(_cut(value)) if isinstance(value, str) else _cut(str(value))
 
 
 def _some(values, most: int = 4) -> str:
-    values = [text if len(text := str(value)) <= 100 else f"{text[:100]} …" for value in values]
+    values = [_cut(str(value)) for value in values]
     return ", ".join(values[:most]) + (f" and {len(values) - most} more" if len(values) > most else "")
 
 
