@@ -119,6 +119,8 @@ def lab(*flags):
 
 def test():
     install_all()
+    # As many programs as cores run beside each other; with several threads each they would wait for one another.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     print("1 of 2: the code, the data, the set-up and the browser", flush=True)
     # Three on two cores, because one of them mostly waits for the browser.
     unit = run("-m", "pytest", "-p", "no:nbval", "-n", "3", "--dist", "loadfile", "tests")
