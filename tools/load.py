@@ -302,7 +302,7 @@ class Page:
         socket = f"{self.address}/api/kernels/{kernel}/channels?session_id={self.learner.session}"
         cookies = "; ".join(f"{name}={value}" for name, value in self._http.cookies.items())
         self._socket = await websocket_connect(
-            HTTPRequest(socket.replace("http", "ws", 1), headers={"Cookie": cookies}, connect_timeout=120),
+            HTTPRequest(socket.replace("http", "ws", 1), headers={"Cookie": cookies}, connect_timeout=120, request_timeout=120),
             subprotocols=[SUBPROTOCOL], max_message_size=2**28, on_message_callback=self._receive)
         if self._socket.selected_subprotocol != SUBPROTOCOL:
             raise RuntimeError(f"The server does not speak {SUBPROTOCOL}.")
