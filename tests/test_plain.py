@@ -37,7 +37,9 @@ CASES = [
     ("publication_filter", {"sizes": (20, 40, 200)}),
     ("regional_mri", {"sizes": (40, 101), "regions": "cortex"}),
     ("regional_mri", {"sizes": (13, 40), "regions": "cortex and subcortical volumes", "strength": 2.0}),
-    ("regional_mri", {"sizes": (40, 100), "regions": "putamen alone"}),
+    ("regional_mri", {"sizes": (40, 1000), "regions": "putamen alone"}),
+    ("regional_mri", {"sizes": (1003,), "strength": 2.0}),
+    ("regional_mri", {"sizes": (20, 1009), "regions": "cortex and subcortical volumes"}),
     # lesson 03
     *[("tests_of_hidden_signal", {"shape": shape}) for shape in experiments.SHAPES],
     ("bias_and_variance", {"sizes": (20, 40, 160)}),

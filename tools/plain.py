@@ -344,25 +344,86 @@ def regional_mri(*, regions, strength, ridge, sizes, rng, repeats):
     d = strength * np.array([*cortex, *(volumes.values() if with_volumes else [volumes["putamen"]] * putamen_alone)])
     r = cohort.REGIONAL_R
     covariance = np.full((len(d), len(d)), r) + (1 - r) * np.eye(len(d))
-    labels = np.arange(sizes[-1]) % 2
-    own = rng.standard_normal((repeats, sizes[-1], len(d)))
-    common = rng.standard_normal((repeats, sizes[-1], 1))
-    studies = np.sqrt(1 - r) * own + np.sqrt(r) * common + labels[:, None] * d
     best = np.linalg.solve(covariance, d)
+    large = [n for n in sizes if n >= experiments._LARGE and len(d) > 1]
+    n_small = max(set(sizes) - set(large), default=0)
+    own = rng.standard_normal((repeats, n_small, len(d)))
+    common = rng.standard_normal((repeats, n_small, 1))
+    labels = np.arange(n_small) % 2
+    studies = np.sqrt(1 - r) * own + np.sqrt(r) * common + labels[:, None] * d
+    drawn = {n: _moments(n, len(d), rng, repeats) for n in large}
+    model = RidgeClassifier(alpha=ridge)
 
     def exact_auc(weights):
         return norm.cdf(weights @ d / np.sqrt(2 * weights @ covariance @ weights))
 
-    model = RidgeClassifier(alpha=ridge)
-    for everybody in studies:
+    for number in range(repeats):
         training, reported, true = [], [], []
         for n in sizes:
-            X, y = everybody[:n], labels[:n]
-            reported.append(cross_val_score(model, X, y, cv=five_folds(n), scoring="roc_auc").mean())
+            if n in large:
+                groups = [group[number] for group in drawn[n]]
+                X, y, folds = _people(model, groups, d, np.linalg.cholesky(covariance))
+                cv = PredefinedSplit(folds)
+            else:
+                X, y, cv = studies[number, :n], labels[:n], five_folds(n)
+            reported.append(cross_val_score(model, X, y, cv=cv, scoring="roc_auc").mean())
             model.fit(X, y)
             training.append(roc_auc_score(y, model.decision_function(X)))
             true.append(exact_auc(np.ravel(model.coef_)))
         yield {"training": training, "reported": reported, "true": true, "ceiling": [exact_auc(best)] * len(sizes)}
+
+
+def _moments(n, p, rng, repeats):
+    """What is drawn of a large study: of each fold's controls and patients, parts of shape (repeats, ...).
+
+    The triangle of Bartlett's decomposition, the mean, and two columns that say how scores are spread over the subjects.
+    """
+    size = [[len(group) for group in np.array_split(np.arange(-(-(n - label) // 2)), 5)] for label in (0, 1)]
+    size = np.transpose(size)
+    below = rng.standard_normal((repeats, 5, 2, p * (p - 1) // 2))
+    diagonal = np.sqrt(rng.chisquare(size[..., None] - 1.0 - np.arange(p), (repeats, 5, 2, p)))
+    means = rng.standard_normal((repeats, 5, 2, p)) / np.sqrt(size)[..., None]
+    apart = rng.standard_normal((repeats, 5, 2, size.max(), 2))
+    groups = []
+    for fold, label in itertools.product(range(5), range(2)):
+        triangle = np.zeros((repeats, p, p))
+        triangle[(slice(None), *np.tril_indices(p, -1))] = below[:, fold, label]
+        triangle[:, range(p), range(p)] = diagonal[:, fold, label]
+        groups.append(list(zip(triangle, means[:, fold, label], apart[:, fold, label, : size[fold, label]], strict=True)))
+    return groups
+
+
+def _people(model, groups, d, root):
+    """Subjects with these means and scatters, whose scores by the fitted rules are spread as was drawn.
+
+    Any subjects with the same means and scatters lead to the same rules. So the rules are fitted to some, and then
+    these are turned, group by group, until their scores point in the direction that was drawn.
+    """
+    labels, folds = np.tile([0, 1], 5), np.repeat(np.arange(5), 2)
+
+    def measures(directions):
+        X = [(mean + U @ triangle.T) @ root.T + label * d
+             for U, (triangle, mean, _), label in zip(directions, groups, labels, strict=True)]
+        sizes = [len(x) for x in X]
+        return np.vstack(X), np.repeat(labels, sizes), np.repeat(folds, sizes)
+
+    def orthonormal(*columns, m, p):
+        """m rows, p columns: of length 1, at right angles to each other, to a constant and to the columns given."""
+        known = np.column_stack([np.ones(m), *columns])
+        return np.linalg.qr(np.column_stack([known, np.cos(np.outer(np.arange(m), 1 + np.arange(p)))]))[0][:, known.shape[1]:]
+
+    X, y, fold = measures([orthonormal(m=len(apart), p=len(d)) for _, _, apart in groups])
+    of_all = np.ravel(model.fit(X, y).coef_)
+    turned = []
+    for (triangle, _, apart), own in zip(groups, folds, strict=True):
+        seen = triangle.T @ root.T @ np.column_stack([of_all, np.ravel(model.fit(X[fold != own], y[fold != own]).coef_)])
+        apart = apart - apart.mean(axis=0)
+        wanted, given = np.linalg.cholesky(seen.T @ seen), np.linalg.cholesky(apart.T @ apart)
+        scores = apart @ np.linalg.inv(given).T @ wanted.T
+        inverse = np.linalg.pinv(seen)
+        rest = orthonormal(scores, m=len(apart), p=len(d))
+        turned.append(scores @ inverse + rest @ (np.eye(len(d)) - seen @ inverse))
+    return measures(turned)
 
 
 # Lesson 03: underfitting -------------------------------------------------------------------------------
@@ -899,7 +960,7 @@ def sites_of_a_consortium(*, n_subjects, heterogeneity, effect, n_external, site
     common = np.zeros(n_features)
     common[:n_informative] = effect / np.sqrt(n_informative)
     labels = np.arange(n_subjects) % 2
-    targets, folds = 2.0 * labels - 1, np.arange(n_subjects) // 2 % 5
+    targets, folds = 2.0 * labels - 1, np.arange(n_subjects) % 5
     noise = rng.standard_normal((repeats, n_subjects, n_features))
     new = common + heterogeneity * rng.standard_normal((repeats, n_new_sites, n_features))
     luck = rng.standard_normal(repeats)

@@ -1682,7 +1682,55 @@ def _read_regional(draws, parameters):
             f"{reported[-1]:.2f} (training {training[-1]:.2f}, truth {true[-1]:.2f}).")
 
 
-@experiment(_read_regional, block=2)
+_LARGE = 1000  # subjects, from which on a study is drawn as below
+
+
+def _large_study(rng, repeats: int, n: int, d: np.ndarray, covariance: np.ndarray, ridge: float) -> tuple[np.ndarray, ...]:
+    """The scores of the subjects of large studies, whose measures are never drawn.
+
+    A linear rule and its folds need no more of the measures than the mean and the scatter of each fold's controls and
+    of its patients. Of normal measures these can be drawn as such (a Wishart matrix, by Bartlett's decomposition). And
+    given these, what tells the scores of a group's subjects apart points in a uniformly random direction. So the
+    scores have the very distribution that they have when every subject is drawn, in a fifth of the time.
+
+    Returns the weights (repeats, p); every subject's score by the rule of all, and by the rule of the other folds, both
+    of shape (repeats, 5, 2, m) by fold and diagnosis; and how many subjects these are, shape (5, 2): the last of some
+    groups do not exist.
+    """
+    p = len(d)
+    number = np.array([[len(group) for group in np.array_split(np.arange((n + 1 - label) // 2), 5)] for label in (0, 1)]).T
+    root = np.linalg.cholesky(covariance)
+    spread = np.zeros((repeats, 5, 2, p, p))
+    spread[(..., *np.tril_indices(p, -1))] = rng.standard_normal((repeats, 5, 2, p * (p - 1) // 2))
+    spread[..., range(p), range(p)] = np.sqrt(rng.chisquare(number[..., None] - 1.0 - np.arange(p), (repeats, 5, 2, p)))
+    spread = root @ spread
+    means = rng.standard_normal((repeats, 5, 2, p)) / np.sqrt(number)[..., None] @ root.T
+    means[:, :, 1] += d
+    apart = rng.standard_normal((repeats, 5, 2, number.max(), 2))
+
+    # Sums of products of the measures and a constant 1, the latter also with the diagnosis as -1 and +1.
+    half = np.zeros((repeats, 5, 2, p + 1, p + 1))
+    half[..., :p, :p] = spread
+    half[..., p] = np.sqrt(number)[..., None] * np.concatenate([means, np.ones((repeats, 5, 2, 1))], axis=-1)
+    products = half @ np.swapaxes(half, -1, -2)
+    inner, towards = products.sum(axis=2), products[:, :, 1, :, p] - products[:, :, 0, :, p]
+    everybody = inner.sum(axis=1, keepdims=True) + ridge * np.diag(np.r_[np.ones(p), 0])
+    all_towards = towards.sum(axis=1, keepdims=True)
+    rules = np.linalg.solve(np.concatenate([everybody, everybody - inner], axis=1),
+                            np.concatenate([all_towards, all_towards - towards], axis=1)[..., None])[..., 0]
+    pairs = np.stack([np.broadcast_to(rules[:, :1], rules[:, 1:].shape), rules[:, 1:]], axis=-1)[:, :, None]
+
+    there = (np.arange(number.max()) < number[..., None])[..., None]
+    apart -= (apart * there).sum(axis=3, keepdims=True) / number[..., None, None]
+    apart *= there
+    seen = np.swapaxes(spread, -1, -2) @ pairs[..., :p, :]
+    wanted, given = (np.linalg.cholesky(np.swapaxes(one, -1, -2) @ one) for one in (seen, apart))
+    scores = apart @ np.swapaxes(wanted @ np.linalg.inv(given), -1, -2)
+    scores += means[..., None, :] @ pairs[..., :p, :] + pairs[..., p:, :]
+    return rules[:, 0, :p], scores[..., 0], scores[..., 1], number
+
+
+@experiment(_read_regional, block=4)
 def regional_mri(
     *, regions: str = "cortex", strength: float = 1.0, ridge: float = 1e-3,
     sizes: tuple = (40, 100, 400, 3539), rng: np.random.Generator, repeats: int,
@@ -1690,8 +1738,8 @@ def regional_mri(
     """Parkinson's disease from regional MRI, with the effect sizes of ENIGMA-PD: a study that grows.
 
     The regions are jointly normal with the correlation of the course's cohort (.20 between any two), one
-    site, no site effect, every second subject a patient. The rule is linear (ridge regression on the
-    diagnosis).
+    site, no site effect, half of the subjects patients. The rule is linear (ridge regression on the
+    diagnosis). The subjects of a small study are among those of the next one; studies of 1000 or more have their own.
 
     Parameters
     ----------
@@ -1725,17 +1773,24 @@ def regional_mri(
                              REGIONS[2]: [volumes["putamen"]]}[regions])
     r = cohort.REGIONAL_R
     covariance = np.full((len(d), len(d)), r) + (1 - r) * np.eye(len(d))
-    X = rng.standard_normal((repeats, sizes[-1], len(d)))
+    small = [n for n in sizes if n < _LARGE or len(d) == 1]
+    X = rng.standard_normal((repeats, max(small, default=0), len(d)))
     X *= np.sqrt(1 - r)
-    X += np.sqrt(r) * rng.standard_normal((repeats, sizes[-1], 1))
+    X += np.sqrt(r) * rng.standard_normal((*X.shape[:2], 1))
     X[:, 1::2] += d
     scores = {"training": [], "reported": [], "true": []}
     for n in sizes:
-        some, (own, tests) = X[:, :n], _alternating(n)
-        weights, _ = replicates.linear_rule(some, 2.0 * own - 1, ridge)
-        held_out = replicates.cross_validated_scores(some, 2.0 * own - 1, tests, ridge)
-        scores["training"].append(_auc((some @ weights[..., None])[..., 0], own))
-        folds = [_auc(held_out[:, fold], own[test]) for fold, test in enumerate(tests)]
+        if n in small:
+            some, (own, tests) = X[:, :n], _alternating(n)
+            held_out, weights, _ = replicates.cross_validated_rule(some, 2.0 * own - 1, tests, ridge)
+            scores["training"].append(_auc((some @ weights[..., None])[..., 0], own))
+            folds = [_auc(held_out[:, fold], own[test]) for fold, test in enumerate(tests)]
+        else:
+            weights, fitted, held_out, number = _large_study(rng, repeats, n, d, covariance, ridge)
+            there = np.arange(number.max()) < number[..., None]
+            own = np.broadcast_to([[0], [1]], there.shape)
+            scores["training"].append(_auc(fitted[:, there], own[there]))
+            folds = [_auc(held_out[:, fold, there[fold]], own[fold][there[fold]]) for fold in range(5)]
         scores["reported"].append(np.mean(folds, axis=0))
         width = np.sqrt(2 * np.einsum("rp,pq,rq->r", weights, covariance, weights))
         scores["true"].append(ndtr(weights @ d / width))
@@ -2582,23 +2637,40 @@ def harmonised_sites(
         labels = (rng.random(n_subjects) < chance[site]).astype(int)
     targets = 2.0 * labels - 1
     tests = np.lexsort((rng.random(n_subjects), labels)).reshape(-1, 5).T
-    at_site = (site[:, None] == np.arange(n_sites)).astype(float)
     X = rng.standard_normal((repeats, n_subjects, n_features))
     X[..., 0] += effect * labels
     X += (site_mark * rng.standard_normal((repeats, n_sites, n_features)))[:, site]
 
-    def harmonised(rows, protect):
-        """The rows, harmonised by themselves, and the means and standard deviations of the sites, (repeats, sites, p)."""
-        design = np.column_stack([at_site[rows], labels[rows]]) if protect else at_site[rows]
-        table = X[:, rows]
-        B = np.linalg.pinv(design) @ table
-        table -= design @ B
-        sds = np.sqrt(at_site[rows].T @ np.square(table) / np.maximum(at_site[rows].sum(axis=0)[:, None], 1))
-        sds = np.where(sds > 1e-9, sds, 1)  # a site of which one subject is left has no spread: it is only shifted
-        table /= sds[:, site[rows]]
-        if protect:
-            table += labels[rows][:, None] * B[:, n_sites:]
-        return table, B[:, :n_sites], sds
+    # What sites look like to everybody, and to the training scans of every fold: from sums over the patients and the
+    # controls of each site, for all of them at once.
+    seen = np.ones((6, n_subjects), bool)
+    for number, test in enumerate(tests, 1):
+        seen[number, test] = False
+    group = np.arange(2 * n_sites)[:, None]
+    members = (seen[:, None] & (2 * site + labels == group)).astype(float)
+    size = members.sum(axis=-1)
+    sums, squares = (members @ table[:, None] for table in (X, np.square(X)))
+    X = X.astype(np.float32)
+
+    def fitted(protect):
+        """Means and standard deviations of the sites, shape (repeats, 6, sites, features), and the effect that is kept."""
+        design = np.vstack([group.T // 2 == np.arange(n_sites)[:, None], *[group.T % 2] * protect]).astype(float)
+        B = np.linalg.pinv(design * size[:, None] @ design.T, hermitian=True) @ (design @ sums)
+        expected = design.T @ B
+        rest, at_site = design[:n_sites] @ (squares + (size[..., None] * expected - 2 * sums) * expected), design[:n_sites] @ size[..., None]
+        # A site of which one subject is left has no spread: it is only shifted.
+        sds = np.where(at_site > 1, np.sqrt(np.maximum(rest, 1e-18) / np.maximum(at_site, 1)), 1)
+        return B[:, :, :n_sites], sds, B[:, :, n_sites:]
+
+    def transformed(fit, number):
+        """All rows as the training rows of a set say; these keep the effect of the diagnosis, the others have none."""
+        means, sds, kept = (part[:, number].astype(np.float32) for part in fit)
+        table = X - means[:, site]
+        table *= (1 / sds)[:, site]
+        if kept.size:
+            effect = (labels * seen[number]).astype(np.float32)[:, None] * kept
+            table += effect - effect / sds[:, site]
+        return table
 
     def scored(held_out):
         right = labels[tests]
@@ -2606,25 +2678,25 @@ def harmonised_sites(
             return ((held_out > 0) == right).mean(axis=(1, 2))
         return np.mean([_auc(held_out[:, fold], right[fold]) for fold in range(5)], axis=0)
 
-    everyone = np.ones(n_subjects, bool)
-    tables = {"no harmonisation": (X, None, 1.0), "outside the folds": harmonised(everyone, False),
-              "outside, diagnosis protected": harmonised(everyone, True)}
+    fits = {"blind": fitted(False), "protected": fitted(True)}
     reported, true = {}, {}
-    for name, (table, _, sds) in tables.items():
+    for name, kind in (("no harmonisation", None), ("outside the folds", "blind"), ("outside, diagnosis protected", "protected")):
+        table, sds = (transformed(fits[kind], 0), fits[kind][1][:, 0]) if kind else (X, 1.0)
         held_out, weights, _ = replicates.cross_validated_rule(table, targets, tests, ridge)
         reported[name] = scored(held_out)
         # A new subject is scaled by the standard deviations of its site.
         weights = weights[:, None] / sds
         true[name] = ndtr(weights[..., 0] * effect / np.sqrt(2) / np.linalg.norm(weights, axis=2)).mean(axis=1)
-    for name, protect in (("inside the folds", False), ("inside, diagnosis protected", True)):
+    for name, kind in (("inside the folds", "blind"), ("inside, diagnosis protected", "protected")):
         held_out = []
-        for test in tests:
-            train = everyone.copy()
-            train[test] = False
-            table, means, sds = harmonised(train, protect)
-            weights, intercepts = replicates.linear_rule(table, targets[train], ridge)
-            asked = (X[:, test] - means[:, site[test]]) / sds[:, site[test]]
-            held_out.append((asked @ weights[..., None])[..., 0] + intercepts[:, None])
+        for fold, test in enumerate(tests, 1):
+            train = np.flatnonzero(seen[fold])
+            table = transformed(fits[kind], fold)
+            table -= seen[fold].astype(np.float32) @ table[:, None] / np.float32(len(train))
+            level = targets[train].mean()
+            products = replicates.gram(table, table[:, train]).astype(float)
+            dual = replicates.solve_definite(products[:, train] + ridge * np.eye(len(train)), targets[train] - level)
+            held_out.append((products[:, test] @ dual[..., None])[..., 0] + level)
         reported[name] = scored(np.stack(held_out, axis=1))
         true[name] = true[name.replace("inside the", "outside the").replace("inside,", "outside,")]  # the same final model
     reported, true = ([values[name] for name in HARMONISATIONS] for values in (reported, true))
@@ -2794,7 +2866,7 @@ def _read_consortium(draws, parameters):
             f"{high:.2f}, nine times in ten.")
 
 
-@experiment(_read_consortium, block=3)
+@experiment(_read_consortium, block=4)
 def sites_of_a_consortium(
     *, n_subjects: int = 400, heterogeneity: float = 0.25, effect: float = 1.2, n_external: int = 100,
     site_counts: tuple = (1, 2, 5, 10, 20, 40), n_features: int = 20, n_informative: int = 5, n_new_sites: int = 10,
@@ -2850,8 +2922,8 @@ def sites_of_a_consortium(
 
     labels = np.arange(n_subjects) % 2
     targets = 2.0 * labels - 1
-    # Neighbours are a patient and a control of one site: pairs dealt out in turn give balanced folds.
-    pooled = np.arange(n_subjects).reshape(-1, 5, 2).swapaxes(0, 1).reshape(5, -1)
+    # Every second subject of a site is a patient, and so is every second one of those dealt out in turn.
+    pooled = np.arange(n_subjects).reshape(-1, 5).T
     noise = rng.standard_normal((repeats, n_subjects, n_features))
     new = own_effects(n_new_sites)
     luck = rng.standard_normal(repeats)
@@ -2871,6 +2943,7 @@ def sites_of_a_consortium(
         half = np.einsum("rp,rkp->rk", weights, new) / 2
         right = (ndtr((half + intercepts[:, None]) / length) + ndtr((half - intercepts[:, None]) / length)) / 2
         scores["true"].append(right.mean(axis=1))
-        # One new site, measured on so many subjects: what they get right is binomial; the same luck for every k.
-        scores["external"].append(stats.binom.ppf(ndtr(luck), n_external, right[:, 0]) / n_external)
-    return {name: np.stack(values, axis=1) for name, values in scores.items() if values}
+        scores["external"].append(right[:, 0])
+    scores = {name: np.stack(values, axis=1) for name, values in scores.items() if values}
+    # One new site, measured on so many subjects: what they get right is binomial; the same luck for every k.
+    return scores | {"external": stats.binom.ppf(ndtr(luck)[:, None], n_external, scores["external"]) / n_external}
