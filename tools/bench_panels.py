@@ -34,6 +34,9 @@ WATCH = """panel => {
     const image = panel.querySelector('.stage img');
     const log = panel.bench = { keys: [], shown: {}, refined: {} };
     panel.addEventListener('keydown', () => log.keys.push(performance.now()), true);
+    panel.addEventListener('change', event => {
+        if (event.target.tagName === 'SELECT') log.keys.push(performance.now());
+    }, true);
     const note = (list, turn) => requestAnimationFrame(() => { list[turn] ??= performance.now(); });
     image.addEventListener('load', () => {
         note(log.shown, image.dataset.turn);
@@ -133,6 +136,11 @@ def bench_panel(page, panel, moves: int) -> dict[str, list[float]]:
     def keys(slider):
         return back_and_forth(int(slider.input_value()), int(slider.get_attribute("max")))
 
+    def refined(turn):
+        page.wait_for_function("([panel, turn]) => panel.bench.refined[turn]",
+                               arg=[panel.element_handle(), turn], timeout=60_000)
+        times["refined"].append(panel.evaluate("(panel, turn) => panel.bench.refined[turn] - panel.bench.keys.at(-1)", turn))
+
     for slider in sliders:
         slider.focus()
         for key in itertools.islice(keys(slider), -(-moves // len(sliders))):
@@ -142,22 +150,21 @@ def bench_panel(page, panel, moves: int) -> dict[str, list[float]]:
         for key in itertools.islice(keys(slider), FAST):
             page.keyboard.press(key)
             page.wait_for_timeout(30)
-        page.wait_for_function("([panel, turn]) => panel.bench.refined[turn]",
-                               arg=[panel.element_handle(), before + FAST], timeout=60_000)
-        lag, refined = panel.evaluate("""(panel, turn) => {
-            const key = panel.bench.keys.at(-1);
-            return [panel.bench.shown[turn] - key, panel.bench.refined[turn] - key];
-        }""", before + FAST)
-        times["lag"].append(lag)
-        times["refined"].append(refined)
+        refined(before + FAST)
+        times["lag"].append(panel.evaluate("(panel, turn) => panel.bench.shown[turn] - panel.bench.keys.at(-1)", before + FAST))
         for key in ("Home", "End"):  # the slowest settings are often there
             before, at = turn(), slider.input_value()
             slider.press(key)
             if slider.input_value() != at:
-                page.wait_for_function("([panel, turn]) => panel.bench.refined[turn]",
-                                       arg=[panel.element_handle(), before + 1], timeout=60_000)
-                times["refined"].append(panel.evaluate(
-                    "(panel, turn) => panel.bench.refined[turn] - panel.bench.keys.at(-1)", before + 1))
+                refined(before + 1)
+        panel.get_by_role("button", name="Reset").click()
+        page.wait_for_timeout(300)
+    for choice in panel.locator("select").all():
+        for option in choice.locator("option").all():
+            before, at = turn(), choice.input_value()
+            if option.get_attribute("value") != at:
+                choice.select_option(option.get_attribute("value"))
+                refined(before + 1)
         panel.get_by_role("button", name="Reset").click()
         page.wait_for_timeout(300)
     page.wait_for_function("panel => panel.dataset.state === 'refined'", arg=panel.element_handle(), timeout=60_000)
@@ -184,6 +191,8 @@ def bench_interact(page, area, moves: int) -> tuple[list[float], list[int]]:
             print(f"No picture of interact: {area.inner_text()[-300:]}", file=sys.stderr)
             break
         times.append(area.evaluate("area => area.bench.shown.at(-1) - area.bench.keys.at(-1)"))
+        # The line below the picture comes after it.
+        page.wait_for_function("area => /[0-9]+ studies/.test(area.innerText)", arg=area.element_handle(), timeout=30_000)
         studies.append(int(re.search(r"(\d+) studies", area.inner_text())[1]))
         page.wait_for_timeout(200)
     return times, studies

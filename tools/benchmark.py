@@ -65,7 +65,7 @@ def panels() -> str:
     def spread(times):
         return f"median {np.median(times):.0f} ms, 95th percentile {np.percentile(times, 95):.0f} ms"
 
-    return f"""Times in ms, in Chromium, with JupyterLab and its kernel on the same machine. *First picture*: from the key that moves a slider to the first frame with a picture of the new position, made of the few simulated studies that fit into that time. *After 20 fast moves*: the same after the last of 20 keys, 30 ms apart. *Refined*: from a key to the picture of all simulated studies; measured after the fast moves and at both ends of every slider. `interact`: what a learner would write without this course: the plain scikit-learn loop over one block of studies (or over what fits into two seconds), and a new figure at every move; it has no refined picture.
+    return f"""Times in ms, in Chromium, with JupyterLab and its kernel on the same machine. *First picture*: from the key that moves a slider to the first frame with a picture of the new position, made of the few simulated studies that fit into that time. *After 20 fast moves*: the same after the last of 20 keys, 30 ms apart. *Refined*: from a key to the picture of all simulated studies; measured after the fast moves, at both ends of every slider and for every choice of every list. `interact`: what a learner would write without this course: the plain scikit-learn loop over one block of studies (or over what fits into two seconds), and a new figure at every move; it has no refined picture.
 
 All panels: first picture {spread(every["first"])}; after 20 fast moves {spread(every["lag"])}; refined {spread(every["refined"])}.
 
