@@ -1,8 +1,12 @@
 """What several tests share."""
 
 import os
+import shutil
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +21,22 @@ def chromium():
             pytest.fail(message)
         pytest.skip(message)
     return path
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """A copy of the course, so that the notebooks of this one stay as they are."""
+    folder = tmp_path_factory.mktemp("course")
+    for name in ("lessons", "exercises", "datasets"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lab(course, chromium):
+    """The address of a JupyterLab that serves the copy, and a browser."""
+    from live_lab import Browser, serve
+
+    # The tests run beside each other. Kernels with several threads each would wait for one another.
+    with serve(course, OMP_NUM_THREADS="1") as address, Browser(chromium) as browser:
+        yield address, browser

@@ -1,4 +1,4 @@
-"""The stand of lessons 00 and 07, and the look at the installation. (The form in a browser: test_browser.)"""
+"""The stand of lessons 00 and 07, and the look at the installation. (The form in a browser: test_browser_exercises.)"""
 
 import json
 from importlib import metadata

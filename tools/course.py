@@ -122,8 +122,9 @@ def test():
     # As many programs as cores run beside each other; with several threads each they would wait for one another.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     print("1 of 2: the code, the data, the set-up and the browser", flush=True)
-    # Three on two cores, because one of them mostly waits for the browser.
-    unit = run("-m", "pytest", "-p", "no:nbval", "-n", "3", "--dist", "loadfile", "tests")
+    # Four on two cores, because two of them mostly wait for a browser. In the order of their names those begin early:
+    # they take longest.
+    unit = run("-m", "pytest", "-p", "no:nbval", "-n", "4", "--dist", "loadfile", "--no-loadscope-reorder", "tests")
     print("2 of 2: every lesson and solution, run anew, outputs compared", flush=True)
     notebooks = run(
         *("-m", "pytest", "--nbval", "--nbval-current-env", "-n", "2", "--dist", "loadfile"),

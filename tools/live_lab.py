@@ -1,4 +1,4 @@
-"""A JupyterLab server and a real browser in it, for tests/test_browser.py and tools/bench_panels.py."""
+"""A JupyterLab server and a real browser in it, for tests and benchmarks."""
 
 import contextlib
 import os
