@@ -49,9 +49,9 @@ class Design:
     per_site: int
     patients: float  # share
     repeated: bool  # several scans of each person
-    kept: int | None
+    kept: int | None | tuple[int | None, ...]  # a tuple: of each study of a stack, where they differ; so too strength
     excluded: int
-    strength: float | tuple[float, ...]  # distance of the groups in one informative feature; of each study of a stack
+    strength: float | tuple[float, ...]  # distance of the groups in one informative feature
     harmonises: bool
     studies: int = 1
 
@@ -76,15 +76,17 @@ def plan_stacks(rng: np.random.Generator, planted: tuple[str, ...], per_site: in
 
     What `plan` draws with probabilities 0.4 and 0.5 is done here in two fifths and in half of the studies.
     """
-    strength = rng.uniform(0.3, 0.45, studies)
-    order = np.arange(studies)
+    strength, number = rng.uniform(0.3, 0.45, studies), np.arange(studies)
     alike = {}
-    for one, several, chosen in zip(order, order % 5 < 2, order % 2 < 1, strict=True):
-        design = _designed(0, planted, per_site, bool(several), bool(chosen), 0, 0.0)
-        alike.setdefault(design, []).append(one)
-    for design, members in alike.items():
-        yield np.array(members), replace(design, seed=int(rng.integers(2**31)), studies=len(members),
-                                         strength=tuple(strength[members]))
+    for one in number:
+        design = _designed(0, planted, per_site, bool(one % 5 < 2), bool(one % 2), 0, strength[one])
+        alike.setdefault(design.repeated, []).append((one, design))
+    for together in alike.values():
+        members, designs = zip(*together, strict=True)
+        kept = tuple(one.kept for one in designs)
+        yield np.array(members), replace(
+            designs[0], seed=int(rng.integers(2**31)), studies=len(designs), kept=kept if len(set(kept)) > 1 else kept[0],
+            strength=tuple(one.strength for one in designs))
 
 
 def _designed(seed, planted, per_site, several, chosen, excluded, strength) -> Design:
@@ -132,18 +134,22 @@ def _scan(design: Design) -> tuple[np.ndarray, np.ndarray]:
     """Everybody's scans at their sites as if all were controls, and whose they are. Not to be changed in place."""
     n, kind = design.per_site * len(SITES), design.kind
     site = np.repeat(np.arange(len(SITES)), design.per_site)
-    people = stream(design.seed, "people").standard_normal((design.studies, n, FEATURES), kind)
     offsets = SITE_OFFSET * stream(design.seed, "sites").standard_normal((design.studies, len(SITES), FEATURES), kind)
-    if not design.repeated and design.studies > 1:
-        # In one scan nobody can tell a person from the noise, and the variance of both together is 1.
-        return people + offsets[:, site], np.arange(n)
     rng = stream(design.seed, "scans")
-    person = np.repeat(np.arange(n), rng.integers(2, 4, n) if design.repeated else 1)
+    scans = rng.integers(2, 4, n) if design.repeated else np.ones(n, int)
+    person = np.repeat(np.arange(n), scans)
     X = rng.standard_normal((design.studies, len(person), FEATURES), kind)
-    X *= kind(np.sqrt(1 - RELIABILITY))
-    people *= kind(np.sqrt(RELIABILITY))
-    people += offsets[:, site]
-    X += people[:, person]
+    if design.studies == 1:
+        X *= np.sqrt(1 - RELIABILITY)
+        X += np.sqrt(RELIABILITY) * stream(design.seed, "people").standard_normal((1, n, FEATURES))[:, person]
+    elif design.repeated:
+        # The same with fewer random numbers: the scans' own mean varies enough to hold the person as well.
+        mean = np.add.reduceat(X, np.cumsum(scans) - scans, axis=1) / scans[:, None].astype(kind)
+        X *= kind(np.sqrt(1 - RELIABILITY))
+        more = np.sqrt(scans * RELIABILITY + 1 - RELIABILITY) - np.sqrt(1 - RELIABILITY)
+        X += (more[:, None].astype(kind) * mean)[:, person]
+    for k in range(len(SITES)):
+        X[:, site[person] == k] += offsets[:, k, None]
     return X, person
 
 
@@ -161,7 +167,9 @@ def _recruit(design: Design, active: frozenset[str]) -> _Rows:
     size = design.studies, n
     dose = rng.standard_normal(size) + 2.5 * y * (rng.random(size) < 0.9)
     shift = directions(design).astype(design.kind).reshape(-1, 1, FEATURES)
-    X = np.where(y[person, None], X + shift, X)
+    sick, moved = np.flatnonzero(y[person]), np.flatnonzero(shift.any((0, 1)))
+    X = X.copy()
+    X[:, sick[:, None], moved] += shift[..., moved]
     age = stream(design.seed, "ages").normal(63, 8, n)
     site = np.repeat(np.arange(len(SITES)), design.per_site)
     rows = _Rows(X, dose[:, person], y[None, person], np.ones((1, len(person)), bool), person, site[person], age[person])
@@ -271,8 +279,7 @@ class _Training:
         here = (self._site[:, :, None] == np.arange(len(SITES))[:, None]) & self._there[:, :, None]
         sums = sets((here.astype(kind) @ self._X).reshape(studies, FOLDS, 2, len(SITES), p))
         counts = sets(here.sum(-1).reshape(-1, FOLDS, 2, len(SITES))).astype(kind)[..., None]
-        products = np.swapaxes(self._X, -1, -2) @ self._X
-        squares = sets(np.einsum("rgpp->rgp", products).reshape(studies, FOLDS, 2, p))
+        squares = sets(np.einsum("rgmp,rgmp->rgp", self._X, self._X).reshape(studies, FOLDS, 2, p))
         means = sums.sum(2) / counts.sum(2) if adjusted else np.zeros((studies, counts.shape[1], len(SITES), p), kind)
         means[..., FEATURES:] = 0
 
@@ -294,35 +301,44 @@ class _Training:
         self.middle = (weights * n * target).sum(2) / total
         self._towards = (weights * (target - self.middle[:, :, None]) * (inside - n * self.centre[:, :, None])).sum(2)
 
-        # Products of the columns as they were; then what centre and means change in them.
+        # For the products: what each fold and diagnosis counts in a set, and what means and centre take away.
         in_set = np.concatenate([1 - np.eye(FOLDS), np.ones((1, FOLDS))])[:counts.shape[1]].astype(kind)
         shares = (in_set[:, :, None] * weights[:, :, None, :, 0]).reshape(-1, len(in_set), 2 * FOLDS)
-        self._products = (shares @ products.reshape(studies, 2 * FOLDS, -1)).reshape(studies, -1, p, p)
+        self._shares = np.broadcast_to(shares, (studies, *shares.shape[1:]))
         self._away = means + self.centre[:, :, None]
         weights = weights[:, :, :, None]
         half = (weights * sums).sum(2) - (weights * counts).sum(2) * self._away / 2
-        one, other = np.concatenate([half, self._away], 2), np.concatenate([self._away, half], 2)
-        self._products -= np.swapaxes(one, -1, -2) @ other
+        self._less = np.concatenate([half, self._away], 2), np.concatenate([self._away, half], 2)
 
-    def fit(self, columns: np.ndarray, kept: int | None, penalty: float) -> np.ndarray:
-        """Models of the best `kept` of some columns: weights of all columns, shape (studies, sets, columns)."""
-        columns = _best(self.differences, columns, kept)
-        p = self.scale.shape[-1]
-        if columns.shape[-1] == p:
-            inner, towards = self._products.copy(), self._towards
-        else:
-            study, one = np.ogrid[:columns.shape[0], :columns.shape[1]]
-            inner = self._products[study[..., None, None], one[..., None, None], columns[..., :, None], columns[..., None, :]]
-            towards = np.take_along_axis(self._towards, columns, -1)
-        # The penalty is for features of scale 1.
-        np.einsum("...ii->...i", inner)[:] += penalty * np.square(np.take_along_axis(self.scale, columns, -1))
-        solve = lapack.sposv if inner.dtype == np.float32 else lapack.dposv
-        found = np.empty_like(towards)
-        for at in np.ndindex(columns.shape[:2]):
-            found[at] = solve(inner[at].T, towards[at], lower=True, overwrite_a=True)[1]
-        weights = np.zeros_like(self.scale)
-        np.put_along_axis(weights, columns, found, -1)
-        return weights
+    def fit(self, settings: list[tuple]) -> np.ndarray:
+        """Models of every setting: columns, how many of these to keep (the best; None: all), penalty.
+
+        Returns
+        -------
+        numpy.ndarray, shape (settings, studies, sets, columns)
+            Weights, 0 in columns without any.
+        """
+        models = np.zeros((len(settings), *self.scale.shape), self.scale.dtype)
+        p = models.shape[-1]
+        solve = lapack.sposv if models.dtype == np.float32 else lapack.dposv
+        # Study by study: the products of one fit into the processor's own memory.
+        for one, (X, shares, left, right) in enumerate(zip(self._X, self._shares, *self._less, strict=True)):
+            products = (shares @ (np.swapaxes(X, -1, -2) @ X).reshape(len(X), -1)).reshape(-1, p, p)
+            products -= np.swapaxes(left, -1, -2) @ right
+            squares, each = np.square(self.scale[one]), np.arange(len(products))[:, None]
+            for model, (columns, kept, penalty) in zip(models[:, one], settings, strict=True):
+                columns = columns if columns.ndim == 1 else columns[one]
+                columns = _best(self.differences[one], columns, kept[one] if isinstance(kept, tuple) else kept)
+                if columns.shape[-1] == p:
+                    inner = products.copy()
+                else:
+                    inner = products[each[..., None], columns[:, :, None], columns[:, None]]
+                # The penalty is for features of scale 1.
+                np.einsum("kii->ki", inner)[:] += penalty * squares[each, columns]
+                found = [solve(of_set.T, towards, lower=True, overwrite_a=True)[1]
+                         for of_set, towards in zip(inner, self._towards[one][each, columns], strict=True)]
+                model[each, columns] = found
+        return models
 
     def outputs(self, weights: np.ndarray) -> np.ndarray:
         """What models say of the scans in their test folds: shape (studies, scans), NaN where there is none."""
@@ -458,7 +474,7 @@ def carry_out_stack(design: Design, active: Iterable[str], *, repetitions: int =
             one[here] = _folds(units[here], label[here], rng)
         return fold
 
-    def training(rows, fold, whole=True):
+    def training(rows, fold, whole):
         return _Training(rows.X, rows.y, rows.site, fold, adjusted=per_site, weighted=balanced, whole=whole)
 
     def candidates(learnt):
@@ -478,8 +494,8 @@ def carry_out_stack(design: Design, active: Iterable[str], *, repetitions: int =
         Also how many people these are, and the score of that run.
         """
         ready = prepare(rows)
-        learnt = training(ready, dealt(ready, 0))
-        found = learnt.outputs(learnt.fit(*candidates(learnt)[0]))
+        learnt = training(ready, dealt(ready, 0), whole="selection" in active)
+        found = learnt.outputs(learnt.fit(candidates(learnt)[:1])[0])
         score = _score(found, ready.y, ready.present, no_cut, balanced)
         # Everybody's scans stand one after the other.
         people, start, back, scans = np.unique(rows.person, return_index=True, return_inverse=True, return_counts=True)
@@ -500,35 +516,34 @@ def carry_out_stack(design: Design, active: Iterable[str], *, repetitions: int =
     ready = prepare(rows)
     counts |= {"rows": rows, "present": ready.present}
 
-    best, settings, learnt = np.full(studies, -1.0), None, None
-    output, cut, weights, chosen = np.zeros((studies, len(ready.site))), no_cut, None, np.zeros(studies, int)
     deals = range(SEEDS if "seeds" in active else 1)
-    tried = [training(ready, dealt(ready, number), whole=number == 0) for number in deals]
-    learnt = tried[0]
-    settings = candidates(learnt)
-    final = []
-    for number, setting in enumerate(settings):
-        models = [one.fit(*setting) for one in tried]
-        final.append(models[0][:, -1])
-        for one, model in zip(tried, models, strict=True):
-            found = one.outputs(model)
+    tried = [training(ready, dealt(ready, number), whole=number == 0 and (truth is not None or "selection" in active))
+             for number in deals]
+    settings = candidates(tried[0])
+    models = [learnt.fit(settings) for learnt in tried]
+    best, cut, chosen = np.full(studies, -1.0), no_cut, np.zeros(studies, int)
+    output = np.zeros((studies, len(ready.site)))
+    for number in range(len(settings)):
+        for learnt, of_deal in zip(tried, models, strict=True):
+            found = learnt.outputs(of_deal[number])
             if first is None:
                 first = _score(found, ready.y, ready.present, no_cut, balanced)
             cuts = _cut_off(found, ready.y, ready.present, balanced) if "threshold" in active else no_cut
             score = _score(found, ready.y, ready.present, cuts, balanced)
             better = score > best + 1e-9
-            best, cut = np.where(better, score, best), np.where(better, cuts, cut)
-            output, chosen = np.where(better[:, None], found, output), np.where(better, number, chosen)
+            best, cut, chosen = (np.where(better, *pair) for pair in ((score, best), (cuts, cut), (number, chosen)))
+            output[better] = found[better]
     fold_scores = []
     for number in range(SEEDS, SEEDS + repetitions):
         fold = dealt(ready, number)
         again = training(ready, fold, whole=False)
-        again = again.outputs(again.fit(*settings[chosen[0]]))  # only papers have an error bar
-        fold_scores += [_score(again, ready.y, fold == one, cut, balanced) for one in range(FOLDS)]
+        [model] = again.fit([settings[chosen[0]]])  # only papers have an error bar
+        found = again.outputs(model)
+        fold_scores += [_score(found, ready.y, fold == one, cut, balanced) for one in range(FOLDS)]
 
     true = np.full(studies, np.nan)
     if truth is not None:
-        weights = np.array(final)[chosen, np.arange(studies)]
+        weights, learnt = models[0][chosen, np.arange(studies), -1], tried[0]
         level = (learnt.middle[:, -1] - (learnt.centre[:, -1:] @ weights[..., None])[..., 0])[:, 0]
         true = truth(design, weights, level, cut, per_site or "harmonised" in active)
     y = np.broadcast_to(ready.y, output.shape)
