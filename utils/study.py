@@ -144,10 +144,14 @@ def _scan(design: Design) -> tuple[np.ndarray, np.ndarray]:
         X += np.sqrt(RELIABILITY) * stream(design.seed, "people").standard_normal((1, n, FEATURES))[:, person]
     elif design.repeated:
         # The same with fewer random numbers: the scans' own mean varies enough to hold the person as well.
-        mean = np.add.reduceat(X, np.cumsum(scans) - scans, axis=1) / scans[:, None].astype(kind)
+        first = np.cumsum(scans) - scans
+        total = X[:, first]
+        for one in (1, 2):
+            total[:, scans > one] += X[:, first[scans > one] + one]
+        more = (np.sqrt(scans * RELIABILITY + 1 - RELIABILITY) - np.sqrt(1 - RELIABILITY)) / scans
+        total *= more[:, None].astype(kind)
         X *= kind(np.sqrt(1 - RELIABILITY))
-        more = np.sqrt(scans * RELIABILITY + 1 - RELIABILITY) - np.sqrt(1 - RELIABILITY)
-        X += (more[:, None].astype(kind) * mean)[:, person]
+        X += total[:, person]
     for k in range(len(SITES)):
         X[:, site[person] == k] += offsets[:, k, None]
     return X, person
@@ -207,12 +211,14 @@ def _mixed(design: Design, rows: _Rows) -> _Rows:
     squares = np.einsum("rii->ri", products)
     distance = squares[:, :, None] + squares[:, None] - 2 * products
     same = rows.person[minority, None] == rows.person[minority]
-    near = np.argsort(np.where(same, np.inf, distance), axis=-1)
+    distance = np.where(same, np.inf, distance)
+    near = np.argpartition(distance, 5, axis=-1)[..., :5]
+    near = np.take_along_axis(near, np.argsort(np.take_along_axis(distance, near, -1), axis=-1), -1)
     first = rng.integers(0, len(minority), missing)
     second = near[:, first, rng.integers(0, 5, missing)]
     share = rng.uniform(0, 0.5, missing).astype(X.dtype)[:, None]
     new = rows.take(minority[first])
-    new.X = X[:, first] + share * (np.take_along_axis(X, second[..., None], axis=1) - X[:, first])
+    new.X = X[:, first] + share * (X[np.arange(len(X))[:, None], second] - X[:, first])
     new.person = rows.person.max() + 1 + np.arange(missing)
     return _joined(rows, new)
 
@@ -318,6 +324,8 @@ class _Training:
         numpy.ndarray, shape (settings, studies, sets, columns)
             Weights, 0 in columns without any.
         """
+        chosen = [[_best(differences, columns, one) for differences, one in zip(self.differences, kept, strict=True)]
+                  if isinstance(kept, tuple) else _best(self.differences, columns, kept) for columns, kept, _ in settings]
         models = np.zeros((len(settings), *self.scale.shape), self.scale.dtype)
         p = models.shape[-1]
         solve = lapack.sposv if models.dtype == np.float32 else lapack.dposv
@@ -326,18 +334,16 @@ class _Training:
             products = (shares @ (np.swapaxes(X, -1, -2) @ X).reshape(len(X), -1)).reshape(-1, p, p)
             products -= np.swapaxes(left, -1, -2) @ right
             squares, each = np.square(self.scale[one]), np.arange(len(products))[:, None]
-            for model, (columns, kept, penalty) in zip(models[:, one], settings, strict=True):
-                columns = columns if columns.ndim == 1 else columns[one]
-                columns = _best(self.differences[one], columns, kept[one] if isinstance(kept, tuple) else kept)
+            for model, found, (_, _, penalty) in zip(models[:, one], chosen, settings, strict=True):
+                columns = found[one]
                 if columns.shape[-1] == p:
                     inner = products.copy()
                 else:
                     inner = products[each[..., None], columns[:, :, None], columns[:, None]]
                 # The penalty is for features of scale 1.
                 np.einsum("kii->ki", inner)[:] += penalty * squares[each, columns]
-                found = [solve(of_set.T, towards, lower=True, overwrite_a=True)[1]
-                         for of_set, towards in zip(inner, self._towards[one][each, columns], strict=True)]
-                model[each, columns] = found
+                model[each, columns] = [solve(of_set.T, towards, lower=True, overwrite_a=True)[1]
+                                        for of_set, towards in zip(inner, self._towards[one][each, columns], strict=True)]
         return models
 
     def outputs(self, weights: np.ndarray) -> np.ndarray:
