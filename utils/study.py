@@ -49,7 +49,7 @@ class Design:
     per_site: int
     patients: float  # share
     repeated: bool  # several scans of each person
-    kept: int | None | tuple[int | None, ...]  # a tuple: of each study of a stack, where they differ; so too strength
+    kept: int | tuple[int | None, ...] | None  # a tuple: of each study of a stack, where they differ; so too strength
     excluded: int
     strength: float | tuple[float, ...]  # distance of the groups in one informative feature
     harmonises: bool
