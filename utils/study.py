@@ -133,27 +133,26 @@ def directions(design: Design) -> np.ndarray:
 def _scan(design: Design) -> tuple[np.ndarray, np.ndarray]:
     """Everybody's scans at their sites as if all were controls, and whose they are. Not to be changed in place."""
     n, kind = design.per_site * len(SITES), design.kind
-    site = np.repeat(np.arange(len(SITES)), design.per_site)
-    offsets = SITE_OFFSET * stream(design.seed, "sites").standard_normal((design.studies, len(SITES), FEATURES), kind)
     rng = stream(design.seed, "scans")
     scans = rng.integers(2, 4, n) if design.repeated else np.ones(n, int)
     person = np.repeat(np.arange(n), scans)
     X = rng.standard_normal((design.studies, len(person), FEATURES), kind)
     if design.studies == 1:
-        X *= np.sqrt(1 - RELIABILITY)
-        X += np.sqrt(RELIABILITY) * stream(design.seed, "people").standard_normal((1, n, FEATURES))[:, person]
+        own = np.sqrt(RELIABILITY) * stream(design.seed, "people").standard_normal((1, n, FEATURES))
     elif design.repeated:
-        # The same with fewer random numbers: the scans' own mean varies enough to hold the person as well.
+        # The same with fewer random numbers: the scans' own mean is made to vary enough to hold the person as well.
         first = np.cumsum(scans) - scans
-        total = X[:, first]
+        own = X[:, first]
         for one in (1, 2):
-            total[:, scans > one] += X[:, first[scans > one] + one]
-        more = (np.sqrt(scans * RELIABILITY + 1 - RELIABILITY) - np.sqrt(1 - RELIABILITY)) / scans
-        total *= more[:, None].astype(kind)
+            own[:, scans > one] += X[:, first[scans > one] + one]
+        own *= ((np.sqrt(scans * RELIABILITY + 1 - RELIABILITY) - np.sqrt(1 - RELIABILITY)) / scans)[:, None].astype(kind)
+    else:
+        own = X  # in one scan of each, nobody can tell people from noise, and the variance of both together is 1
+    offsets = SITE_OFFSET * stream(design.seed, "sites").standard_normal((design.studies, len(SITES), FEATURES), kind)
+    own.reshape(design.studies, len(SITES), design.per_site, FEATURES)[:] += offsets[:, :, None]
+    if own is not X:
         X *= kind(np.sqrt(1 - RELIABILITY))
-        X += total[:, person]
-    for k in range(len(SITES)):
-        X[:, site[person] == k] += offsets[:, k, None]
+        X += own[:, person]
     return X, person
 
 
