@@ -109,7 +109,7 @@ def test_the_classifier_is_ridge_regression(n, weighted):
     rng = np.random.default_rng(n)
     X, y, site = rng.normal(size=(n, 120)), (np.arange(n) % 3 > 0).astype(int), np.arange(n) % 4
     training = study._Training(X[None], y[None], site, np.arange(n)[None] % 5, adjusted=False, weighted=weighted)
-    [[[*_, found]]] = training.fit([(np.arange(120), None, 30.0)])  # the last training set are all scans
+    [[[*_, found]]] = training.fit([(np.arange(120), None, (30.0,))])  # the last training set are all scans
     level = training.middle[0, -1] - training.centre[0, -1] @ found
     weights = np.where(y == 1, 0.5 / np.mean(y == 1), 0.5 / np.mean(y == 0)) if weighted else np.ones(n)
     other = Ridge(30.0).fit(X / X.std(0), 2 * y - 1, sample_weight=weights)

@@ -316,33 +316,35 @@ class _Training:
         self._less = np.concatenate([half, self._away], 2), np.concatenate([self._away, half], 2)
 
     def fit(self, settings: list[tuple]) -> np.ndarray:
-        """Models of every setting: columns, how many of these to keep (the best; None: all), penalty.
+        """Models of every setting: columns, how many of these to keep (the best; None: all), penalties.
 
         Returns
         -------
-        numpy.ndarray, shape (settings, studies, sets, columns)
+        numpy.ndarray, shape (settings and their penalties, studies, sets, columns)
             Weights, 0 in columns without any.
         """
         chosen = [[_best(differences, columns, one) for differences, one in zip(self.differences, kept, strict=True)]
                   if isinstance(kept, tuple) else _best(self.differences, columns, kept) for columns, kept, _ in settings]
-        models = np.zeros((len(settings), *self.scale.shape), self.scale.dtype)
+        models = np.zeros((sum(len(penalties) for *_, penalties in settings), *self.scale.shape), self.scale.dtype)
         p = models.shape[-1]
         solve = lapack.sposv if models.dtype == np.float32 else lapack.dposv
         # Study by study: the products of one fit into the processor's own memory.
         for one, (X, shares, left, right) in enumerate(zip(self._X, self._shares, *self._less, strict=True)):
             products = (shares @ (np.swapaxes(X, -1, -2) @ X).reshape(len(X), -1)).reshape(-1, p, p)
             products -= np.swapaxes(left, -1, -2) @ right
-            squares, each = np.square(self.scale[one]), np.arange(len(products))[:, None]
-            for model, found, (_, _, penalty) in zip(models[:, one], chosen, settings, strict=True):
+            scales, each = np.square(self.scale[one]), np.arange(len(products))[:, None]
+            of_study = iter(models[:, one])
+            for found, (*_, penalties) in zip(chosen, settings, strict=True):
                 columns = found[one]
-                if columns.shape[-1] == p:
-                    inner = products.copy()
-                else:
-                    inner = products[each[..., None], columns[:, :, None], columns[:, None]]
-                # The penalty is for features of scale 1.
-                np.einsum("kii->ki", inner)[:] += penalty * squares[each, columns]
-                model[each, columns] = [solve(of_set.T, towards, lower=True, overwrite_a=True)[1]
-                                        for of_set, towards in zip(inner, self._towards[one][each, columns], strict=True)]
+                every = columns.shape[-1] == p
+                inner = products if every else products[each[..., None], columns[:, :, None], columns[:, None]]
+                towards, squares = self._towards[one][each, columns], scales[each, columns]
+                for penalty in penalties:
+                    # The penalty is for features of scale 1.
+                    systems = inner.copy()
+                    np.einsum("kii->ki", systems)[:] += penalty * squares
+                    next(of_study)[each, columns] = [solve(system.T, right_side, lower=True, overwrite_a=True)[1]
+                                                     for system, right_side in zip(systems, towards, strict=True)]
         return models
 
     def outputs(self, weights: np.ndarray) -> np.ndarray:
@@ -453,12 +455,12 @@ def carry_out_stack(design: Design, active: Iterable[str], *, repetitions: int =
     # Where the diagnosis goes with the site, a study that does not harmonise keeps the scanners' traces.
     per_site = "harmonised" not in active and ("sites" not in active or design.harmonises)
     rows = _recruit(design, frozenset(active & {"sites", "duplicates"}))
-    grid = [(slice(None), design.kept, PENALTY)]
+    grid = [(slice(None), design.kept, (PENALTY,))]
     if "tuning" in active:
         halves = (slice(None), slice(0, FEATURES // 2), slice(FEATURES // 2, None))
         sizes = KEPT if "selection" in active else (*KEPT, None)
-        grid += [(half, kept, penalty) for half in halves for kept in sizes for penalty in PENALTIES]
-    counts = {"outliers": 0, "revised": 0, "settings": len(grid)}
+        grid += [(half, kept, PENALTIES) for half in halves for kept in sizes]
+    counts = {"outliers": 0, "revised": 0, "settings": sum(len(penalties) for *_, penalties in grid)}
     no_cut = np.zeros(studies)
 
     def prepare(rows):
@@ -483,14 +485,14 @@ def carry_out_stack(design: Design, active: Iterable[str], *, repetitions: int =
         return _Training(rows.X, rows.y, rows.site, fold, adjusted=per_site, weighted=balanced, whole=whole)
 
     def candidates(learnt):
-        """For every setting: the columns to choose from, how many of them to keep, the penalty."""
+        """The settings: columns to choose from, how many of them to keep, penalties."""
         columns, found = np.arange(learnt.scale.shape[-1]), []
-        for half, kept, penalty in grid:
+        for half, kept, penalties in grid:
             some = np.concatenate([columns[:FEATURES][half], columns[FEATURES:]])
             if "selection" in active:
                 # The last set are all scans.
                 some, kept = _best(learnt.differences[:, -1:], some, kept), None
-            found.append((some, kept, penalty))
+            found.append((some, kept, penalties))
         return found
 
     def unlike(rows, share):
@@ -528,7 +530,7 @@ def carry_out_stack(design: Design, active: Iterable[str], *, repetitions: int =
     models = [learnt.fit(settings) for learnt in tried]
     best, cut, chosen = np.full(studies, -1.0), no_cut, np.zeros(studies, int)
     output = np.zeros((studies, len(ready.site)))
-    for number in range(len(settings)):
+    for number in range(len(models[0])):
         for learnt, of_deal in zip(tried, models, strict=True):
             found = learnt.outputs(of_deal[number])
             if first is None:
@@ -542,8 +544,7 @@ def carry_out_stack(design: Design, active: Iterable[str], *, repetitions: int =
     for number in range(SEEDS, SEEDS + repetitions):
         fold = dealt(ready, number)
         again = training(ready, fold, whole=False)
-        [model] = again.fit([settings[chosen[0]]])  # only papers have an error bar
-        found = again.outputs(model)
+        found = again.outputs(again.fit(settings)[chosen[0]])  # only papers have an error bar
         fold_scores += [_score(found, ready.y, fold == one, cut, balanced) for one in range(FOLDS)]
 
     true = np.full(studies, np.nan)
