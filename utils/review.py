@@ -548,7 +548,7 @@ def _read_flaw(draws, parameters):
 _LATER = {"exclusions", "rereading", "tuning", "seeds", "threshold"}
 
 
-@experiment(_read_flaw, block=20)
+@experiment(_read_flaw, block=10)
 def one_flaw(*, flaw: str = "selection", per_site: int = 25, rng: np.random.Generator,
              repeats: int) -> dict[str, np.ndarray]:
     """Many studies with one and the same flaw.
