@@ -1,9 +1,10 @@
 """The experiments of the course, written as a plain scikit-learn loop over the studies.
 
-`utils.experiments` simulates many studies at once, with array operations that are held to be the same as
-fitting one model after the other. Here nothing is batched: every study is analysed as a researcher would
-write it, with scikit-learn's estimators and cross-validation and SciPy's tests. It serves two purposes: to
-check that the fast form finds the same in the very same studies, and to measure how much faster it is.
+`utils.experiments` (and `utils.study`, for lesson 07) simulates many studies at once, with array operations
+that are held to be the same as fitting one model after the other. Here nothing is batched: every study is
+analysed as a researcher would write it, with scikit-learn's estimators and cross-validation and SciPy's
+tests. It serves two purposes: to check that the fast form finds the same in the very same studies, and to
+measure how much faster it is.
 
     python tools/plain.py                       all experiments, compared
     python tools/plain.py best_of_many          this one
@@ -12,8 +13,9 @@ check that the fast form finds the same in the very same studies, and to measure
 draws the numbers of a whole block from `rng`, in the order in which the experiment draws them, so that both
 see the same subjects. Then, in a loop, it analyses study by study and yields, for each, a dict with the
 experiment's draws. Where the fast form uses an identity (held-out scores from the hat matrix, sums minus the
-test scans), the plain one fits anew. Parameters are documented in `utils.experiments`; their defaults and
-checks stand there as well.
+test scans), the plain one fits anew. Parameters are documented with the experiment; their defaults and
+checks stand there as well. The plain form of `one_flaw` takes people and folds from `utils.study`, which only
+draws them, and does everything that is done with them itself.
 """
 
 import itertools
