@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from utils.data import load
 from utils.review import FLAWS, one_flaw, simulate_study
 
-REPEATS = 16
+REPEATS = 200
 
 
 @functools.cache

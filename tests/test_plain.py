@@ -4,9 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
-from plain import PLAIN, compare, differences, plain_studies
+from plain import FAST, PLAIN, compare, differences, plain_studies
 
 from utils import experiments
+from utils.review import MOVING
 
 COSTLY = {"permutation_tests", "tuned_kernel_ridge"}  # hundreds of fits per study
 # Small settings, one for every branch of the simulation: an experiment may stand here several times.
@@ -71,21 +72,23 @@ CASES = [
     ("prevalence_shift", {}),
     ("prevalence_shift", {"prevalence_outside": 0.9, "prevalence_inside": 0.2, "effect": 0.5}),  # nobody is called ill
     ("sites_of_a_consortium", {"n_subjects": 80, "n_features": 4, "n_informative": 2, "site_counts": (1, 4)}),
+    # lesson 07
+    *(("one_flaw", {"flaw": flaw, "per_site": 11}) for flaw in MOVING.values()),
+    ("one_flaw", {"flaw": "rereading", "per_site": 40}),
 ]
 
 
 @pytest.mark.parametrize(("name", "parameters"), CASES, ids=[
     "-".join([name, *(str(value) for value in parameters.values())]) for name, parameters in CASES])
 def test_the_fast_form_finds_what_the_plain_loop_finds(name, parameters):
-    fast = getattr(experiments, name)
+    fast = FAST[name]
     found = list(itertools.islice(plain_studies(name, seed=5, **parameters), 2 if name in COSTLY else 3))
     largest = differences(fast._draw(5, 0, fast.defaults | parameters), found)
     assert all(difference < 1e-6 for difference in largest.values()), largest
 
 
 def test_every_experiment_has_a_plain_form_that_is_tried():
-    every = {name for name, value in vars(experiments).items() if isinstance(value, experiments.Experiment)}
-    assert every == set(PLAIN) == {name for name, _ in CASES}
+    assert set(FAST) == set(PLAIN) == {name for name, _ in CASES}
 
 
 @pytest.mark.parametrize(("spoilt", "error"), [

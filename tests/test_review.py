@@ -108,12 +108,13 @@ def test_the_score_is_that_of_the_outputs():
 def test_the_classifier_is_ridge_regression(n, weighted):
     rng = np.random.default_rng(n)
     X, y, site = rng.normal(size=(n, 120)), (np.arange(n) % 3 > 0).astype(int), np.arange(n) % 4
-    training = study._Training(X, y, site, regional=0, weighted=weighted)
-    model = training.fit(np.arange(120), None, 30.0)
+    training = study._Training(X[None], y[None], site, np.arange(n)[None] % 5, adjusted=False, weighted=weighted)
+    [[[*_, found]]] = training.fit([(np.arange(120), None, (30.0,))])  # the last training set are all scans
+    level = training.middle[0, -1] - training.centre[0, -1] @ found
     weights = np.where(y == 1, 0.5 / np.mean(y == 1), 0.5 / np.mean(y == 0)) if weighted else np.ones(n)
     other = Ridge(30.0).fit(X / X.std(0), 2 * y - 1, sample_weight=weights)
     new = rng.normal(size=(10, 120))
-    np.testing.assert_allclose(model.output(new, np.zeros(10, int)), other.predict(new / X.std(0)), atol=1e-8)
+    np.testing.assert_allclose(new @ found + level, other.predict(new / X.std(0)), atol=1e-8)
 
 
 def test_folds_keep_people_together_and_patients_in_equal_shares():
@@ -146,6 +147,60 @@ def test_flaws_are_three_to_five_and_all_occur():
         assert any(name in MOVING for name in flaws) and any(name not in MOVING for name in flaws)
         assert not {"majority", "oversampling"} <= set(flaws)
         assert "sites" in flaws or "harmonised" not in flaws
+
+
+@pytest.mark.parametrize("name", ["selection", "sites", "target"])
+def test_the_exact_true_score_is_that_of_many_new_people(name):
+    found = []
+    for seed in range(30):
+        design = study.plan(seed, (name,))
+        exact, sampled = (study.carry_out_stack(design, {name}, truth=truth).true[0]
+                          for truth in (study.exact_truth, study.sampled_truth))
+        found.append(exact - sampled)
+        # Where sites are not centred, each way has ten sites of its own.
+        assert abs(found[-1]) < (0.12 if name == "sites" else 0.04)
+    assert abs(np.mean(found)) < 3 * np.std(found, ddof=1) / np.sqrt(30)
+
+
+def stacks(planted, studies=20, per_site=12):
+    return [design for _, design in study.plan_stacks(np.random.default_rng(1), tuple(planted), per_site, studies)]
+
+
+@pytest.mark.parametrize("name", sorted(reviews._LATER))
+def test_the_first_run_is_the_study_without_the_flaw(name):
+    for design in stacks({name}):
+        flawed, honest = study.carry_out_stack(design, {name}), study.carry_out_stack(design, ())
+        np.testing.assert_array_equal(flawed.first, honest.reported)
+        assert (flawed.reported != honest.reported).any()
+
+
+def test_designs_of_many_studies_are_like_those_of_papers():
+    drawn = [study.plan(seed, ("sites",)) for seed in range(400)]
+    planned = stacks({"sites"}, 40)
+    assert sum(design.studies for design in planned) == 40
+    repeated = sum(design.studies for design in planned if design.repeated) / 40
+    kept = [number for design in planned for number in design.kept]
+    strength = [number for design in planned for number in design.strength]
+    assert repeated == pytest.approx(np.mean([design.repeated for design in drawn]), abs=0.08)
+    assert np.mean([number == 20 for number in kept]) == pytest.approx(np.mean([one.kept == 20 for one in drawn]), abs=0.08)
+    assert np.mean(strength) == pytest.approx(np.mean([one.strength for one in drawn]), abs=0.03)
+    for name in MOVING:
+        whole = study.plan(0, (name,))
+        assert {(one.patients, one.harmonises) for one in stacks({name})} == {(whole.patients, whole.harmonises)}
+        assert any(one.repeated == whole.repeated for one in stacks({name}))
+
+
+@pytest.mark.parametrize("studies", [1, 6])
+def test_scans_of_a_person_agree_as_they_should(studies):
+    design = replace(study.plan(0, ("repeated",)), per_site=100, studies=studies, strength=(0.4,) * studies)
+    X, person = study._scan(design)
+    site = np.repeat(range(4), 100)[person]
+    X = X - np.stack([X[:, site == k].mean(1) for k in range(4)], 1)[:, site]
+    first = np.flatnonzero(np.diff(person, prepend=-1))
+    assert X.var() == pytest.approx(1, abs=0.02)
+    assert (X[:, first] * X[:, first + 1]).mean() == pytest.approx(study.RELIABILITY, abs=0.02)
+    last = first[np.bincount(person) == 3] + 2
+    assert (X[:, last] * X[:, last - 1]).mean() == pytest.approx(study.RELIABILITY, abs=0.02)
 
 
 # The paper

@@ -86,7 +86,7 @@ def experiments_part() -> str:
     lines = "\n".join(
         f"| {row['name']} | {row['block']} | {row['batched_per_second']:,.0f} | {row['plain_per_second']:,.1f} "
         f"| {row['ratio']:.0f} | {row['difference']:.1g} | {row['studies']} |" for row in rows)
-    return f"""Simulated studies per second of processor time (one thread), with each experiment's own settings: the batched form of `utils/experiments.py` against the same studies analysed one by one with scikit-learn (`tools/plain.py`). *Difference*: the largest absolute difference between any two results of the two forms, over as many studies as the plain loop analysed.
+    return f"""Simulated studies per second of processor time (one thread), with each experiment's own settings: the batched form of `utils/experiments.py` (and of `utils/review.py`, for lesson 07) against the same studies analysed one by one with scikit-learn (`tools/plain.py`). *Difference*: the largest absolute difference between any two results of the two forms, over as many studies as the plain loop analysed.
 
 - At least {RATIO} times the plain loop in the median: {verdict(statistics.median(ratios) >= RATIO)} ({statistics.median(ratios):.0f} times).
 - Never below {LEAST_RATIO} times: {verdict(not slow)} (least {min(ratios):.0f} times{"; below: " + ", ".join(slow) if slow else ""}).

@@ -1,9 +1,10 @@
 """The experiments of the course, written as a plain scikit-learn loop over the studies.
 
-`utils.experiments` simulates many studies at once, with array operations that are held to be the same as
-fitting one model after the other. Here nothing is batched: every study is analysed as a researcher would
-write it, with scikit-learn's estimators and cross-validation and SciPy's tests. It serves two purposes: to
-check that the fast form finds the same in the very same studies, and to measure how much faster it is.
+`utils.experiments` (and `utils.study`, for lesson 07) simulates many studies at once, with array operations
+that are held to be the same as fitting one model after the other. Here nothing is batched: every study is
+analysed as a researcher would write it, with scikit-learn's estimators and cross-validation and SciPy's
+tests. It serves two purposes: to check that the fast form finds the same in the very same studies, and to
+measure how much faster it is.
 
     python tools/plain.py                       all experiments, compared
     python tools/plain.py best_of_many          this one
@@ -12,8 +13,9 @@ check that the fast form finds the same in the very same studies, and to measure
 draws the numbers of a whole block from `rng`, in the order in which the experiment draws them, so that both
 see the same subjects. Then, in a loop, it analyses study by study and yields, for each, a dict with the
 experiment's draws. Where the fast form uses an identity (held-out scores from the hat matrix, sums minus the
-test scans), the plain one fits anew. Parameters are documented in `utils.experiments`; their defaults and
-checks stand there as well.
+test scans), the plain one fits anew. Parameters are documented with the experiment; their defaults and
+checks stand there as well. The plain form of `one_flaw` takes people and folds from `utils.study`, which only
+draws them, and does everything that is done with them itself.
 """
 
 import itertools
@@ -22,15 +24,23 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 from scipy.stats import norm
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.feature_selection import SelectKBest, f_classif, r_regression
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
-from sklearn.metrics import accuracy_score, precision_score, recall_score, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
 from sklearn.model_selection import (
     KFold,
     LeaveOneGroupOut,
@@ -40,12 +50,13 @@ from sklearn.model_selection import (
     cross_val_score,
 )
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid, NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 from threadpoolctl import threadpool_limits
 
-from utils import cohort, experiments, replicates
+import utils.study
+from utils import cohort, experiments, replicates, review
 from utils.experiments import DEFECTS, HARMONISATIONS
 
 
@@ -982,6 +993,142 @@ def sites_of_a_consortium(*, n_subjects, heterogeneity, effect, n_external, site
         yield {name: values for name, values in study.items() if values}
 
 
+# Lesson 07: whole studies ------------------------------------------------------------------------------
+
+
+class _BySite(TransformerMixin, BaseEstimator):
+    """Each site's mean is subtracted from the features; the last column names the site and is dropped."""
+
+    def fit(self, X, y=None):
+        self.means_ = np.zeros((4, X.shape[1] - 1))
+        for site in range(4):
+            self.means_[site, :utils.study.FEATURES] = X[X[:, -1] == site, :utils.study.FEATURES].mean(0)
+        return self
+
+    def transform(self, X):
+        return X[:, :-1] - self.means_[X[:, -1].astype(int)]
+
+
+def _t(X, y):
+    """The size of every column's difference in units of its standard error."""
+    one, other = X[y == 1], X[y == 0]
+    return np.abs(one.mean(0) - other.mean(0)) / np.sqrt(one.var(0) / len(one) + other.var(0) / len(other))
+
+
+def _with_synthetic_controls(X, y, person, site, rng):
+    """Mixtures of a control and one of its five nearest controls, until there are as many controls as patients."""
+    controls = np.flatnonzero(y == 0)
+    missing = np.sum(y == 1) - len(controls)
+    first, turn, share = (rng.integers(0, len(controls), missing), rng.integers(0, 5, missing), rng.uniform(0, 0.5, missing))
+    mixtures = []
+    for one, number, part in zip(controls[first], turn, share, strict=True):
+        others = controls[person[controls] != person[one]]
+        nearest = NearestNeighbors(n_neighbors=5).fit(X[others]).kneighbors(X[[one]])[1][0]
+        mixtures.append(X[one] + part * (X[others[nearest[number]]] - X[one]))
+    return (np.vstack([X, mixtures]), np.append(y, np.zeros(missing, int)),
+            np.append(person, person.max() + 1 + np.arange(missing)), np.append(site, site[controls[first]]))
+
+
+def _one_study(design, r, active, later):
+    """Study `r` of a stack, carried out with some flaws.
+
+    Its people are those of the fast form; `later` deals the folds of studies in which people were left out or read
+    again, one after the other.
+    """
+    rows = utils.study._recruit(design, frozenset(active & {"sites", "duplicates"}))
+    X, y, dose, person, site = rows.X[r].astype(float), rows.y[0], rows.dose[r], rows.person, rows.site
+    kept = design.kept[r] if isinstance(design.kept, tuple) else design.kept
+    balanced = "majority" not in active
+    score = balanced_accuracy_score if balanced else accuracy_score
+
+    if "harmonised" in active:
+        effects = np.column_stack([site[:, None] == np.arange(4), y - y.mean()])
+        X = X - effects[:, :4] @ LinearRegression(fit_intercept=False).fit(effects, X).coef_[:, :4].T
+    if "oversampling" in active:
+        X, y, person, site = _with_synthetic_controls(X, y, person, site, utils.study.stream(design.seed, "mixing"))
+    if "target" in active:
+        X = np.column_stack([X, dose])
+    # A study of one diagnosis at each site, or with harmonised features, leaves the sites as they are.
+    by_site = _BySite() if not active & {"sites", "harmonised"} else FunctionTransformer(lambda table: table[:, :-1])
+    table = np.column_stack([X, site])
+
+    def model(columns, kept, penalty):
+        return make_pipeline(
+            by_site, FunctionTransformer(np.take, kw_args={"indices": columns, "axis": 1}),
+            SelectKBest(_t, k="all" if kept is None else min(kept, len(columns))), StandardScaler(),
+            RidgeClassifier(alpha=penalty, class_weight="balanced" if balanced else None))
+
+    def dealt(number):
+        return utils.study.stream(design.seed, "folds", number)
+
+    def outputs(setting, rng):
+        fold = utils.study._folds(np.arange(len(y)) if "repeated" in active else person, y, rng)
+        return cross_val_predict(model(*setting), table, y, cv=PredefinedSplit(fold), method="decision_function")
+
+    everything = np.arange(X.shape[1])
+    if "selection" in active:
+        best = SelectKBest(_t, k=kept).fit(by_site.fit_transform(table), y).get_support(indices=True)
+        settings = [(best, None, utils.study.PENALTY)]
+    else:
+        settings = [(everything, kept, utils.study.PENALTY)]
+    if "tuning" in active:
+        settings += itertools.product([everything, everything[:60], everything[60:]], [10, 20, 40, None], [3, 300])
+
+    deals = [dealt(number) for number in range(10 if "seeds" in active else 1)]
+    if active & {"exclusions", "rereading"}:
+        means = pd.Series(outputs(settings[0], dealt(0))).groupby(person).mean()
+        wrong = (means > 0).to_numpy() != (pd.Series(y).groupby(person).first() == 1).to_numpy()
+        luck = utils.study.stream(design.seed, "luck").random((design.studies, 8 * design.per_site))[r, means.index]
+        caught = np.isin(person, means.index[wrong & (luck < 0.3)])
+        if "exclusions" in active:
+            table, y, person = table[~caught], y[~caught], person[~caught]
+        else:
+            y = np.where(caught, 1 - y, y)
+        deals = [later]
+
+    reported = -1
+    for setting, (number, rng) in itertools.product(settings, enumerate(deals)):
+        found = outputs(setting, rng if len(settings) == 1 else dealt(number))
+        cuts = [0.0]
+        if "threshold" in active:
+            ranked = np.sort(found)
+            cuts = sorted([0.0, *(ranked[1:] + ranked[:-1]) / 2], key=abs)
+        for cut in cuts:
+            if score(y, found > cut) > reported + 1e-9:
+                reported, chosen, final = score(y, found > cut), setting, cut
+
+    fitted = model(*chosen).fit(table, y)
+    # The model is linear: its weights are read off at 0 and at one unit of each column, everywhere at one site.
+    probes = np.column_stack([np.vstack([np.zeros(X.shape[1]), np.eye(X.shape[1])]), np.zeros(X.shape[1] + 1)])
+    at_zero, *others = fitted.decision_function(probes)
+    weights = np.array(others) - at_zero
+    if isinstance(by_site, _BySite):
+        at_zero += weights @ fitted[0].means_[0]
+    level, weights, of_dose = at_zero - final, weights[:utils.study.FEATURES], weights[utils.study.FEATURES:]
+    distance = weights @ utils.study.directions(design)[r]
+    length = np.linalg.norm(weights)
+    if "sites" in active and "harmonised" not in active:
+        offsets = 0.6 * length * utils.study.stream(design.seed, "new").standard_normal((design.studies, 10))[r]
+        sd = length
+    else:
+        # A new site is centred by the mean of 300 people of whom each is one; the dose is not.
+        offsets, sd = -design.patients * distance, np.linalg.norm([length * np.sqrt(299 / 300), *of_dose])
+    specificity, sensitivity = norm.cdf(0, level + offsets, sd), norm.sf(0, level + offsets + distance, sd)
+    return reported, np.mean((sensitivity + specificity) / 2)
+
+
+def one_flaw(*, flaw, per_site, rng, repeats):
+    planted = {flaw, "sites"} if flaw == "harmonised" else {flaw}
+    where = {}
+    for members, design in utils.study.plan_stacks(rng, tuple(planted), per_site, repeats):
+        later = utils.study.stream(design.seed, "folds", 0)
+        where |= {number: (design, r, later) for r, number in enumerate(members)}
+    for number in range(repeats):
+        design, r, later = where[number]
+        reported, true = _one_study(design, r, planted, later)
+        yield {"reported": reported, "honest": _one_study(design, r, set(), later)[0], "true": true}
+
+
 # The registry and the comparison -----------------------------------------------------------------------
 
 PLAIN = {plain.__name__: plain for plain in (
@@ -998,7 +1145,11 @@ PLAIN = {plain.__name__: plain for plain in (
     planted_defect, two_sites_paradox, scanner_mark,
     # lesson 06
     site_shortcut, harmonised_sites, external_scaling, prevalence_shift, sites_of_a_consortium,
+    # lesson 07
+    one_flaw,
 )}
+FAST = {name: value for module in (experiments, review) for name, value in vars(module).items()
+        if isinstance(value, experiments.Experiment)}
 
 # Draws of labels_or_architecture that no single study has: an analysis of variance over the studies of a block.
 OF_A_BLOCK = {"labels", "model", "both together", "study", "rest"}
@@ -1006,7 +1157,7 @@ OF_A_BLOCK = {"labels", "model", "both together", "study", "rest"}
 
 def plain_studies(name: str, *, seed: int = 0, number: int = 0, **parameters) -> Iterator[dict]:
     """Block `number` of an experiment, study by study, as the plain loop analyses it."""
-    fast = getattr(experiments, name)
+    fast = FAST[name]
     return PLAIN[name](rng=np.random.default_rng([seed, number]), repeats=fast.block, **fast.defaults | parameters)
 
 
@@ -1038,7 +1189,7 @@ def compare(name: str, seconds: float = 2.0, *, seed: int = 0, **parameters) -> 
     Parameters
     ----------
     name : str
-        An experiment of `utils.experiments`.
+        An experiment of `utils.experiments`, or "one_flaw".
     seconds : float
         Measure each form for about so long (at least five blocks, and four studies of the plain loop).
     seed : int
@@ -1054,7 +1205,7 @@ def compare(name: str, seconds: float = 2.0, *, seed: int = 0, **parameters) -> 
         absolute difference of any draw over the studies that the plain loop analysed) and "studies" (how many
         these are).
     """
-    fast = getattr(experiments, name)
+    fast = FAST[name]
     settings = fast.defaults | parameters
     blocks, fast_times = [], []
     first, later, worst, studies = [], [], 0.0, 0
@@ -1086,10 +1237,9 @@ def compare(name: str, seconds: float = 2.0, *, seed: int = 0, **parameters) -> 
 
 
 def table(seconds: float = 2.0) -> Iterator[dict]:
-    """`compare` for every experiment, in the order of `utils.experiments`."""
-    for name, value in vars(experiments).items():
-        if isinstance(value, experiments.Experiment):
-            yield compare(name, seconds)
+    """`compare` for every experiment, in the order of `utils.experiments`; the one of `utils.review` last."""
+    for name in FAST:
+        yield compare(name, seconds)
 
 
 def main(wanted):
