@@ -483,6 +483,21 @@ def test_a_lost_connection_is_said_and_the_newest_move_is_answered_afterwards(no
     browser.complaints.clear()
 
 
+def test_a_move_that_is_lost_on_the_line_is_asked_again(notebook):
+    """The line looks whole, and what is sent never arrives: neither the move nor, later, what Python answers."""
+    press(notebook, "Home")
+    settled(notebook, 0)
+    notebook.page.evaluate("""() => {
+        const socket = panel.sessionContext.session.kernel._ws;
+        socket.send = () => { delete socket.send; };
+    }""")
+    press(notebook, "ArrowRight", "ArrowRight")
+    wait(notebook, "status === given[0]", NO_ANSWER)
+    settled(notebook, 2)
+    press(notebook, "Home")  # and the panel goes on as before, if later
+    settled(notebook, 0)
+
+
 def test_a_notebook_open_in_two_windows_shows_one_and_the_same(notebook, lab):
     address, browser = lab
     notebook.page.evaluate("jupyterapp.commands.execute('docmanager:save')")

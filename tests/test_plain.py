@@ -68,6 +68,7 @@ CASES = [
     ("site_shortcut", {"n_per_site": 50}),
     ("harmonised_sites", {"n_features": 8, "site_mark": 0.5, "effect": 1.0}),
     ("harmonised_sites", {"n_features": 80, "n_sites": 2, "score": "accuracy"}),
+    ("harmonised_sites", {"n_features": 80, "ridge": 1e-6, "effect": 1.0}),
     ("external_scaling", {"scanner_shift": 1.0}),
     ("prevalence_shift", {}),
     ("prevalence_shift", {"prevalence_outside": 0.9, "prevalence_inside": 0.2, "effect": 0.5}),  # nobody is called ill

@@ -2650,7 +2650,8 @@ def harmonised_sites(
     members = (seen[:, None] & (2 * site + labels == group)).astype(float)
     size = members.sum(axis=-1)
     sums, squares = (members @ table[:, None] for table in (X, np.square(X)))
-    X = X.astype(np.float32)
+    if ridge >= 1:  # single precision is quicker, and exact enough, but for models that rest on a tiny penalty alone
+        X = X.astype(np.float32)
 
     def fitted(protect):
         """Means and standard deviations of the sites, shape (repeats, 6, sites, features), and the effect that is kept."""
@@ -2664,11 +2665,11 @@ def harmonised_sites(
 
     def transformed(fit, number):
         """All rows as the training rows of a set say; these keep the effect of the diagnosis, the others have none."""
-        means, sds, kept = (part[:, number].astype(np.float32) for part in fit)
+        means, sds, kept = (part[:, number].astype(X.dtype) for part in fit)
         table = X - means[:, site]
         table *= (1 / sds)[:, site]
         if kept.size:
-            effect = (labels * seen[number]).astype(np.float32)[:, None] * kept
+            effect = (labels * seen[number]).astype(X.dtype)[:, None] * kept
             table += effect - effect / sds[:, site]
         return table
 
@@ -2692,7 +2693,7 @@ def harmonised_sites(
         for fold, test in enumerate(tests, 1):
             train = np.flatnonzero(seen[fold])
             table = transformed(fits[kind], fold)
-            table -= seen[fold].astype(np.float32) @ table[:, None] / np.float32(len(train))
+            table -= (seen[fold] / len(train)).astype(X.dtype) @ table[:, None]
             level = targets[train].mean()
             products = replicates.gram(table, table[:, train]).astype(float)
             dual = replicates.solve_definite(products[:, train] + ridge * np.eye(len(train)), targets[train] - level)

@@ -95,7 +95,7 @@ function render({ model, el }) {
     }
     if (computing === null || silent === null) {
       clearTimeout(silent);
-      silent = setTimeout(warn, SILENT, NO_ANSWER);
+      silent = setTimeout(ask, SILENT);
     }
     computing ??= setTimeout(() => {
       root.classList.add("waiting");
@@ -104,14 +104,21 @@ function render({ model, el }) {
   }
 
   function warn(text) {
-    silent = null;
     status.textContent = announcer.textContent = text;
+  }
+
+  // The move, or its answer, may have been lost with the line. A message of its own, because changes of the model
+  // are held back until the last one is answered.
+  function ask() {
+    warn(NO_ANSWER);
+    model.send({ position: model.get("position") });
+    silent = setTimeout(ask, SILENT);
   }
 
   function heard(newest, complete) {
     clearTimeout(silent);
     // A refinement may stop half-way as well, when Python is restarted in the middle of it.
-    silent = newest && complete ? null : setTimeout(warn, newest ? STALLED : SILENT, NO_ANSWER);
+    silent = newest && complete ? null : setTimeout(ask, newest ? STALLED : SILENT);
     if (!newest) return;
     clearTimeout(computing);
     computing = null;

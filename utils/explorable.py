@@ -221,6 +221,7 @@ class Panel(anywidget.AnyWidget):
         self._default = dict(self.shown)
         self._still = self._drawing.still(self._default["sentence"]) if self.picture else None
         self.observe(self._move, "position")
+        self.on_msg(self._asked_again)
 
     def parameters(self, position: dict | None = None) -> dict:
         """The experiment's parameters at a position, by default the present one."""
@@ -233,6 +234,13 @@ class Panel(anywidget.AnyWidget):
         # sooner. What was held up there must not overtake.
         newer = proposal["value"]["turn"] >= self.position.get("turn", 0)
         return proposal["value"] if newer else self.position
+
+    def _asked_again(self, _, content, buffers) -> None:
+        """The front end has waited too long for a position: either the move was lost on the line, or its answer."""
+        if content["position"]["turn"] > self.position["turn"]:
+            self.set_state(content)
+        else:
+            self.send_state(["size", "picture", "shown"])
 
     def _move(self, change) -> None:
         position, self._newest = change["new"], object()
