@@ -296,7 +296,7 @@ def test_outcomes_at_the_ends_are_drawn_anew_and_in_place(run, draw):
             low = -1 if name in SIGNED else 0
             some = np.repeat(values, repeats, axis=0)[:repeats]
             draws[name] = some if name == "label" else moved(some, end, low, rng)
-        outcome = experiments.Outcome(draws=draws, parameters=start.parameters, sentence="Nothing.")
+        outcome = experiments.Outcome(draws=draws, parameters=start.parameters, read=lambda *_: "Nothing.")
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert draw(outcome, made) is made

@@ -96,7 +96,7 @@ def interactive(experiment, draw, /, *, repeats=1000, seed=0, **controls):
                 break
         draws = {{name: np.array([study[name] for study in found]) for name in found[0]}}
         parameters = experiment.defaults | fixed | values
-        figure = draw(Outcome(draws=draws, parameters=parameters, sentence=""))
+        figure = draw(Outcome(draws=draws, parameters=parameters, read=lambda *_: ""))
         display(figure)
         print(len(found), "studies")
 

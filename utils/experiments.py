@@ -12,7 +12,7 @@ and a call in a test therefore show the very same studies, and so does a long ru
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import get_origin
 
@@ -84,13 +84,18 @@ class Outcome:
         score that its model really gets on new subjects; the experiment's docstring names the others.
     parameters : dict
         The parameters of the simulation.
-    sentence : str
-        One sentence that reads the result: for the line under the picture and for its alternative text.
+    read : callable
+        Makes the sentence of the draws and the parameters.
     """
 
     draws: dict[str, np.ndarray]
     parameters: dict[str, object]
-    sentence: str
+    read: Callable[[dict, dict], str] = field(repr=False)
+
+    @functools.cached_property
+    def sentence(self) -> str:
+        """One sentence that reads the result: for the line under the picture and for its alternative text."""
+        return self.read(self.draws, self.parameters)  # not before it is asked for: a panel shows few of its outcomes
 
     @property
     def repeats(self) -> int:
@@ -175,7 +180,7 @@ class Experiment:
                                  "there is. Make it smaller.") from None
 
     def _outcome(self, draws: dict[str, np.ndarray], parameters: dict) -> Outcome:
-        return Outcome(draws=draws, parameters=parameters, sentence=self._read(draws, parameters))
+        return Outcome(draws=draws, parameters=parameters, read=self._read)
 
 
 def experiment(read: Callable[[dict, dict], str], *, block: int) -> Callable[[Callable], Experiment]:

@@ -49,7 +49,8 @@ CSS_DPI = 100
 
 # Seconds.
 FIRST_LOOK = 0.008  # of simulating before the first picture
-REDRAW = 0.2  # between pictures while refining
+REDRAW = 0.2  # between pictures while refining, if by then there are so many times the studies of the last one:
+GROWN = 1.5
 LISTEN = 0.015  # between pauses, in which a new move is heard
 PAUSE = 0.002
 # Many kernels may share a processor. A pause is longer by so many times what a refinement had to wait for its turn,
@@ -266,7 +267,7 @@ class Panel(anywidget.AnyWidget):
 
     def _steps(self, position: dict, ticket: object = None, refine_only: bool = False) -> Iterator[float]:
         """Compute and show what belongs to a position; yield, for so many seconds, where a new move may be heard."""
-        pictures = 0
+        pictures = shown = 0
         began = listened = time.perf_counter()
         worked = drawn = time.thread_time()
         try:
@@ -279,10 +280,11 @@ class Panel(anywidget.AnyWidget):
                 if pictures == 0:
                     due = now - began >= FIRST_LOOK - block
                 else:  # in time of one's own, or a busy machine would do nothing but draw
-                    due = time.thread_time() - drawn >= REDRAW
+                    due = time.thread_time() - drawn >= REDRAW and outcome.repeats >= GROWN * shown
                 if outcome.repeats >= self.repeats or (not refine_only and due):
                     self._show(position, ticket, outcome)
                     pictures += 1
+                    shown = outcome.repeats
                     drawn = time.thread_time()
                 now = time.perf_counter()
                 if pictures and now - listened >= LISTEN:
