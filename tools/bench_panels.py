@@ -208,7 +208,7 @@ def notebooks_with_panels() -> list[Path]:
     return [path for path in sorted((ROOT / "lessons").glob("*.ipynb")) if panel_cells(path)]
 
 
-def panels(notebook: Path, moves: int = 12, slow_moves: int = 3) -> Iterator[dict]:
+def panels(notebook: Path, moves: int = 24, slow_moves: int = 3) -> Iterator[dict]:
     """Measure every panel of a notebook, live and with `interact`.
 
     Yields a dict for each: "lesson", "number" and "experiment"; "first", "lag" and "refined", lists of ms; "repeats",
@@ -261,7 +261,7 @@ HEAD = """| panel | experiment | first picture, median | 95th percentile | after
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("notebooks", nargs="*", type=Path, help="by default all lessons")
-    arguments.add_argument("--moves", type=int, default=12, help="single moves per panel")
+    arguments.add_argument("--moves", type=int, default=24, help="single moves per panel")
     arguments = arguments.parse_args()
     print(HEAD)
     for notebook in arguments.notebooks or notebooks_with_panels():

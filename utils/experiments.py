@@ -2939,12 +2939,11 @@ def sites_of_a_consortium(
         X = own_effects(k)[:, site]
         X *= labels[:, None] - 0.5
         X += noise
-        held_out, weights, intercepts = replicates.cross_validated_rule(X, targets, pooled)
-        scores["reported"].append(((held_out > 0) == labels[pooled]).mean(axis=(1, 2)))
-        if k > 1:
-            tests = np.arange(n_subjects).reshape(k, -1)
-            held_out = replicates.cross_validated_scores(X, targets, tests)
-            scores["honest"].append(((held_out > 0) == labels[tests]).mean(axis=(1, 2)))
+        # One site alone cannot be left out.
+        partitions = {"reported": pooled, "honest": np.arange(n_subjects).reshape(k, -1)} if k > 1 else {"reported": pooled}
+        held_out, weights, intercepts = replicates.rule_from_sums(X, targets, *partitions.values())
+        for (name, tests), found in zip(partitions.items(), held_out, strict=True):
+            scores[name].append(((found > 0) == labels[tests]).mean(axis=(1, 2)))
         length = np.linalg.norm(weights, axis=1)[:, None]
         half = np.einsum("rp,rkp->rk", weights, new) / 2
         right = (ndtr((half + intercepts[:, None]) / length) + ndtr((half - intercepts[:, None]) / length)) / 2

@@ -260,25 +260,8 @@ def cross_validated_rule(X: np.ndarray, targets: np.ndarray, tests: np.ndarray,
     """
     n, p = X.shape[-2:]
     if p + 1 < n - tests.shape[1]:
-        # Few features, many scans: subtracting the test scans from the sums costs less than an n by n matrix.
-        # The first set is everybody, the others are without their test scans.
-        X = np.concatenate([X, np.ones((*X.shape[:-1], 1), X.dtype)], axis=-1)
-        own = targets.astype(X.dtype)
-        test_X = _rows(X, tests)
-        turned = np.swapaxes(test_X, -1, -2)
-        inner, towards = turned @ test_X, turned @ own[tests][..., None]
-        # The sums over all scans: those over the test sets and over the scans that stand in none, if sets share no scan.
-        tested = np.bincount(tests.ravel(), minlength=n)
-        others = np.flatnonzero(tested == 0) if tested.max() == 1 else np.arange(n)
-        all_inner, all_towards = (sums.sum(axis=1, keepdims=True) * (tested.max() == 1) for sums in (inner, towards))
-        if len(others):
-            turned = np.swapaxes(X[:, None, others], -1, -2)
-            all_inner += turned @ X[:, None, others]
-            all_towards += turned @ own[others][:, None]
-        np.einsum("rfpp->rfp", all_inner)[..., :p] += ridge
-        rules = np.linalg.solve(np.concatenate([all_inner, all_inner - inner], axis=1),
-                                np.concatenate([all_towards, all_towards - towards], axis=1))
-        return (test_X @ rules[:, 1:].astype(X.dtype))[..., 0], rules[:, 0, :p, 0], rules[:, 0, p, 0]
+        (scores,), weights, intercepts = rule_from_sums(X, targets, tests, ridge=ridge)
+        return scores, weights, intercepts
     centre, level = X.mean(axis=-2, keepdims=True), targets.mean()
     X = X - centre
     products = gram(X, X)
@@ -292,6 +275,48 @@ def cross_validated_rule(X: np.ndarray, targets: np.ndarray, tests: np.ndarray,
     scores = targets[tests] - np.linalg.solve(inside, dual[:, tests][..., None])[..., 0]
     weights = (dual.astype(X.dtype)[:, None] @ X)[:, 0]
     return scores, weights, level - np.einsum("rp,rp->r", centre[:, 0], weights)
+
+
+def rule_from_sums(X: np.ndarray, targets: np.ndarray, *partitions: np.ndarray,
+                   ridge: float = 0.0) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """What `cross_validated_rule` gives, for several ways to make test sets, where features are fewer than scans.
+
+    The test scans are subtracted from the sums over all scans, which costs less than an n by n matrix.
+
+    Parameters
+    ----------
+    X, targets, ridge
+        As in `cross_validated_rule`.
+    *partitions : numpy.ndarray of int, shape (sets, m)
+        Test sets.
+
+    Returns
+    -------
+    scores : list of numpy.ndarray, shape (repeats, sets, m)
+    weights : numpy.ndarray, shape (repeats, p)
+    intercepts : numpy.ndarray, shape (repeats,)
+    """
+    n, p = X.shape[-2:]
+    X = np.concatenate([X, np.ones((*X.shape[:-1], 1), X.dtype)], axis=-1)
+    own = targets.astype(X.dtype)
+    asked = [_rows(X, tests) for tests in partitions]
+    inner = [np.swapaxes(rows, -1, -2) @ rows for rows in asked]
+    towards = [np.swapaxes(rows, -1, -2) @ own[tests][..., None] for rows, tests in zip(asked, partitions, strict=True)]
+    # The sums over all scans: those over the test sets and over the scans that stand in none, if sets share no scan.
+    tested = np.bincount(partitions[0].ravel(), minlength=n)
+    others = np.flatnonzero(tested == 0) if tested.max() == 1 else np.arange(n)
+    all_inner, all_towards = (sums[0].sum(axis=1, keepdims=True) * (tested.max() == 1) for sums in (inner, towards))
+    if len(others):
+        turned = np.swapaxes(X[:, None, others], -1, -2)
+        all_inner += turned @ X[:, None, others]
+        all_towards += turned @ own[others][:, None]
+    np.einsum("rfpp->rfp", all_inner)[..., :p] += ridge
+    rules = np.linalg.solve(np.concatenate([all_inner, *(all_inner - sums for sums in inner)], axis=1),
+                            np.concatenate([all_towards, *(all_towards - sums for sums in towards)], axis=1))
+    ends = np.cumsum([1, *(len(tests) for tests in partitions)])
+    scores = [(rows @ rules[:, start:end].astype(X.dtype))[..., 0]
+              for rows, start, end in zip(asked, ends[:-1], ends[1:], strict=True)]
+    return scores, rules[:, 0, :p, 0], rules[:, 0, p, 0]
 
 
 def solve_definite(stack: np.ndarray, right: np.ndarray) -> np.ndarray:
