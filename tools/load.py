@@ -1,6 +1,6 @@
 """Twenty learners on one Jupyter server: how long a move takes, and how much memory they need: `make load`.
 
-    python tools/load.py                 20, 10, 5, 2 and 1 learners, into LOAD.md (about ten minutes)
+    python tools/load.py                 20, 10, 5, 2 and 1 learners, into LOAD.md (about fifteen minutes)
     python tools/load.py 4 2 --panels 3  these numbers, only the first panels, shown and not written
     python tools/load.py 4 --gap 1 --set OMP_NUM_THREADS=1
 
