@@ -1699,8 +1699,8 @@ def _large_study(rng, repeats: int, n: int, d: np.ndarray, covariance: np.ndarra
     scores have the very distribution that they have when every subject is drawn, in a fifth of the time.
 
     Returns the weights (repeats, p); every subject's score by the rule of all, and by the rule of the other folds, both
-    of shape (repeats, 5, 2, m) by fold and diagnosis; and how many subjects these are, shape (5, 2): the last of some
-    groups do not exist.
+    of shape (repeats, 5, 2, m) by fold and diagnosis; and which of these subjects there are, shape (5, 2, m): groups
+    differ by one in size.
     """
     p = len(d)
     number = np.array([[len(group) for group in np.array_split(np.arange((n + 1 - label) // 2), 5)] for label in (0, 1)]).T
@@ -1725,14 +1725,14 @@ def _large_study(rng, repeats: int, n: int, d: np.ndarray, covariance: np.ndarra
                             np.concatenate([all_towards, all_towards - towards], axis=1)[..., None])[..., 0]
     pairs = np.stack([np.broadcast_to(rules[:, :1], rules[:, 1:].shape), rules[:, 1:]], axis=-1)[:, :, None]
 
-    there = (np.arange(number.max()) < number[..., None])[..., None]
-    apart -= (apart * there).sum(axis=3, keepdims=True) / number[..., None, None]
-    apart *= there
+    there = np.arange(number.max()) < number[..., None]
+    apart -= (apart * there[..., None]).sum(axis=3, keepdims=True) / number[..., None, None]
+    apart *= there[..., None]
     seen = np.swapaxes(spread, -1, -2) @ pairs[..., :p, :]
     wanted, given = (np.linalg.cholesky(np.swapaxes(one, -1, -2) @ one) for one in (seen, apart))
     scores = apart @ np.swapaxes(wanted @ np.linalg.inv(given), -1, -2)
     scores += means[..., None, :] @ pairs[..., :p, :] + pairs[..., p:, :]
-    return rules[:, 0, :p], scores[..., 0], scores[..., 1], number
+    return rules[:, 0, :p], scores[..., 0], scores[..., 1], there
 
 
 @experiment(_read_regional, block=4)
@@ -1791,8 +1791,7 @@ def regional_mri(
             scores["training"].append(_auc((some @ weights[..., None])[..., 0], own))
             folds = [_auc(held_out[:, fold], own[test]) for fold, test in enumerate(tests)]
         else:
-            weights, fitted, held_out, number = _large_study(rng, repeats, n, d, covariance, ridge)
-            there = np.arange(number.max()) < number[..., None]
+            weights, fitted, held_out, there = _large_study(rng, repeats, n, d, covariance, ridge)
             own = np.broadcast_to([[0], [1]], there.shape)
             scores["training"].append(_auc(fitted[:, there], own[there]))
             folds = [_auc(held_out[:, fold, there[fold]], own[fold][there[fold]]) for fold in range(5)]
