@@ -1,12 +1,59 @@
-"""What several tests share."""
+"""Which tests are run, in what order and where, and what several of them start: a server and a browser."""
 
 import os
 import shutil
-from pathlib import Path
 
 import pytest
+from harness import REPETITIONS, ROOT, WINGS
 
-ROOT = Path(__file__).resolve().parent.parent
+# Repetitions: tests that try once more what `make test` tries already
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "repetition: tries once more what another test tries; `make test-all` runs it"
+    )
+
+
+def pytest_report_header():
+    return f"repetitions: {'run' if REPETITIONS else 'left for `make test-all`'}"
+
+
+@pytest.hookimpl(tryfirst=True)  # before the programs that run beside each other name the groups
+def pytest_collection_modifyitems(config, items):
+    left = [] if REPETITIONS else [item for item in items if item.get_closest_marker("repetition")]
+    config.repetitions_left = len(left)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not item.get_closest_marker("repetition")]
+    # The browser is begun first: it takes longest, and mostly waits.
+    items.sort(key=lambda item: not uses_browser(item))
+    for item in items:
+        # Tests of a file, and of the browser, stay together, so that what they share is made once.
+        group = "browser" if uses_browser(item) else item.path.relative_to(ROOT).as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def uses_browser(item):
+    return "chromium" in getattr(item, "fixturenames", ())
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["repetitions_left"] = session.config.repetitions_left
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    node.config.repetitions_left = getattr(node, "workeroutput", {}).get("repetitions_left", 0)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if left := getattr(config, "repetitions_left", 0):
+        terminalreporter.write_line(f"{left} repetitions were left for `make test-all`.")
+
+
+# A server and a browser
 
 
 @pytest.fixture(scope="session")
@@ -23,20 +70,32 @@ def chromium():
     return path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def course(tmp_path_factory):
-    """A copy of the course, so that the notebooks of this one stay as they are."""
-    folder = tmp_path_factory.mktemp("course")
-    for name in ("lessons", "exercises", "datasets"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    """A copy of the course, in a folder whose name a careless program would not survive."""
+    folder = tmp_path_factory.mktemp("x") / "Kurs ä 研究 (1)"
+    for name in (*WINGS, "datasets", "lessons", "exercises"):
+        if (ROOT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    shutil.copy(ROOT / "requirements.txt", folder)
     return folder
 
 
-@pytest.fixture(scope="module")
-def lab(course, chromium):
-    """The address of a JupyterLab that serves the copy, and a browser."""
-    from live_lab import Browser, serve
+@pytest.fixture(scope="session")
+def server(course, chromium):
+    """The address of a JupyterLab that serves the copy."""
+    from live_lab import serve
 
     # The tests run beside each other. Kernels with several threads each would wait for one another.
-    with serve(course, OMP_NUM_THREADS="1") as address, Browser(chromium) as browser:
-        yield address, browser
+    with serve(course, OMP_NUM_THREADS="1", PYTHONPATH=str(course)) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def lab(server, chromium):
+    """The address of the server, and a browser with an account of its own."""
+    from live_lab import Browser
+
+    with Browser(chromium) as browser:
+        yield server, browser
