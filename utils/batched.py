@@ -383,7 +383,7 @@ def _require_definite(failed: int) -> None:
 
 
 def _inverses(stack: np.ndarray) -> np.ndarray:
-    """Inverses of symmetric positive definite matrices, in a third of `numpy.linalg.inv`'s time; spoils them."""
+    """Inverses of symmetric positive definite matrices, three times as fast as numpy's; spoils them."""
     halves = np.empty_like(stack)
     for matrix, half in zip(stack, halves, strict=True):
         factor, failed = lapack.dpotrf(matrix.T, lower=True, overwrite_a=True)
