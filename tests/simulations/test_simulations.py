@@ -1,0 +1,158 @@
+"""Every simulation, from its description: valid settings give the same as scikit-learn, others are named."""
+
+import importlib
+import itertools
+import pkgutil
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from harness import trials
+from hypothesis import given
+from hypothesis import strategies as st
+
+import simulations
+from utils.code import code_of_one_study
+from utils.panel import panel
+from utils.simulation import Among, ParameterError, Several, Simulation, Whole, bound_at
+
+ROOMS = [
+    importlib.import_module(f"simulations.{room.name}") for room in pkgutil.iter_modules(simulations.__path__)
+]
+ALL = {
+    one.__name__: one
+    for room in ROOMS
+    for one in vars(room).values()
+    if isinstance(one, Simulation) and one.__module__ == room.__name__
+}
+every = pytest.mark.parametrize("run", ALL.values(), ids=ALL)
+# Hundreds of fits in every study: the plain form of one study takes seconds.
+COSTLY = {"permutation_tests", "tuned_kernel_ridge", "labels_or_architecture", "one_flaw"}
+
+
+def strategy(kind, p):
+    """Valid and small values, by the kind of a parameter and the parameters above it."""
+    if isinstance(kind, Among):
+        return st.sampled_from(kind.options)
+    if isinstance(kind, Several):
+        some = st.lists(strategy(kind.each, p), min_size=1, max_size=4, unique=True)
+        return some.map(sorted).map(tuple)
+    low, high = bound_at(kind.low, p), bound_at(kind.high, p)
+    if isinstance(kind, Whole):
+        of = bound_at(kind.of, p)
+        return st.integers(-(-low // of), min(high, low + 20 * of) // of).map(lambda times: of * times)
+    ends = {"low": low, "high": high}
+    ends = [end for at, end in ends.items() if kind.open not in (at, "both") and abs(end) < 1e3]
+    inside = st.floats(max(low, -4), min(high, 4)).filter(lambda x: abs(x) > 1e-9 and low < x < high)
+    return inside | st.sampled_from([*ends, *[0.0] * (low < 0 < high)] or [(max(low, -4) + min(high, 4)) / 2])
+
+
+def drawn(run, data):
+    """Random valid settings; in order, because a bound may depend on the parameters above it."""
+    p = SimpleNamespace(**run.defaults)
+    for name, kind in run.kinds.items():
+        setattr(p, name, data.draw(strategy(kind, p), label=name))
+    return vars(p)
+
+
+def wrong(kind, p):
+    """Values that a parameter cannot have."""
+    yield from (None, [], {}, 1j, [[1]], float("nan"))
+    if isinstance(kind, Among):
+        yield from ("no such name", 3.5, (kind.options[0],))
+    elif isinstance(kind, Several):
+        yield from (5, (), "123", ("a",), (float("inf"),), (True,), *((one,) for one in wrong(kind.each, p)))
+    else:
+        low, high, of = (bound_at(one, p) for one in (kind.low, kind.high, kind.of))
+        yield from (
+            "3",
+            True,
+            (low,),
+            float("inf"),
+            10**400,
+            1e-300 if not kind.whole else low + of / 2 + 0.3,
+        )
+        yield from (high + of, low - of)
+        yield from [low + 1] if of > 1 else []
+        yield from [end for at, end in (("low", low), ("high", high)) if kind.open in (at, "both")]
+
+
+def holds_to_one_by_one(run, setting, seed, studies=2):
+    """The batched draws of a setting are finite, and equal to those of the plain form."""
+    p = run.checked(setting)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        block = run.block_of(p, seed)
+    plain = list(itertools.islice(run.plain(p, seed), studies))
+    for name, values in block.items():
+        assert len(values) == run.block and np.isfinite(values).all(), (name, setting)
+        found = [study[name] for study in plain]
+        np.testing.assert_allclose(values[:studies], found, atol=1e-6, err_msg=f"{name} {setting}")
+
+
+@every
+def test_any_valid_setting_is_the_same_as_one_study_after_the_other(run):
+    @trials(3 if run.__name__ in COSTLY else 8, 60)
+    @given(st.data())
+    def check(data):
+        holds_to_one_by_one(run, drawn(run, data), seed=5)
+
+    check()
+
+
+@every
+def test_every_branch_is_the_same_as_one_study_after_the_other(run):
+    names = [
+        (name, option)
+        for name, kind in run.kinds.items()
+        if isinstance(kind, Among)
+        for option in kind.options
+    ]
+    for name, option in names or [next(iter(run.defaults.items()))]:
+        smaller = {
+            other: (kind.default[:2] if isinstance(kind, Several) else kind.default)
+            for other, kind in run.kinds.items()
+        }
+        holds_to_one_by_one(run, smaller | {name: option}, seed=1, studies=1)
+
+
+@every
+def test_any_other_setting_is_named(run):
+    p = SimpleNamespace(**run.defaults)
+    for name, kind in run.kinds.items():
+        for value in wrong(kind, p):
+            with pytest.raises(ParameterError) as error:
+                run(**{name: value}, repeats=1)
+            assert str(error.value).startswith(name) and len(str(error.value)) < 1000, (name, value)
+    for more in ({"no_such_parameter": 1}, {"repeats": 0}, {"repeats": 1.5}, {"seed": -1}, {"seed": True}):
+        with pytest.raises(ParameterError, match=next(iter(more))):
+            run(**more)
+
+
+@every
+def test_steps_and_one_call_are_the_same(run):
+    repeats = 2 * run.block + 1
+    *_, last = run.stream(repeats=repeats, seed=3)
+    whole, longer = run(repeats=repeats, seed=3), run(repeats=3 * run.block, seed=3)
+    assert last.sentence == whole.sentence and last.repeats == whole.repeats == repeats
+    for name, values in whole.draws.items():
+        np.testing.assert_array_equal(values, last.draws[name])
+        np.testing.assert_array_equal(values, longer.draws[name][:repeats])
+    assert any(np.ptp(values, axis=0).max() > 0 for values in whole.draws.values()), "every study is alike"
+
+
+@every
+def test_the_code_of_one_study_runs_by_itself_and_prints_the_panels_numbers(run, capsys):
+    shown = panel(run, repeats=run.block, seed=2)
+    ends = {name: len(control.values) - 1 for name, control in shown.moved.items()}
+    for at in ({name: 0 for name in ends}, ends):
+        setting = shown.parameters({"at": at})
+        try:
+            p = run.checked(setting)
+        except ParameterError:  # a combination that the panel refuses with a sentence
+            continue
+        exec(code_of_one_study(run, setting, seed=2), {"__name__": "__main__"})
+        printed = capsys.readouterr().out
+        first = next(run.plain(p, seed=2))
+        assert printed == "".join(f"{name} {np.round(value, 3)}\n" for name, value in first.items())
