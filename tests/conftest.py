@@ -1,7 +1,10 @@
 """Which tests are run, in what order and where, and what several of them start: a server and a browser."""
 
+import contextlib
 import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 from harness import REPETITIONS, ROOT, WINGS
@@ -99,3 +102,37 @@ def lab(server, chromium):
 
     with Browser(chromium) as browser:
         yield server, browser
+
+
+# A disk on which nothing more can be written
+
+
+@pytest.fixture(params=["a full disk", "a disk that becomes read-only"])
+def broken_disk(request, tmp_path):
+    """A folder, a function that breaks the disk under it, and the words that must be said of it."""
+    if sys.platform != "linux":
+        pytest.skip("a disk of its own can be mounted on Linux only")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"a disk of its own needs the rights of root: {done.stderr.strip()}")
+
+    def fill():
+        with open(folder / "ballast", "wb", buffering=0) as file:
+            for size in (4096, 1):
+                with contextlib.suppress(OSError):
+                    while True:
+                        file.write(b"x" * size)
+
+    def freeze():
+        subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+
+    try:
+        if request.param == "a full disk":
+            yield folder, fill, "the disk is full"
+        else:
+            yield folder, freeze, "the folder or the file is read-only"
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
