@@ -116,7 +116,7 @@ def bayes_auc(d):
     """
     if isinstance(d, bool) or not isinstance(d, Real) or not d >= 0:
         refuse("d", d, "a number of at least 0")
-    return float(norm.cdf(d / np.sqrt(2)))
+    return float(norm.cdf(min(d, 1e9) / np.sqrt(2)))
 
 
 # The generative model, in units of the standard deviation of controls in one session
@@ -345,9 +345,10 @@ def _checked(kinds, **given):
 
 def _each(kind, value, places, meaning):
     """One number for all places, or one for each of them; an array of shape (places,)."""
-    if not isinstance(value, list | tuple | np.ndarray | pd.Series):
+    value = value.tolist() if isinstance(value, np.ndarray | pd.Series) else value
+    if not isinstance(value, list | tuple):
         return np.full(places, kind.check(value, None), float)
-    if np.shape(value)[:1] != (places,):
+    if len(value) != places:
         refuse(kind.name, value, f"{kind.says(None)}, or {places} of them, {meaning}")
     return np.array([kind.check(one, None) for one in value], float)
 
