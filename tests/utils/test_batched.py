@@ -8,7 +8,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.svm import LinearSVC
 
-from utils import replicates
+from utils import batched
 
 REPEATS = 4
 
@@ -22,7 +22,7 @@ def studies(n, p, effect=0.5):
 
 def test_folds_are_those_of_scikit_learn():
     labels = np.random.default_rng(0).permutation(np.repeat([0, 1], [23, 14]))
-    folds = replicates.stratified_folds(labels, 5)
+    folds = batched.stratified_folds(labels, 5)
     for fold, (_, test) in enumerate(StratifiedKFold(5).split(labels[:, None], labels)):
         np.testing.assert_array_equal(np.flatnonzero(folds == fold), test)
 
@@ -31,7 +31,7 @@ def test_folds_are_those_of_scikit_learn():
 def test_selection_is_that_of_select_k_best(n_selected):
     X, labels = studies(24, 60)
     rows = np.vstack([np.ones(24, bool), np.arange(24) % 3 != 0])
-    chosen = replicates.select_by_correlation(X, labels, n_selected, rows=rows)
+    chosen = batched.select_by_correlation(X, labels, n_selected, rows=rows)
     for study, sets in zip(X, chosen, strict=True):
         for row, found in zip(rows, sets, strict=True):
             selector = SelectKBest(f_classif, k=n_selected).fit(study[row], labels[row])
@@ -40,7 +40,7 @@ def test_selection_is_that_of_select_k_best(n_selected):
 
 def test_signed_selection_takes_the_highest_correlations():
     X, labels = studies(24, 60)
-    chosen = replicates.select_by_correlation(X, labels, 5, signed=True)[:, 0]
+    chosen = batched.select_by_correlation(X, labels, 5, signed=True)[:, 0]
     for study, found in zip(X, chosen, strict=True):
         correlation = [np.corrcoef(feature, labels)[0, 1] for feature in study.T]
         assert set(found) == set(np.argsort(correlation)[-5:])
@@ -49,19 +49,19 @@ def test_signed_selection_takes_the_highest_correlations():
 @pytest.mark.parametrize("rule", ["nearest neighbour", "nearest centroid"])
 def test_distance_rules_are_those_of_scikit_learn(rule):
     X, labels = studies(30, 8)
-    folds = replicates.stratified_folds(labels, 5)
-    products = replicates.gram(X, X)
+    folds = batched.stratified_folds(labels, 5)
+    products = batched.gram(X, X)
     apart = folds[:, None] != folds
     if rule == "nearest neighbour":
         model = KNeighborsClassifier(1)
         squares = np.einsum("rii->ri", products)
-        predicted = replicates.nearest_neighbour(products, squares, labels, apart)
+        predicted = batched.nearest_neighbour(products, squares, labels, apart)
     else:
         model = NearestCentroid()
         predicted = np.empty(X.shape[:2], int)
         for fold in range(5):
             test = folds == fold
-            predicted[:, test] = replicates.nearest_centroid(X[:, test], X[:, ~test], labels[~test]) > 0
+            predicted[:, test] = batched.nearest_centroid(X[:, test], X[:, ~test], labels[~test]) > 0
     for study, found in zip(X, predicted, strict=True):
         np.testing.assert_array_equal(found, cross_val_predict(model, study, labels, cv=StratifiedKFold(5)))
 
@@ -71,29 +71,32 @@ def test_linear_rule_is_ridge_classifier(n, p, ridge):
     X, labels = studies(n, p)
     targets = 2.0 * labels - 1
     tests = np.random.default_rng(2).permutation(n)[: n // 5 * 5].reshape(5, -1)
-    weights, intercepts = replicates.linear_rule(X, targets, ridge)
-    direct = replicates.cross_validated_scores(X, targets, tests, ridge)
-    at_once = replicates.cross_validated_rule(X, targets, tests, ridge)
+    weights, intercepts = batched.linear_rule(X, targets, ridge)
+    direct = batched.cross_validated_scores(X, targets, tests, ridge)
+    at_once = batched.cross_validated_rule(X, targets, tests, ridge)
     for one, other in zip(at_once, (direct, weights, intercepts), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-10)
-    from_hat = replicates.held_out_scores(replicates.hat_matrix(X, ridge), targets, list(tests))
+    from_hat = batched.held_out_scores(batched.hat_matrix(X, ridge), targets, list(tests))
     for study in range(REPEATS):
         model = RidgeClassifier(alpha=ridge).fit(X[study], labels)
         np.testing.assert_allclose(weights[study], np.ravel(model.coef_), rtol=1e-6, atol=1e-8)
         np.testing.assert_allclose(intercepts[study], np.ravel(model.intercept_)[0], rtol=1e-6, atol=1e-8)
         for fold, test in enumerate(tests):
             train = np.setdiff1d(np.arange(n), test)
-            scores = RidgeClassifier(alpha=ridge).fit(X[study][train], labels[train]).decision_function(
-                X[study][test])
+            scores = (
+                RidgeClassifier(alpha=ridge)
+                .fit(X[study][train], labels[train])
+                .decision_function(X[study][test])
+            )
             np.testing.assert_allclose(direct[study, fold], scores, rtol=1e-6, atol=1e-8)
             np.testing.assert_allclose(from_hat[fold][study], scores, rtol=1e-6, atol=1e-8)
 
 
 def test_held_out_scores_are_exact_where_the_rule_fits_all_scans():
-    """Hardly any penalty, more features than scans: what two nearly equal numbers differ by must not be lost."""
+    """Hardly any penalty, more features than scans: the difference of nearly equal numbers is not lost."""
     X, labels = studies(40, 60)
     targets, tests = 2.0 * labels - 1, np.arange(40).reshape(-1, 5).T
-    scores = replicates.cross_validated_scores(X, targets, tests, 1e-4)
+    scores = batched.cross_validated_scores(X, targets, tests, 1e-4)
     for study in range(REPEATS):
         for fold, test in enumerate(tests):
             model = Ridge(1e-4, solver="svd").fit(np.delete(X[study], test, axis=0), np.delete(targets, test))
@@ -103,7 +106,7 @@ def test_held_out_scores_are_exact_where_the_rule_fits_all_scans():
 def test_leave_one_out_from_the_hat_matrix():
     X, labels = studies(20, 3)
     tests = np.arange(20)[:, None]
-    scores = replicates.cross_validated_scores(X, 2.0 * labels - 1, tests, 1.0)[..., 0]
+    scores = batched.cross_validated_scores(X, 2.0 * labels - 1, tests, 1.0)[..., 0]
     for study in range(REPEATS):
         for test in range(20):
             train = np.arange(20) != test
@@ -114,8 +117,8 @@ def test_leave_one_out_from_the_hat_matrix():
 def test_penalised_intercept_is_one_more_feature():
     X, labels = studies(30, 50)
     targets = 2.0 * labels - 1
-    weights, intercepts = replicates.linear_rule(X, targets, 0.5, penalise_intercept=True)
-    H = replicates.hat_matrix(X, 0.5, penalise_intercept=True)
+    weights, intercepts = batched.linear_rule(X, targets, 0.5, penalise_intercept=True)
+    H = batched.hat_matrix(X, 0.5, penalise_intercept=True)
     for study in range(REPEATS):
         with_one = np.column_stack([X[study], np.ones(30)])
         model = Ridge(0.5, fit_intercept=False, tol=1e-10).fit(with_one, targets)
@@ -125,7 +128,7 @@ def test_penalised_intercept_is_one_more_feature():
 
 def test_linear_svc_is_this_rule_where_every_scan_is_a_support_vector():
     X, labels = studies(20, 1000)
-    weights, intercepts = replicates.linear_rule(X, 2.0 * labels - 1, 0.5, penalise_intercept=True)
+    weights, intercepts = batched.linear_rule(X, 2.0 * labels - 1, 0.5, penalise_intercept=True)
     for study in range(REPEATS):
         model = LinearSVC(C=1, tol=1e-10, max_iter=100_000).fit(X[study], labels)
         np.testing.assert_allclose(weights[study], np.ravel(model.coef_), atol=1e-6)
@@ -136,7 +139,7 @@ def test_accuracy_on_new_subjects_is_that_of_a_large_sample():
     rng = np.random.default_rng(3)
     weights, intercepts = np.array([[1.0, -0.5, 0.2], [0.0, 0.0, 0.0]]), np.array([-0.3, 1.0])
     means = np.array([[0.0, 0.0, 0.0], [1.0, -0.4, 0.0]])
-    exact = replicates.accuracy_on_new_subjects(weights, intercepts, means)
+    exact = batched.accuracy_on_new_subjects(weights, intercepts, means)
     labels = np.arange(200_000) % 2
     new = rng.standard_normal((200_000, 3)) + means[labels]
     measured = ((new @ weights[0] + intercepts[0] > 0) == labels).mean()
