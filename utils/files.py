@@ -50,9 +50,9 @@ def why_not(error: OSError, path: Path) -> str:
     """The reason, in plain words, why a file could not be written."""
     if error.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", -1)):
         return "the disk is full"
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path.is_dir, never an error of its own
         return "it is a folder"
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         return "there is no such folder"
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return "the folder or the file is read-only"

@@ -78,7 +78,7 @@ def keep(answers: dict[str, tuple[str, int]], time: str = "first") -> None:
     --------
     >>> keep({"S1": ("agree", 80), "S3": ("it depends", 60)})  # doctest: +SKIP
     """
-    if time not in TIMES:
+    if not isinstance(time, str) or time not in TIMES:
         refuse("time", time, "'first' or 'again'")
     content = stands() | {time: _sound(answers)}
     try:
@@ -171,7 +171,7 @@ class Stand(_Box):
                 delete()
                 self._say(f"Deleted. {FILE} is gone.")
             else:
-                keep({name: tuple(answer) for name, answer in content["answers"].items()}, self.time)
+                keep(content["answers"], self.time)
                 self._say(
                     f"Kept in {FILE}, beside this notebook, on this machine. Nothing was sent anywhere."
                 )
