@@ -14,13 +14,17 @@ class Flaw:
 
     title: str
     why: str
-    moves_score: bool
+    kind: str
     flawed: tuple[str, ...]
     sound: tuple[str, ...]
     effect: str = "moves the score by {share}"
     sound_with: dict[str, tuple[str, ...]] = field(default_factory=dict)
     implies: tuple[str, ...] = ()
     not_with: tuple[str, ...] = ()
+
+    @property
+    def moves_score(self) -> bool:
+        return self.kind == "score"
 
     @property
     def accusation(self) -> str:
@@ -54,17 +58,17 @@ def named(flaws: Iterable[str]) -> tuple[str, ...]:
 
 
 def with_companions(flaws: Iterable[str]) -> tuple[str, ...]:
-    """The flaws as they are planted: "harmonised" brings "sites", because without that it does next to nothing."""
+    """The flaws as they are planted: "harmonised" brings "sites", as alone it does next to nothing."""
     flaws = set(named(flaws))
     return named(flaws | {"sites"} if "harmonised" in flaws else flaws)
 
 
 def drawn(rng) -> tuple[str, ...]:
-    """Three to five flaws that can stand together; one or two of them do not move the score."""
+    """Three to five flaws that can stand together; one or two of them are claims."""
     number = int(rng.integers(3, 6))
-    claims = 1 + int(number == 5)
-    chosen = set(map(str, rng.permutation([name for name in FLAWS if not FLAWS[name].moves_score])[:claims]))
-    for name in rng.permutation([name for name in FLAWS if FLAWS[name].moves_score]):
+    claims = [name for name in FLAWS if FLAWS[name].kind == "claim"]
+    chosen = set(map(str, rng.permutation(claims)[: 1 + int(number == 5)]))
+    for name in rng.permutation([name for name in FLAWS if name not in claims]):
         together = chosen | set(with_companions([str(name)]))
         if len(together) <= number and not conflict(together):
             chosen = together

@@ -25,19 +25,9 @@ DPI = 150
 class ReviewForm(anywidget.AnyWidget):
     """The widget: one box to tick for every flaw of `FLAWS`, a score, and the truth on demand.
 
-    Parameters
-    ----------
-    study : Study
-
-    Attributes
-    ----------
-    answer : dict
-        What the reviewer handed in: the running number "turn", the names of the "flaws", and the "score".
-        The front end writes it.
-    verdict : dict
-        The "turn" that it answers, the "sentence", and the "rows" of the table.
-    picture : bytes
-        A PNG, empty before the first answer.
+    The front end writes `answer`: the running number "turn", the names of the "flaws", and the "score". The
+    kernel writes `verdict` (the "turn" that it answers, the "sentence", the "rows" of the table) and `picture`, a
+    PNG.
     """
 
     _esm = Path(__file__).with_name("form.js")

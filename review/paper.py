@@ -11,7 +11,7 @@ flaw. The true score is that of the study's own final model on many new people a
 import functools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import numpy as np
 from scipy import stats
 
 from review.flaws import FLAWS, conflict, drawn, named, with_companions
-from review.study import FEATURES, SITES, Design, Result, carry_out, directions, plan, stream
+from review.study import FEATURES, SITES, Design, Result, Rows, carry_out, directions, plan, stream
 from review.verdict import Review
 from utils.simulation import refuse
 
@@ -69,13 +69,13 @@ class Study:
         return carry_out(self._design, ())
 
     def without(self, *repaired: str) -> float:
-        """What the same study reports, on the same people, scans and folds, with some of its flaws repaired."""
+        """What the study reports with some flaws repaired, on the same people, scans and folds."""
         left = set(self.planted) - set(named(repaired))
-        return carry_out(self._design, left, truth=None).reported
+        return carry_out(self._design, left, truth=False).reported
 
     @functools.cached_property
     def shares(self) -> dict[str, float]:
-        """By how much each flaw raises the reported score: as printed, minus with this flaw alone repaired."""
+        """By how much each flaw raises the score: as printed, minus with this flaw alone repaired."""
         moving = [name for name in self.planted if FLAWS[name].moves_score]
         return {name: self.result.reported - self.without(name) for name in moving}
 
@@ -88,75 +88,58 @@ class Study:
         return float(facts["low"]), float(facts["high"])
 
     @functools.cached_property
+    def _people(self) -> Rows:
+        """One row of everybody in the table: the first scan."""
+        rows = self.result.counts["rows"]
+        _, first = np.unique(rows.person, return_index=True)
+        return Rows(*(part[first] for part in rows.parts().values()))
+
+    @functools.cached_property
     def facts(self) -> dict[str, str]:
         """What the sentences of the paper are filled with."""
-        design, result, rows = self._design, self.result, self.result.counts["rows"]
-        _, first = np.unique(rows.person, return_index=True)
-        y, folds = rows.y[first], result.fold_scores
-        counts = {
-            name: str(result.counts[name])
-            for name in ("settings", "outliers", "revised", "synthetic", "scans")
-        }
-        return (
-            counts
-            | self._facts_of_scores()
-            | self._facts_of_a_region()
-            | {
-                "features": str(FEATURES),
-                "kept": "10, 20 or 40" if "tuning" in self.planted else str(design.kept[0]),
-                "enrolled": str(design.people + design.excluded),
-                "excluded": str(design.excluded),
-                "people": str(len(y)),
-                "patients": str(np.sum(y == 1)),
-                "controls": str(np.sum(y == 0)),
-                "error": f"{folds.std(ddof=1) / np.sqrt(len(folds)):.3f}" if len(folds) else "",
-                "p": _p_value(stats.ttest_1samp(folds, 0.5).pvalue) if len(folds) else "",
-            }
-        )
-
-    def _facts_of_scores(self) -> dict[str, str]:
-        result, rows = self.result, self.result.counts["rows"]
-        n = np.bincount(rows.y[np.unique(rows.person, return_index=True)[1]])
+        design, result, folds = self._design, self.result, self.result.fold_scores
+        controls, patients = np.bincount(self._people.y)
         right = (result.output > result.cut) == (result.y == 1)
         sensitivity, specificity = right[result.y == 1].mean(), right[result.y == 0].mean()
+        variance = sensitivity * (1 - sensitivity) / patients + specificity * (1 - specificity) / controls
         if self.by_accuracy:
-            variance = result.reported * (1 - result.reported) / n.sum()
-        else:
-            variance = (sensitivity * (1 - sensitivity) / n[1] + specificity * (1 - specificity) / n[0]) / 4
-        half = 1.96 * np.sqrt(variance)
+            variance = 4 * result.reported * (1 - result.reported) / (patients + controls)
+        half = 1.96 * np.sqrt(variance / 4)
         found = {
-            "score": result.reported,
-            "sensitivity": sensitivity,
-            "specificity": specificity,
-            "half": half,
-            "low": max(result.reported - half, 0),
-            "high": min(result.reported + half, 1),
-            "true": result.true,
-            "balanced": result.balanced,
-            "baseline": n[1] / n.sum(),
+            **{name: number for name, number in result.counts.items() if name != "rows"},
+            **{
+                "features": FEATURES,
+                "enrolled": design.people + design.excluded,
+                "excluded": design.excluded,
+            },
+            **{"people": patients + controls, "patients": patients, "controls": controls},
+            **{"score": result.reported, "true": result.true, "balanced": result.balanced},
+            **{"sensitivity": sensitivity, "specificity": specificity, "half": half},
+            **{"low": max(result.reported - half, 0.0), "high": min(result.reported + half, 1.0)},
+            "metric": "accuracy" if self.by_accuracy else "balanced accuracy",
+            "baseline": patients / (patients + controls),
+            "kept": "10, 20 or 40" if "tuning" in self.planted else design.kept[0],
+            "error": f"{folds.std(ddof=1) / np.sqrt(len(folds)):.3f}" if len(folds) else "",
+            "p": _p_value(stats.ttest_1samp(folds, 0.5).pvalue) if len(folds) else "",
         }
-        metric = "accuracy" if self.by_accuracy else "balanced accuracy"
-        return {name: f"{number:.2f}" for name, number in found.items()} | {"metric": metric}
+        rounded = {name: f"{one:.2f}" if isinstance(one, float) else str(one) for name, one in found.items()}
+        return rounded | self._facts_of_a_region()
 
     def _facts_of_a_region(self) -> dict[str, str]:
         """A region that the study fails to find, though it differs; the paper calls it by name."""
-        rows, shift = self.result.counts["rows"], directions(self._design)[0]
-        _, first = np.unique(rows.person, return_index=True)
-        y, site = rows.y[first], rows.site[first]
-        X, shift = rows.X[first][:, shift != 0], shift[shift != 0]
+        people, shift = self._people, directions(self._design)[0]
+        X, shift, patient = people.X[:, shift != 0], shift[shift != 0], people.y == 1
         if "sites" not in self.planted:
-            X = X - np.array([X[site == k].mean(0) for k in range(len(SITES))])[site]
-        test = stats.ttest_ind(X[y == 1], X[y == 0])
+            X = X - np.array([X[people.site == k].mean(0) for k in range(len(SITES))])[people.site]
+        test = stats.ttest_ind(X[patient], X[~patient])
         missed = test.pvalue > 0.1
         region = int(np.argmax(missed if missed.any() else test.pvalue))
-        error = np.sqrt(1 / np.sum(y == 1) + 1 / np.sum(y == 0))
+        error = np.sqrt(1 / patient.sum() + 1 / (~patient).sum())
         d, half = test.statistic[region] * error, 1.96 * error
         signed = {"region_d": d, "region_from": d - half, "region_to": d + half, "region_true": shift[region]}
-        return {name: f"{number:+.2f}" for name, number in signed.items()} | {
-            "region": _REGIONS[region].capitalize(),
-            "region_low": _REGIONS[region],
-            "region_p": f"{test.pvalue[region]:.2f}",
-        }
+        names = {"region": _REGIONS[region].capitalize(), "region_low": _REGIONS[region]}
+        p = {"region_p": f"{test.pvalue[region]:.2f}"}
+        return names | p | {name: f"{number:+.2f}" for name, number in signed.items()}
 
     def says(self, name: str) -> str:
         """The sentence of the paper on the matter of one flaw; empty where its numbers say it."""
@@ -174,10 +157,8 @@ class Study:
     def paper(self) -> str:
         """The publication, in Markdown."""
         facts, planted, rng = self.facts, self.planted, stream(self.seed, "words")
-        bar = "{score} (95 % interval {low} to {high})"
-        if "error_bar" in planted:
-            bar = "{score} ± {error}"
-        rates = "Sensitivity was {sensitivity}, specificity {specificity}."
+        bar = "{score} ± {error}" if "error_bar" in planted else "{score} (95 % interval {low} to {high})"
+        rates = "" if self.by_accuracy else "Sensitivity was {sensitivity}, specificity {specificity}."
         words = {
             "title": rng.choice(_TITLES),
             "aim": rng.choice(_AIMS),
@@ -185,7 +166,7 @@ class Study:
             "what_bar": "standard error" if "error_bar" in planted else "95 % interval",
             "with_p": f", p {facts['p']}" if "t_test" in planted else "",
             "times": "two or three times" if self._design.repeated else "once",
-            "rates": "" if self.by_accuracy else rates.format(**facts),
+            "rates": rates.format(**facts),
             "article": "an" if self.by_accuracy else "a",
             "table": self._table(),
         }
@@ -194,12 +175,10 @@ class Study:
         return re.sub(r" +", " ", text).replace(" \n", "\n").strip()
 
     def _table(self) -> str:
-        rows, lines = self.result.counts["rows"], []
-        _, first = np.unique(rows.person, return_index=True)
+        people, lines = self._people, []
         for k, letter in enumerate(SITES):
-            here = first[rows.site[first] == k]
-            patients, age = np.sum(rows.y[here]), rows.age[here].mean()
-            lines.append(f"| {letter} | {patients} | {len(here) - patients} | {age:.1f} |")
+            y, age = people.y[people.site == k], people.age[people.site == k].mean()
+            lines.append(f"| {letter} | {np.sum(y == 1)} | {np.sum(y == 0)} | {age:.1f} |")
         return "\n".join(lines)
 
     def _repr_markdown_(self) -> str:
@@ -224,7 +203,7 @@ def _p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"= {p:.2f}" if p >= 0.01 else f"= {p:.3f}"
 
 
-def simulate_study(seed: int = 0, *, flaws: Iterable[str] | None = None) -> Study:
+def simulate_study(seed: int = 0, *, flaws: Iterable[str] | None = None, site_effects: float = 0.0) -> Study:
     """A published study with planted flaws.
 
     Parameters
@@ -234,6 +213,9 @@ def simulate_study(seed: int = 0, *, flaws: Iterable[str] | None = None) -> Stud
     flaws : iterable of str, optional
         Names of `FLAWS`; by default three to five that the seed decides. "harmonised" brings "sites" with
         it, because without that it would do next to nothing.
+    site_effects : float
+        From 0 to 1: by how much the disease looks different from site to site, as the standard deviation of
+        the shift of patients in every feature. In papers it is 0: their sites differ by an offset only.
 
     Raises
     ------
@@ -246,7 +228,9 @@ def simulate_study(seed: int = 0, *, flaws: Iterable[str] | None = None) -> Stud
     planted = drawn(stream(seed, "flaws")) if flaws is None else with_companions(flaws)
     if pair := conflict(planted):
         refuse("flaws", planted, f"without {pair} together")
-    design = plan(seed, planted)
+    if not isinstance(site_effects, Real) or isinstance(site_effects, bool) or not 0 <= site_effects <= 1:
+        refuse("site_effects", site_effects, "a number from 0 to 1")
+    design = replace(plan(seed, planted), site_effects=float(site_effects))
     # The error bar that counts splits needs many of them.
     repetitions = 20 if {"error_bar", "t_test"} & set(planted) else 0
     return Study(seed, planted, carry_out(design, planted, repetitions=repetitions), design)

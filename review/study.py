@@ -4,9 +4,9 @@ Patients and controls are scanned at four sites, and a linear classifier is cros
 really committed on the simulated scans. The true score is that of the study's own final model on many new
 people at new sites.
 
-Studies come in stacks: arrays of shape (studies, scans, features). The studies of a stack share who is scanned
-where and how often, who is a patient and how the folds are dealt, until a flaw makes them differ. A paper's
-study is a stack of one.
+Studies come in stacks: arrays of shape (studies, scans, features). The studies of a stack share who is
+scanned where and how often, who is a patient and how the folds are dealt, until a flaw makes them differ. A
+paper's study is a stack of one.
 
 All random numbers belong to the seed, and every step has a stream of its own. So a study can be carried
 out again with one flaw repaired and everything else, people, scans and folds, the same.
@@ -15,7 +15,7 @@ The flaws go by their names in `flaws.toml`, where it stands what they are.
 """
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
@@ -37,7 +37,7 @@ LATER = {"exclusions", "rereading", "tuning", "seeds", "threshold"}
 
 _STREAMS = (
     *("flaws", "design", "people", "scans", "sites", "target", "twins", "luck", "mixing", "folds", "new"),
-    *("words", "ages"),
+    *("words", "ages", "effects"),
 )
 
 
@@ -67,6 +67,8 @@ class Design:
         Of each study of the stack: how many features it selects, if it does.
     strength : tuple of float
         Of each study: distance of the groups in one informative feature, in standard deviations.
+    site_effects : float
+        By how much the shift of patients differs between sites: its standard deviation in every feature.
     """
 
     seed: int
@@ -77,6 +79,7 @@ class Design:
     harmonises: bool
     kept: tuple[int | None, ...]
     strength: tuple[float, ...]
+    site_effects: float = 0.0
 
     @property
     def studies(self) -> int:
@@ -113,7 +116,7 @@ def plan(seed: int, planted: tuple[str, ...]) -> Design:
 def plan_stacks(
     rng: np.random.Generator, planted: tuple[str, ...], per_site: int, studies: int
 ) -> list[tuple[np.ndarray, Design]]:
-    """Designs like those of `plan`, for many studies: the numbers of the studies of each stack, and its design.
+    """Designs like those of `plan`, of many studies: the numbers of the studies of each stack, its design.
 
     What `plan` draws with probabilities 0.4 and 0.5 is done here in two fifths and in half of the studies.
     """
@@ -128,7 +131,7 @@ def plan_stacks(
 
 
 def directions(design: Design) -> np.ndarray:
-    """The shift of patients in every feature, shape (studies, features).
+    """The shift of patients in every feature, mean of all sites: shape (studies, features).
 
     The informative features are spread over both halves.
     """
@@ -154,28 +157,29 @@ class Rows:
     site: np.ndarray
     age: np.ndarray
 
-    def _parts(self) -> dict[str, np.ndarray]:
+    def parts(self) -> dict[str, np.ndarray]:
+        """All arrays by name."""
         return {one.name: getattr(self, one.name) for one in fields(self)}
 
     def take(self, rows: np.ndarray) -> "Rows":
         """Some of the scans."""
-        return Rows(*(part[rows] if part.ndim == 1 else part[:, rows] for part in self._parts().values()))
+        return Rows(*(part[rows] if part.ndim == 1 else part[:, rows] for part in self.parts().values()))
 
     def and_also(self, other: "Rows") -> "Rows":
         """These scans and, after them, others."""
-        pairs = zip(self._parts().values(), other._parts().values(), strict=True)
+        pairs = zip(self.parts().values(), other.parts().values(), strict=True)
         return Rows(*(np.concatenate(pair, axis=min(pair[0].ndim - 1, 1)) for pair in pairs))
 
     def of_study(self, number: int = 0) -> "Rows":
         """The scans of one study, without those that were left out."""
         present = self.present[number % len(self.present)]
-        parts = self.take(np.flatnonzero(present))._parts()
+        parts = self.take(np.flatnonzero(present)).parts()
         return Rows(*(part if part.ndim == 1 else part[number % len(part)] for part in parts.values()))
 
 
 @functools.lru_cache(maxsize=1)  # a study is carried out again with a flaw repaired
 def _scan(design: Design) -> tuple[np.ndarray, np.ndarray]:
-    """Everybody's scans at their sites as if all were controls, and whose they are. Not to be changed in place."""
+    """Everybody's scans at their sites as if all were controls, and whose they are."""
     n, kind = design.people, design.kind
     rng = stream(design.seed, "scans")
     scans = rng.integers(2, 4, n) if design.repeated else np.ones(n, int)
@@ -204,7 +208,6 @@ def _scan(design: Design) -> tuple[np.ndarray, np.ndarray]:
 
 @functools.lru_cache(maxsize=1)
 def _recruit(design: Design, active: frozenset[str]) -> Rows:
-    """All scans that the study has, before anything is left out. Not to be changed in place."""
     X, person = _scan(design)
     shares = np.full(len(SITES), design.patients)
     if "sites" in active:
@@ -219,10 +222,14 @@ def _recruit(design: Design, active: frozenset[str]) -> Rows:
     sick, moved = np.flatnonzero(y[person]), np.flatnonzero(shift.any((0, 1)))
     X = X.copy()
     X[:, sick[:, None], moved] += shift[..., moved]
+    site = np.repeat(np.arange(len(SITES)), design.per_site)[person]
+    if design.site_effects:
+        size = design.studies, len(SITES), FEATURES
+        effects = stream(design.seed, "effects").standard_normal(size, design.kind)
+        X[:, sick] += design.site_effects * effects[:, site[sick]]
     age = stream(design.seed, "ages").normal(63, 8, design.people)
-    site = np.repeat(np.arange(len(SITES)), design.per_site)
     present = np.ones((1, len(person)), bool)
-    rows = Rows(X, dose[:, person], y[None, person], present, person, site[person], age[person])
+    rows = Rows(X, dose[:, person], y[None, person], present, person, site, age[person])
     if "duplicates" in active:
         rng = stream(design.seed, "twins")
         twins = rng.choice(design.people, design.people // 4, replace=False)
@@ -233,8 +240,8 @@ def _recruit(design: Design, active: frozenset[str]) -> Rows:
     return rows
 
 
-def recruit(design: Design, active: Iterable[str]) -> Rows:
-    """All scans that the study has with these flaws, before anything is left out. Not to be changed in place."""
+def recruit_scans(design: Design, active: Iterable[str]) -> Rows:
+    """All scans that a study has with these flaws, before any is left out. Not to be changed in place."""
     return _recruit(design, frozenset(active) & {"sites", "duplicates"})
 
 
@@ -317,12 +324,38 @@ def _cut_off(output: np.ndarray, y: np.ndarray, among: np.ndarray, balanced: boo
     return np.take_along_axis(cuts, nearest[:, None], -1)[:, 0]
 
 
+def _rates(
+    design: Design, weights: np.ndarray, low: np.ndarray, adjusted: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sensitivity and specificity at ten new sites, in endless people before anybody is diagnosed.
+
+    Outputs of a linear model are normal there. Every new site has the study's share of patients. Where the
+    study centred its sites, a new site is centred by its own mean. A consequence of the diagnosis is not there
+    yet: it looks as in controls.
+
+    `weights` has shape (studies, columns), `low`, the output at 0 minus the cut-off, (studies,); each rate has
+    (studies, NEW_SITES).
+    """
+    low, rng = np.repeat(low[:, None], NEW_SITES, axis=1), stream(design.seed, "new")
+    weights, of_dose = weights[:, :FEATURES].astype(float), weights[:, FEATURES:].astype(float)
+    squares, sites = np.square(weights).sum(-1)[:, None], (design.studies, NEW_SITES)
+    distance = (directions(design) * weights).sum(-1)[:, None]
+    offsets = SITE_OFFSET * np.sqrt(squares) * rng.standard_normal(sites)
+    if design.site_effects:
+        distance = distance + design.site_effects * np.sqrt(squares) * rng.standard_normal(sites)
+    # A site of 300 is centred by the mean of people of whom each is one.
+    low += -design.patients * distance if adjusted else offsets
+    spread = 1 - 1 / NEW_PER_SITE if adjusted else 1
+    sd = np.sqrt(spread * squares + np.square(of_dose).sum(-1)[:, None])
+    return ndtr((low + distance) / sd), ndtr(-low / sd)
+
+
 # The analysis
 
 
 @dataclass(frozen=True)
 class Result:
-    """One way to carry out a study, or a stack of studies: then everything but `counts` has the studies first.
+    """One way to carry out a study, or a stack: then everything but `counts` has the studies first.
 
     Attributes
     ----------
@@ -340,8 +373,8 @@ class Result:
     fold_scores : numpy.ndarray
         The scores of the test folds, for the error bar.
     first : float
-        The score of the first run: before anybody was left out or read again, with the first setting, the first
-        deal of the folds and no cut-off chosen.
+        The score of the first run: before anybody was left out or read again, with the first setting, the
+        first deal of the folds and no cut-off chosen.
     """
 
     reported: float
@@ -377,19 +410,19 @@ class _Analysis:
         if "oversampling" in self.active:
             rows = _mixed(self.design, rows)
         if "target" in self.active:
-            rows = replace(
-                rows, X=np.concatenate([rows.X, rows.dose[..., None].astype(rows.X.dtype)], axis=-1)
-            )
+            dose = rows.dose[..., None].astype(rows.X.dtype)
+            rows = replace(rows, X=np.concatenate([rows.X, dose], axis=-1))
         return rows
 
     def dealt(self, rows: Rows, number: int) -> np.ndarray:
         """The fold of every scan; those that were left out have none."""
-        rng = stream(self.design.seed, "folds", number)
         units = np.arange(len(rows.site)) if "repeated" in self.active else rows.person
         y, present = np.broadcast_arrays(rows.y, rows.present)
         fold = np.full(y.shape, -1)
-        for one, label, here in zip(fold, y, present, strict=True):
-            one[here] = deal(units[here], label[here], rng)
+        for one, (label, here) in enumerate(zip(y, present, strict=True)):
+            # Studies that agree are dealt alike; where they differ, each has random numbers of its own.
+            rng = stream(self.design.seed, "folds", number, *([one] if len(y) > 1 else []))
+            fold[one, here] = deal(units[here], label[here], rng)
         return fold
 
     def training(self, rows: Rows, number: int, *, whole: bool) -> Training:
@@ -412,7 +445,7 @@ class _Analysis:
         return _score(output, rows.y, rows.present, cut, self.balanced)
 
     def caught(self, rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Scans of people whom a first run gets wrong (by the mean over their scans), of some of them, by luck.
+        """Scans of some of the people whom a first run gets wrong (by the mean over their scans).
 
         Also how many people these are, and the score of that run.
         """
@@ -459,18 +492,19 @@ class _Analysis:
         return highest, output, cut, chosen, first
 
 
-def carry_out_stack(
-    design: Design, active: Iterable[str], *, repetitions: int = 0, truth: Callable | None = None
-) -> Result:
-    """Run a stack of studies with these flaws; `truth` is `sampled_truth` or `exact_truth`."""
+def carry_out_stack(design: Design, active: Iterable[str], *, repetitions=0, truth=True) -> Result:
+    """Run a stack of studies with these flaws.
+
+    `repetitions` more deals of the folds serve the error bar. Without `truth` there is no final model.
+    """
     way = _Analysis(design, set(active))
-    rows, counts, first = way.revised(recruit(design, way.active))
+    rows, counts, first = way.revised(recruit_scans(design, way.active))
     ready = way.prepare(rows)
     counts |= {"settings": sum(len(penalties) for *_, penalties in way.grid)}
     counts |= {"rows": rows, "present": ready.present}
 
     deals, needed = range(SEEDS if "seeds" in way.active else 1), truth or "selection" in way.active
-    tried = [way.training(ready, number, whole=bool(number == 0 and needed)) for number in deals]
+    tried = [way.training(ready, number, whole=number == 0 and needed) for number in deals]
     settings = way.settings(tried[0])
     models = [learnt.fit(settings) for learnt in tried]
     highest, output, cut, chosen, first_here = way.most_favourable(ready, tried, models)
@@ -481,38 +515,24 @@ def carry_out_stack(
         fold_scores += [_score(found, ready.y, fold == one, cut, way.balanced) for one in range(FOLDS)]
 
     true = balanced = np.full(design.studies, np.nan)
-    if truth is not None:
+    if truth:
         weights, learnt = models[0][chosen, np.arange(design.studies), -1], tried[0]
         level = (learnt.middle[:, -1] - (learnt.centre[:, -1:] @ weights[..., None])[..., 0])[:, 0]
         adjusted = way.centres or "harmonised" in way.active
-        sensitivity, specificity = truth(design, weights, level, cut, adjusted)
+        sensitivity, specificity = _rates(design, weights, level - cut, adjusted)
         true = balanced = ((sensitivity + specificity) / 2).mean(-1)
         if not way.balanced:
             true = (design.patients * sensitivity + (1 - design.patients) * specificity).mean(-1)
-    return Result(
-        reported=highest,
-        true=true,
-        balanced=balanced,
-        output=output,
-        y=np.broadcast_to(ready.y, output.shape),
-        cut=cut,
-        counts=counts,
-        fold_scores=np.array(fold_scores).T.reshape(design.studies, -1),
-        first=first_here if first is None else first,
-    )
+    y, fold_scores = np.broadcast_to(ready.y, output.shape), np.array(fold_scores).T
+    first = first_here if first is None else first
+    fold_scores = fold_scores.reshape(design.studies, -1)
+    return Result(highest, true, balanced, output, y, cut, counts, fold_scores, first)
 
 
-def carry_out(
-    design: Design, active: Iterable[str], *, repetitions: int = 0, truth: Callable | None = ...
-) -> Result:
-    """Run the study of a paper with these flaws.
-
-    `repetitions` more deals of the folds serve its error bar. With `truth` None nobody new is recruited to find
-    the true score, which takes as long as the rest of a simple study.
-    """
-    truth = sampled_truth if truth is ... else truth
+def carry_out(design: Design, active: Iterable[str], **more) -> Result:
+    """Run the study of a paper with these flaws; `more` goes to `carry_out_stack`."""
     with one_thread():
-        found = vars(carry_out_stack(design, active, repetitions=repetitions, truth=truth))
+        found = vars(carry_out_stack(design, active, **more))
     counts = dict(found.pop("counts"))
     here, rows = counts.pop("present")[0], counts.pop("rows").of_study()
     counts = {name: int(np.ravel(number)[0]) for name, number in counts.items()}
@@ -530,62 +550,3 @@ def _threads() -> ThreadpoolController:
 def one_thread():
     """The matrices are small: a second thread would only get in the way."""
     return _threads().limit(limits=1)
-
-
-# The truth
-
-
-def sampled_truth(
-    design: Design, weights: np.ndarray, level: np.ndarray, cut: np.ndarray, adjusted: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Sensitivity and specificity in many people at new sites, one scan of each, before anybody is diagnosed.
-
-    Every new site has the study's share of patients. Where the study centred its sites, a new site is
-    centred by its own mean. A consequence of the diagnosis is not there yet: it looks as in controls.
-
-    Parameters
-    ----------
-    design : Design
-        Of a single study.
-    weights : numpy.ndarray, shape (1, columns)
-    level, cut : numpy.ndarray, shape (1,)
-        Output at 0, and the cut-off.
-    adjusted : bool
-
-    Returns
-    -------
-    tuple of numpy.ndarray, shape (1, NEW_SITES)
-    """
-    rng = stream(design.seed, "new")
-    y = np.arange(NEW_PER_SITE) < design.patients * NEW_PER_SITE
-    [[*of_dose]], [weights], rates = weights[:, FEATURES:], weights[:, :FEATURES], []
-    for _ in range(NEW_SITES):
-        # The model is linear: what people, disease and scanner add to its output are added up.
-        output = rng.standard_normal((NEW_PER_SITE, FEATURES)) @ weights + y * (
-            directions(design)[0] @ weights
-        )
-        output += SITE_OFFSET * rng.standard_normal(FEATURES) @ weights
-        dose = rng.standard_normal(NEW_PER_SITE)
-        output -= adjusted * output.mean()
-        output += (dose[:, None] * np.array(of_dose)).sum(1) + level
-        rates.append([np.mean(output[y] > cut), np.mean(output[~y] <= cut)])
-    sensitivity, specificity = np.array(rates).T[:, None]
-    return sensitivity, specificity
-
-
-def exact_truth(
-    design: Design, weights: np.ndarray, level: np.ndarray, cut: np.ndarray, adjusted: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """As `sampled_truth`, for a stack, and in endless people at each new site: there outputs are normal."""
-    weights, of_dose = weights[:, :FEATURES].astype(float), weights[:, FEATURES:].astype(float)
-    distance = (directions(design) * weights).sum(-1)[:, None]
-    squares = np.square(weights).sum(-1)[:, None]
-    low = (level - cut)[:, None]
-    if adjusted:
-        # By the mean of people of whom each is one.
-        low, spread = low - design.patients * distance, 1 - 1 / NEW_PER_SITE
-    else:
-        sites = stream(design.seed, "new").standard_normal((design.studies, NEW_SITES))
-        low, spread = low + SITE_OFFSET * np.sqrt(squares) * sites, 1
-    sd = np.sqrt(spread * squares + np.square(of_dose).sum(-1)[:, None])
-    return ndtr((low + distance) / sd), ndtr(-low / sd)

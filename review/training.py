@@ -1,4 +1,4 @@
-"""What every set of training scans teaches, for stacks of studies: ridge regression with all its steps inside."""
+"""What every set of training scans teaches, for stacks of studies: ridge regression, all steps inside."""
 
 import numpy as np
 from scipy.linalg import lapack
@@ -43,13 +43,10 @@ class Training:
     y, fold : numpy.ndarray of int, shape (studies or 1, scans)
         A fold of -1 means that the scan is not in the study.
     site : numpy.ndarray of int, shape (scans,)
-    folds : int
     centred : int
         So many of the columns, the first ones, have each site's mean subtracted.
-    weighted : bool
-        Both groups count the same.
-    whole : bool
-        The last set are all scans.
+    weighted, whole : bool
+        Both groups count the same; the last set are all scans.
 
     Attributes
     ----------
@@ -163,7 +160,7 @@ class Training:
         ]
 
     def outputs(self, weights: np.ndarray) -> np.ndarray:
-        """What models say of the scans in their test folds: shape (studies, scans), NaN where there is none."""
+        """What models say of the scans in their test folds, shape (studies, scans); NaN: in none."""
         folds, weights = self._folds, weights[:, : self._folds]
         studies, p = len(weights), weights.shape[-1]
         # As if means and centre were subtracted first.

@@ -7,16 +7,7 @@ from review.flaws import FLAWS
 
 @dataclass(frozen=True)
 class Review:
-    """A review beside the truth.
-
-    Attributes
-    ----------
-    study : review.paper.Study
-    ticked : tuple of str
-        Names of flaws.
-    score : float or None
-        What the reviewer expects at new sites.
-    """
+    """A review beside the truth: of a `review.paper.Study`, the names of flaws, and a score at new sites."""
 
     study: object
     ticked: tuple[str, ...]
@@ -34,9 +25,8 @@ class Review:
     def true_as_well(self) -> dict[str, str]:
         """Remarks that are true because of a flaw with another name, and the name of that flaw."""
         causes = {other: name for name in self.study.planted for other in FLAWS[name].implies}
-        return {
-            name: causes[name] for name in self.ticked if name in causes and name not in self.study.planted
-        }
+        more = [name for name in self.ticked if name in causes and name not in self.study.planted]
+        return {name: causes[name] for name in more}
 
     @property
     def accused(self) -> tuple[str, ...]:
@@ -50,25 +40,21 @@ class Review:
         study, result = self.study, self.study.result
         reported, true = round(result.reported, 2), round(result.true, 2)
         measure, metric = ("an accuracy of ", "a balanced accuracy of ") if study.by_accuracy else ("", "")
-        said = [
-            f"The study reports {measure}{reported:.2f}; the truth is {true:.2f}; "
-            f"optimism {reported - true:+.2f}."
-        ]
+        said = [f"The study reports {measure}{reported:.2f}; the truth is {true:.2f};"]
+        said.append(f"optimism {reported - true:+.2f}.")
         if study.by_accuracy:
             said.append(f"(The balanced accuracy is {result.balanced:.2f} in truth; guessing gets 0.50.)")
         if self.score is not None:
-            said.append(
-                f"You said {self.score:.2f}, which is {abs(round(self.score, 2) - true):.2f} from it."
-            )
+            off = abs(round(self.score, 2) - true)
+            said.append(f"You said {self.score:.2f}, which is {off:.2f} from it.")
         said.append(f"Done right, the same study would report {metric}{study.done_right.reported:.2f}.")
         number = len(study.planted)
         if number:
             flaws = f"{number} planted {'flaw' if number == 1 else 'flaws'}"
-            said.append(
-                f"You found {len(self.found)} of {flaws} and accused the study wrongly of {len(self.accused)}."
-            )
+            said.append(f"You found {len(self.found)} of {flaws} and")
         else:
-            said.append(f"No flaw was planted. You accused the study wrongly of {len(self.accused)}.")
+            said.append("No flaw was planted. You")
+        said.append(f"accused the study wrongly of {len(self.accused)}.")
         if more := len(self.true_as_well):
             said.append(f"{more} more {'remark is' if more == 1 else 'remarks are'} true as well.")
         return " ".join(said)
@@ -76,11 +62,8 @@ class Review:
     @property
     def rows(self) -> list[tuple[str, str, str, str]]:
         """Of every flaw that was planted or ticked: title, whether it is there, the review, what it does."""
-        return [
-            (flaw.title, *self._row(name, flaw))
-            for name, flaw in FLAWS.items()
-            if name in {*self.study.planted, *self.ticked}
-        ]
+        here = {*self.study.planted, *self.ticked}
+        return [(flaw.title, *self._row(name, flaw)) for name, flaw in FLAWS.items() if name in here]
 
     def _row(self, name, flaw):
         study = self.study
@@ -89,11 +72,8 @@ class Review:
             effect = flaw.effect.format(**study.facts, share=share)
             return "yes", "found" if name in self.ticked else "missed", f"{effect}. {flaw.why}"
         if name in self.true_as_well:
-            return (
-                "yes",
-                "true as well",
-                f"follows from another flaw: {FLAWS[self.true_as_well[name]].accusation}",
-            )
+            cause = FLAWS[self.true_as_well[name]]
+            return "yes", "true as well", f"follows from another flaw: {cause.accusation}"
         said = study.says(name)
         why = f"the paper says: {said}" if said else "the numbers of the paper do not show it"
         return "no", "accused wrongly", why
