@@ -1,6 +1,7 @@
 """Lesson 05: what cross-validation says when it is done wrongly, and how uncertain it is when done right."""
 
 import functools
+import itertools
 from math import lcm
 from types import SimpleNamespace
 
@@ -30,8 +31,10 @@ from utils.simulation import (
     simulation,
 )
 
-SD = "standard deviations"
-INTRACLASS = "Reliability of the scans (intraclass correlation)"
+EFFECT = functools.partial(Number, label="True effect", unit="standard deviations")
+RELIABILITY = functools.partial(Share, 0.9, label="Reliability of the scans (intraclass correlation)")
+PAIRS = ("twice the number of folds", lambda p: 2 * p.n_folds)  # each fold with as many patients as controls
+TENTHS = np.arange(11) / 10
 
 
 @simulation(block=10, draw=ridges)
@@ -40,8 +43,8 @@ class selection_outside_folds:
 
     Two classes of equal size, independent normal features of unit variance. The best features are chosen by
     their correlation with the label. Draws: accuracies "reported" (chosen once, from all scans), "honest"
-    (chosen anew from the training scans of every fold), "true" (of the whole procedure, fitted to all scans, on
-    new subjects; it varies around the study's own true score by binomial noise).
+    (chosen anew from the training scans of every fold), "true" (of the whole procedure, fitted to all scans,
+    on new subjects; it varies around the study's own true score by binomial noise).
 
     Hastie, Tibshirani, Friedman (2009), The Elements of Statistical Learning, 2nd edition, section 7.10.2: 50
     scans, 5000 features of pure noise, the best 100, nearest neighbour: error 3 %. Ambroise and McLachlan
@@ -51,15 +54,9 @@ class selection_outside_folds:
     n_scans = Whole(50, 4, of=2, label="Scans", at=range(20, 81, 10))
     n_features = Whole(1000, 1, label="Features measured", at=[10, 30, 100, 300, 1000])
     n_selected = Whole(
-        20, 1, ("the number of features", lambda p: p.n_features), label="Features kept", at=[5, 10, 20, 50]
+        20, 1, ("their number", lambda p: p.n_features), label="Features kept", at=[5, 10, 20, 50]
     )
-    effect = Number(
-        0.0,
-        label="True effect in ten of the features",
-        unit=SD,
-        doc="Cohen's d in each of the informative features.",
-        at=np.arange(11) / 10,
-    )
+    effect = EFFECT(0.0, label="True effect in ten of the features", doc="Cohen's d in each.", at=TENTHS)
     n_informative = Whole(10, 0)
     rule = Among("nearest neighbour", "nearest centroid", label="Classifier")
     signed = Flag(doc="Rank by the signed correlation, as the published experiment does, not by its size.")
@@ -103,7 +100,7 @@ class selection_outside_folds:
 
         # The first set of rows is all scans, the others are the training scans of every fold.
         rows = np.vstack([np.ones((1, p.n_scans), bool), folds != np.arange(p.n_folds)[:, None]])
-        chosen = batched.select_by_correlation(s.X, s.y, p.n_selected, signed=p.signed, rows=rows)
+        chosen = np.sort(batched.select_by_correlation(s.X, s.y, p.n_selected, signed=p.signed, rows=rows))
         # Study by study, because the scans of one study stay in the processor's cache.
         kept = np.stack([X[:, columns] for X, columns in zip(s.X, chosen, strict=True)]).swapaxes(1, 2)
         best, inside = kept[:, 0], kept[:, 1:]
@@ -128,8 +125,9 @@ class selection_outside_folds:
 class repeated_scans:
     """Several scans (or slices) of every subject, dealt into folds one by one or subject by subject.
 
-    Every feature has variance 1: the share `reliability` differs between subjects and stays the same from scan
-    to scan, the rest is new in every scan. Half of the subjects are patients. Draws: accuracies "reported"
+    Every feature has variance 1: the share `reliability` differs between subjects and stays the same from
+    scan to scan, the rest is new in every scan. Half of the subjects are patients; the effect is the
+    Mahalanobis distance of the groups, in standard deviations of a single scan. Draws: accuracies "reported"
     (folds by scan), "honest" (folds by subject), "true" (new subjects, one scan each).
 
     Yagis and others (2021), Scientific Reports 11:22544, doi:10.1038/s41598-021-01681-w.
@@ -137,14 +135,8 @@ class repeated_scans:
 
     n_subjects = Whole(40, 4, of=2, label="Subjects", at=range(10, 41, 10))
     scans_per_subject = Whole(3, 1, label="Scans of each subject", at=range(1, 6))
-    reliability = Share(0.9, label=INTRACLASS, at=np.arange(11) / 10)
-    effect = Number(
-        0.0,
-        label="True difference between the groups",
-        unit=SD,
-        doc="Mahalanobis distance of the groups, in standard deviations of a single scan.",
-        at=np.arange(0, 3.1, 0.5),
-    )
+    reliability = RELIABILITY(at=TENTHS)
+    effect = EFFECT(0.0, label="True difference between the groups", at=np.arange(0, 3.1, 0.5))
     n_features = Whole(50, 1)
     rule = Among("nearest neighbour", "linear", label="Classifier", doc="linear: RidgeClassifier")
     n_folds = Whole(5, 2, ("half the number of subjects", lambda p: p.n_subjects // 2))
@@ -238,11 +230,11 @@ class best_of_many:
     """Try many analyses, seeds or coin tosses, and report the score of the best one.
 
     The classifier is the nearest centroid. "analyses": every analysis (preprocessing, atlas, hyperparameters)
-    gives features of its own; each is cross-validated. "seeds": one analysis, many random splits that hold out
-    a quarter of the scans. "coin tosses": every analysis guesses. Draws: accuracies "reported" (the best),
-    "honest" (analyses: nested cross-validation; seeds: the mean over all seeds; coin tosses: one toss chosen
-    beforehand), "true" (the chosen rule on new subjects, exact), and "sd", the standard deviation over what
-    was tried.
+    gives features of its own; each is cross-validated. "seeds": one analysis, many random splits that hold
+    out a quarter of the scans. "coin tosses": every analysis guesses. Draws: accuracies "reported" (the
+    best), "honest" (analyses: nested cross-validation; seeds: the mean over all seeds; coin tosses: one toss
+    chosen beforehand), "true" (the chosen rule on new subjects, exact), and "sd", the standard deviation over
+    what was tried.
 
     Cawley and Talbot (2010), Journal of Machine Learning Research 11:2079.
     """
@@ -250,27 +242,9 @@ class best_of_many:
     varied = Among("analyses", "seeds", "coin tosses", label="What is tried")
     n_tried = Whole(20, 1, label="How many are tried", at=[1, 2, 5, 10, 20, 50])
     n_folds = Whole(5, 3)
-    n_scans = Whole(
-        100,
-        2,
-        of=("twice the number of folds", lambda p: 2 * p.n_folds),
-        label="Scans",
-        doc="So every fold holds as many patients as controls.",
-        at=[20, 40, 60, 100, 200],
-    )
-    effect = Number(
-        0.0,
-        label="True effect",
-        unit=SD,
-        doc="In one feature of every analysis; coin tosses know none.",
-        at=np.arange(0, 1.6, 0.25),
-    )
-    likeness = Share(
-        0.0,
-        label="How alike the analyses are (correlation)",
-        doc="Of the features of any two analyses.",
-        at=np.arange(10) / 10,
-    )
+    n_scans = Whole(100, 2, of=PAIRS, label="Scans", at=[20, 40, 60, 100, 200])
+    effect = EFFECT(0.0, doc="In one feature of every analysis.", at=np.arange(0, 1.6, 0.25))
+    likeness = Share(0.0, label="How alike the analyses are (correlation)", at=TENTHS[:-1])
     n_features = Whole(5, 1, doc="Features of each analysis.")
 
     def recruit(p, rng, repeats):
@@ -317,8 +291,7 @@ class best_of_many:
 
     def analyse(p, s):
         if p.varied == "coin tosses":
-            half = np.full(len(s.scores), 0.5)
-            best, honest, true, scores = s.scores.max(axis=1), s.scores[:, 0], half, s.scores
+            scores, honest, true = s.scores, s.scores[:, 0], np.full(len(s.scores), 0.5)
         else:
             if p.varied == "seeds":
                 weights, intercepts, right = _scored_splits(s.X, s.y, s.held_out)
@@ -326,10 +299,9 @@ class best_of_many:
                 honest = scores.mean(axis=1)
             else:
                 scores, honest, weights, intercepts = _nested_choice(p, s)
-            chosen = (np.arange(len(s.X)), scores.argmax(axis=1))
-            best = scores[chosen]
-            true = batched.accuracy_on_new_subjects(weights[chosen], intercepts[chosen], s.means)
-        return {"reported": best, "honest": honest, "sd": scores.std(axis=1), "true": true}
+            best = (np.arange(len(s.X)), scores.argmax(axis=1))
+            true = batched.accuracy_on_new_subjects(weights[best], intercepts[best], s.means)
+        return {"reported": scores.max(axis=1), "honest": honest, "true": true, "sd": scores.std(axis=1)}
 
     def read(p, draws):
         return (
@@ -339,7 +311,7 @@ class best_of_many:
 
 
 def _nested_choice(p, s):
-    """Scores of all analyses, the nested score of the choice among them, and the rules fitted to all scans."""
+    """Scores of all analyses, the nested score of the choice among them, and the rules of all scans."""
     per_fold = p.n_scans // p.n_folds
     X = s.X.reshape(*s.X.shape[:2], p.n_folds, per_fold, p.n_features)
     y = s.y[:per_fold]  # the same in every fold
@@ -384,7 +356,7 @@ class tuned_kernel_ridge:
     """
 
     n_folds = Whole(5, 2)
-    n_scans = Whole(40, ("twice the number of folds", lambda p: 2 * p.n_folds), of=2)
+    n_scans = Whole(40, PAIRS, of=2)
     n_features = Whole(10, 1)
 
     def recruit(p, rng, repeats):
@@ -396,11 +368,8 @@ class tuned_kernel_ridge:
 
     def one(p, study):
         X, y, folds = study.X, study.targets, study.folds
-        models = [
-            KernelRidge(kernel="rbf", gamma=width / p.n_features, alpha=penalty)
-            for width in WIDTHS
-            for penalty in PENALTIES
-        ]
+        grid = itertools.product(WIDTHS / p.n_features, PENALTIES)
+        models = [KernelRidge(kernel="rbf", gamma=width, alpha=penalty) for width, penalty in grid]
 
         def accuracies(X, y, folds):
             """Of all models, cross-validated."""
@@ -463,14 +432,8 @@ def _error_axes():
     shape = {"facecolor": colour, "alpha": 0.45, "edgecolor": colour, "linewidth": 1.5}
     parts = SimpleNamespace(ridge=axes.fill([0, 1, 1], [1, 1, 1], **shape)[0], brackets=[], texts=[])
     for height, name in ((0.72, "true"), (0.22, "reported")):
-        style = {
-            "color": COLOURS[name],
-            "linewidth": 4,
-            "marker": "|",
-            "markersize": 16,
-            "markeredgewidth": 3,
-        }
-        parts.brackets += axes.plot([0, 0], [height, height], **style)
+        style = {"linewidth": 4, "marker": "|", "markersize": 16, "markeredgewidth": 3}
+        parts.brackets += axes.plot([0, 0], [height, height], color=COLOURS[name], **style)
         text = {"fontsize": TEXT, "fontweight": "bold", "va": "center", "bbox": LABEL}
         parts.texts.append(axes.text(0, height, "", color=COLOURS[name], **text))
     hand_over(figure, parts, [parts.ridge, *parts.brackets, *parts.texts])
@@ -486,9 +449,8 @@ def errors_of_cross_validation(outcome, figure=None):
     half = np.median(outcome.draws["claimed"])
     low, high = np.quantile(error, [0.05, 0.95])
     found = ((low, high, f"{low:+.2f} to {high:+.2f}"), (-half, half, f"±{half:.2f}"))
-    for (low, high, words), bracket, text in zip(
-        found, figure.parts.brackets, figure.parts.texts, strict=True
-    ):
+    rows = zip(found, figure.parts.brackets, figure.parts.texts, strict=True)
+    for (low, high, words), bracket, text in rows:
         bracket.set_xdata([low, high])
         text.set_x(min(high, 0.16) + 0.02)
         text.set_text(words)
@@ -496,45 +458,27 @@ def errors_of_cross_validation(outcome, figure=None):
 
 
 SCHEMES = {"leave-one-out": None, "10-fold": 10, "5-fold": 5, "2-fold": 2, "50 random splits": None}
+OTHERS = [name for name in SCHEMES if name != "5-fold"]
+BALANCED = ("2 and of the number of folds", lambda p: lcm(2, SCHEMES[p.scheme] or 1))
 
 
 @simulation(block=10, draw=errors_of_cross_validation)
 class cross_validation_error:
     """How far the cross-validated accuracy of one study lies from the truth of its own model.
 
-    Two normal classes of equal size and a linear rule: RidgeClassifier, that is ridge regression on the labels.
-    It treats all directions alike, so it does not matter how the effect is spread over the features. Draws:
-    "reported" (cross-validated accuracy), "true" (the rule fitted to all scans, on new subjects, exact),
-    "claimed" (half width of the usual 90 % interval: 1.645 standard errors of the mean over the folds or
-    splits; with leave-one-out, over the scans).
+    Two normal classes of equal size and a linear rule: RidgeClassifier, that is ridge regression on the
+    labels. It treats all directions alike, so it does not matter how the effect is spread over the features.
+    Draws: "reported" (cross-validated accuracy), "true" (the rule fitted to all scans, on new subjects,
+    exact), "claimed" (half width of the usual 90 % interval: 1.645 standard errors of the mean over the folds
+    or splits; with leave-one-out, over the scans).
 
     Varoquaux (2018), NeuroImage 180:68, doi:10.1016/j.neuroimage.2017.06.061: 300 features, effect 2.31,
     LinearSVC (``ridge=0.5, penalise_intercept=True``, see `utils.batched.hat_matrix`).
     """
 
-    scheme = Among(
-        "5-fold",
-        *(name for name in SCHEMES if name != "5-fold"),
-        label="Scheme",
-        doc="Random splits hold out 20 %.",
-        at=list(SCHEMES),
-        start="50 random splits",
-    )
-    n_scans = Whole(
-        100,
-        10,
-        of=("2 and of the number of folds", lambda p: lcm(2, SCHEMES[p.scheme] or 1)),
-        label="Scans",
-        at=[20, 40, 60, 100, 200, 500],
-    )
-    effect = Number(
-        1.35,
-        label="True effect",
-        unit=SD,
-        doc="Mahalanobis distance of the classes.",
-        at=np.arange(0, 3.1, 0.25),
-        start=1.25,
-    )
+    scheme = Among("5-fold", *OTHERS, label="Scheme", at=list(SCHEMES), start="50 random splits")
+    n_scans = Whole(100, 10, of=BALANCED, label="Scans", at=[20, 40, 60, 100, 200, 500])
+    effect = EFFECT(1.35, doc="Mahalanobis distance.", at=np.arange(0, 3.1, 0.25), start=1.25)
     n_features = Whole(10, 1, label="Features", at=[2, 5, 10, 20])
     ridge = Number(1.0, 0, open="low", doc="Penalty.")
     penalise_intercept = Flag(doc="As in LinearSVC.")
@@ -590,12 +534,11 @@ class cross_validation_error:
         )
 
 
-ALARMS = functools.partial(
-    bars,
-    label="Studies with a false alarm",
-    mark="promised: 5 %",
-    said="really {:.0f} %",
-    colour="reported",
+PROMISED = {"mark": "promised: 5 %", "said": "really {:.0f} %", "colour": "reported"}
+ALARMS = functools.partial(bars, label="Studies with a false alarm", **PROMISED)
+TEST_SHARES = (
+    ("half a scan", lambda p: 0.5 / p.n_scans),
+    ("what leaves both groups to train on", lambda p: 0.5 if p.n_scans >= 40 else 0.5 - 1 / p.n_scans),
 )
 
 
@@ -610,20 +553,13 @@ class two_equal_learners:
     Each model (nearest centroid) has features of its own, drawn alike, so neither is better. Draws: "plain
     t-test" and "corrected t-test", two-sided p-values.
 
-    Nadeau and Bengio (2003), Machine Learning 52:239: the variance of the mean over J splits is the variance of
-    the differences times 1/J + n_test/n_train, instead of times 1/J.
+    Nadeau and Bengio (2003), Machine Learning 52:239: the variance of the mean over J splits is the variance
+    of the differences times 1/J + n_test/n_train, instead of times 1/J.
     """
 
     n_splits = Whole(15, 2, label="Random splits", at=[5, 10, 15, 30, 50, 100])
     n_scans = Whole(100, 10, of=2, label="Scans", at=[40, 60, 100, 200])
-    test_share = Number(
-        0.1,
-        ("half a scan", lambda p: 0.5 / p.n_scans),
-        ("what leaves both groups to train on", lambda p: 0.5 if p.n_scans >= 40 else 0.5 - 1 / p.n_scans),
-        open="low",
-        label="Share held out",
-        at=[0.1, 0.2, 0.3, 0.5],
-    )
+    test_share = Number(0.1, *TEST_SHARES, open="low", label="Share held out", at=[0.1, 0.2, 0.3, 0.5])
     effect = Number(1.0, doc="Cohen's d in one feature of each model.")
     n_features = Whole(5, 1, doc="Features of each model.")
 
@@ -653,8 +589,7 @@ class two_equal_learners:
         difference = (b - a) / s.n_test
         mean, variance = difference.mean(axis=1), difference.var(axis=1, ddof=1)
         scattered = np.ptp(difference, axis=1) > 0  # the variance of equal numbers may be 0 but for rounding
-        found = {}
-        overlap = s.n_test / (p.n_scans - s.n_test)
+        found, overlap = {}, s.n_test / (p.n_scans - s.n_test)
         for name, more in (("plain t-test", 0), ("corrected t-test", overlap)):
             error = np.sqrt((1 / p.n_splits + more) * variance)
             t = np.divide(mean, error, out=np.where(mean == 0, 0, np.inf), where=scattered)
@@ -677,36 +612,19 @@ def p_value(observed, permuted):
 class permutation_tests:
     """Four ways to a p-value for a cross-validated accuracy, on data in which there is nothing to find.
 
-    Folds hold whole subjects and are stratified; the classifier is least squares on the labels. Draws: p-values
-    "binomial test" (every scan taken for an independent coin toss), "shuffling scans" (labels permuted between
-    scans, folds fixed), "shuffling subjects, folds kept" and "shuffling subjects, folds drawn anew". With one
-    scan per subject, the second and the third are the same test with other random numbers.
+    Folds hold whole subjects and are stratified; the classifier is RidgeClassifier. Draws: p-values
+    "binomial test" (every scan taken for an independent coin toss), "shuffling scans" (labels permuted
+    between scans, folds fixed), "shuffling subjects, folds kept" and "shuffling subjects, folds drawn anew".
+    With one scan per subject, the second and the third are the same test with other random numbers.
 
     Noirhomme and others (2014), NeuroImage: Clinical 4:687, doi:10.1016/j.nicl.2014.04.004.
     """
 
     n_folds = Whole(5, 2)
-    n_subjects = Whole(
-        40,
-        6,
-        of=("twice the number of folds", lambda p: 2 * p.n_folds),
-        label="Subjects",
-        doc="So every fold holds as many patients as controls.",
-        at=[20, 30, 40],
-    )
+    n_subjects = Whole(40, 4, of=PAIRS, label="Subjects", at=[20, 30, 40])
     scans_per_subject = Whole(1, 1, label="Scans of each subject", at=range(1, 4))
-    n_features = Whole(
-        10,
-        1,
-        (
-            "two less than the scans a fold is trained on",
-            lambda p: p.n_subjects * p.scans_per_subject * (p.n_folds - 1) // p.n_folds - 2,
-        ),
-        label="Features",
-        at=[2, 5, 10],
-        start=2,
-    )
-    reliability = Share(0.9, label=INTRACLASS, at=np.arange(1, 11) / 10)
+    n_features = Whole(10, 1, label="Features", at=[2, 5, 10], start=2)
+    reliability = RELIABILITY(at=TENTHS[1:])
     n_permutations = Whole(19, 19, doc="So that p can reach 1/20.")
 
     def recruit(p, rng, repeats):
@@ -731,7 +649,7 @@ class permutation_tests:
         )
 
     def one(p, study):
-        model, n = RidgeClassifier(alpha=1e-6), len(study.y)
+        model, n = RidgeClassifier(), len(study.y)
 
         def accuracy(y, folds):
             return cross_val_score(model, study.X, y, cv=PredefinedSplit(folds)).mean()
@@ -748,7 +666,7 @@ class permutation_tests:
     def analyse(p, s):
         n, repeats = len(s.y), len(s.X)
         tests = np.arange(n).reshape(p.n_folds, -1)
-        H = batched.hat_matrix(s.X, ridge=1e-6)
+        H = batched.hat_matrix(s.X, ridge=1.0)
         # Matrices that turn labels into held-out scores, whatever the labels are.
         inside = np.eye(tests.shape[1]) - H[:, tests[:, :, None], tests[:, None, :]]
         residual = (np.eye(n) - H)[:, tests]
