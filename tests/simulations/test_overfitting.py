@@ -1,10 +1,10 @@
-"""What lesson 02 says about its panels ("what you will have found") holds at the positions of their sliders."""
+"""What lesson 02 says about its panels, and the numbers that stand in its text alone."""
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, special, stats
 
-from utils.experiments import (
+from simulations.overfitting import (
     REGIONS,
     complexity_of_the_model,
     learning_curve_of_lda,
@@ -53,7 +53,9 @@ def test_cross_validation_follows_except_about_the_dip_and_its_band_is_wide():
     assert off[30] < -0.03 and off[40] > 0.03  # its own dip comes earlier
     low, high = np.quantile(outcome.draws["reported"][:, counts.index(5)], [0.05, 0.95])
     assert found["true"][counts.index(5)] == pytest.approx(0.74, abs=0.01)
-    assert low == pytest.approx(0.60, abs=0.026) and high == pytest.approx(0.85, abs=0.026)  # in steps of 1/40
+    assert low == pytest.approx(0.60, abs=0.026) and high == pytest.approx(
+        0.85, abs=0.026
+    )  # in steps of 1/40
 
 
 @pytest.mark.parametrize("n_features", [2, 5, 10, 15])
@@ -66,8 +68,10 @@ def test_circles_lie_on_the_line(n_features, rule):
 
 
 def test_the_simpler_rule_wins_with_few_scans_only():
-    lda, simple = (means(learning_curve_of_lda(n_features=15, rule=rule, repeats=200))
-                   for rule in ("LDA", "nearest centroid"))
+    lda, simple = (
+        means(learning_curve_of_lda(n_features=15, rule=rule, repeats=200))
+        for rule in ("LDA", "nearest centroid")
+    )
     assert lda["training"][0] > 0.97 and lda["true"][0] < 0.62
     ahead = simple["true"] - lda["true"]
     assert ahead[0] > 0.07 and abs(ahead[-1]) < 0.004
@@ -85,7 +89,9 @@ def published_by_size(outcome):
 
 def test_the_smaller_a_published_study_the_better_its_score_if_the_effect_is_weak():
     for effect, n_features in ((0.56, 10), (0.28, 10), (0.56, 2)):
-        _, reported, true = published_by_size(publication_filter(effect=effect, n_features=n_features, repeats=1000))
+        _, reported, true = published_by_size(
+            publication_filter(effect=effect, n_features=n_features, repeats=1000)
+        )
         assert np.all(np.diff(reported) < 0.006) and reported[0] > reported[-1] + 0.015
         assert np.all(np.diff(true) > -0.005)
     share, reported, _ = published_by_size(publication_filter(effect=2, repeats=1000))
@@ -102,9 +108,13 @@ def test_a_strict_filter_passes_small_studies_with_ordinary_models():
 
 
 def test_regional_mri_what_each_control_does():
-    cortex, penalty, putamen = (means(regional_mri(repeats=100, **settings)) for settings in (
-        {}, {"ridge": 300.0}, {"regions": REGIONS[2]}))
-    assert cortex["true"][0] == pytest.approx(0.51, abs=0.01) and penalty["true"][0] == pytest.approx(0.53, abs=0.01)
+    cortex, penalty, putamen = (
+        means(regional_mri(repeats=100, **settings))
+        for settings in ({}, {"ridge": 300.0}, {"regions": REGIONS[2]})
+    )
+    assert cortex["true"][0] == pytest.approx(0.51, abs=0.01) and penalty["true"][0] == pytest.approx(
+        0.53, abs=0.01
+    )
     assert cortex["ceiling"][0] - cortex["true"][2] > 0.03 > 0.02 > cortex["ceiling"][0] - cortex["true"][3]
     assert cortex["reported"][3] == pytest.approx(cortex["ceiling"][0], abs=0.02)
     for size in range(3):
@@ -112,15 +122,51 @@ def test_regional_mri_what_each_control_does():
         assert putamen["ceiling"][0] < cortex["ceiling"][0] and short[0] < short[1] / 2
     reported = regional_mri(sizes=(40,), repeats=2000).draws["reported"]
     assert np.quantile(reported, 0.05) < 0.4 and 0.035 < np.mean(reported >= 0.7 - 1e-9) < 0.065
-    strong = [means(regional_mri(strength=3, ridge=ridge, repeats=60)) for ridge in (1e-3, 300.0)]
+    strong = [
+        means(regional_mri(strength=3, sizes=(40, 100), ridge=ridge, repeats=600)) for ridge in (1e-3, 300.0)
+    ]
     assert strong[0]["ceiling"][0] == pytest.approx(0.79, abs=0.006)
-    assert strong[0]["true"][1] == pytest.approx(0.69, abs=0.012)
-    assert strong[1]["true"][1] == pytest.approx(0.73, abs=0.012)
+    assert strong[0]["true"][1] == pytest.approx(0.68, abs=0.006)
+    assert strong[1]["true"][1] == pytest.approx(0.73, abs=0.006)
+
+
+def hanley_mcneil(auc, patients, controls):
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    variance = auc * (1 - auc) + (patients - 1) * (q1 - auc**2) + (controls - 1) * (q2 - auc**2)
+    return np.sqrt(variance / (patients * controls))
+
+
+def test_near_1_an_interval_of_the_auc_holds_its_promise_on_the_logit_scale_only():
+    n, auc = 20, 0.98
+    rng = np.random.default_rng(0)
+    controls, patients = rng.standard_normal((2, 4000, n, 1))
+    patients = patients + np.sqrt(2) * stats.norm.ppf(auc)
+    found = (patients > np.swapaxes(controls, 1, 2)).mean(axis=(1, 2))
+    found = found[found < 1]  # at 1 neither has a width; so both are judged where they have one
+    half = 1.96 * hanley_mcneil(found, n, n)
+    plain = np.mean(np.abs(found - auc) <= half)
+    logit = np.mean(np.abs(special.logit(found) - special.logit(auc)) <= half / (found * (1 - found)))
+    assert logit > 0.94 and plain < logit - 0.02
+    assert np.mean(found + half > 1) > 0.5
+
+
+def test_a_coins_labels_are_separated_as_often_as_cover_counted():
+    found = 0
+    for study in range(300):
+        rng = np.random.default_rng(study)
+        X, y = rng.normal(size=(40, 19)), rng.integers(0, 2, size=40)
+        rows = (2 * y - 1)[:, None] * np.column_stack([X, np.ones(40)])
+        found += optimize.linprog(np.zeros(20), -rows, -np.ones(40), bounds=(None, None)).status == 0
+    assert found / 300 == pytest.approx(stats.binom.cdf(19, 39, 0.5), abs=3 * 0.029)
 
 
 def test_numbers_that_stand_in_the_text_alone():
     d = np.sqrt(2) * stats.norm.ppf(0.61)
     assert d**2 / (d**2 + 4) == pytest.approx(0.04, abs=0.005)  # R2 of an AUC of .61, groups of equal size
     assert 1.96 * np.sqrt(0.84 * 0.16 / 400) == pytest.approx(0.04, abs=0.005)  # question 1
+    # McNemar's test, exact: 5 % of 400 are 20 people, whoever else the models disagree about.
+    assert stats.binomtest(30, 40).pvalue == pytest.approx(0.002, abs=0.0005)
+    assert stats.binomtest(65, 110).pvalue == pytest.approx(0.07, abs=0.005)
+    assert 30 - 10 == 65 - 45 == round(0.05 * 400)
     t = stats.t.isf(0.025, 23)
     assert t / np.sqrt(23 + t**2) == pytest.approx(0.40, abs=0.005)  # significant with 25 subjects
