@@ -1,4 +1,4 @@
-"""How often `utils.audit` is wrong: `make audit-rates`.
+"""How often `audit` is wrong: `make audit-rates`.
 
     python tools/audit_rates.py [--cohorts 200] [--kinds binary regression classes]
 
@@ -15,10 +15,16 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from utils.audit import CHECKS, audit
+from audit import CHECKS, audit
 
-ROLES = {"label": "diagnosis", "subject": "person", "site": "scanner", "session": "date", "second_rater": "reader_2",
-         "demographics": ["age", "sex"]}
+ROLES = {
+    "label": "diagnosis",
+    "subject": "person",
+    "site": "scanner",
+    "session": "date",
+    "second_rater": "reader_2",
+    "demographics": ["age", "sex"],
+}
 
 #: Flaw to the check that must find it.
 FLAWS = {
@@ -68,7 +74,11 @@ def cohort(seed, flaw=None, kind="binary", n=200, p=8):
         X[:, 0] = (2 * rng.integers(2, size=n) - 1) + 0.4 * X[:, 0]
         X[:, 1] = np.sign(X[:, 0]) * (1 - 2 * label) * 1.0 + 0.4 * X[:, 1]
     elif flaw != "no signal":
-        X += (0.5 if flaw == "100 features, predictions too extreme" else 0.85) * (label[:, None] - 0.5) * (-1.0) ** np.arange(p)
+        X += (
+            (0.5 if flaw == "100 features, predictions too extreme" else 0.85)
+            * (label[:, None] - 0.5)
+            * (-1.0) ** np.arange(p)
+        )
     if flaw == "150 features, 8 informative":
         X = np.column_stack([X, rng.standard_normal((n, 142))])
     if flaw == "100 features, predictions too extreme":
@@ -97,9 +107,15 @@ def cohort(seed, flaw=None, kind="binary", n=200, p=8):
         swap = rng.permutation(n)[: n // 10]
         label[swap] = 1 - label[swap]
     table = pd.DataFrame(X, columns=[f"feature_{j}" for j in range(X.shape[1])])
-    table = table.assign(person=[f"sub-{i:04d}" for i in range(n)], diagnosis=label, scanner=np.array(list("ABCD"))[site],
-                         date=(pd.Timestamp("2020-01-01") + pd.to_timedelta(date // 1, unit="D")).strftime("%Y-%m-%d"),
-                         reader_2=second, age=age, sex=rng.choice(["f", "m"], n))
+    table = table.assign(
+        person=[f"sub-{i:04d}" for i in range(n)],
+        diagnosis=label,
+        scanner=np.array(list("ABCD"))[site],
+        date=(pd.Timestamp("2020-01-01") + pd.to_timedelta(date // 1, unit="D")).strftime("%Y-%m-%d"),
+        reader_2=second,
+        age=age,
+        sex=rng.choice(["f", "m"], n),
+    )
     features = [c for c in table if c.startswith("feature")]
     if flaw == "a column counts the rows":
         table = table.sort_values("diagnosis", ignore_index=True).rename_axis("Unnamed: 0").reset_index()
@@ -111,11 +127,17 @@ def cohort(seed, flaw=None, kind="binary", n=200, p=8):
         table = table.iloc[np.r_[np.arange(n), np.arange(30)]].reset_index(drop=True)
         table.loc[n:, features] += rng.standard_normal((30, len(features)))
         if flaw == "ids contain dates":
-            table["person"] += "_2021-" + pd.Series(rng.integers(10, 13, len(table)).astype(str)) + "-" + pd.Series(
-                np.r_[np.full(n, 10), np.full(30, 25)].astype(str))
+            table["person"] += (
+                "_2021-"
+                + pd.Series(rng.integers(10, 13, len(table)).astype(str))
+                + "-"
+                + pd.Series(np.r_[np.full(n, 10), np.full(30, 25)].astype(str))
+            )
     if flaw == "3 rows per subject, and a model that remembers":
         table = table.iloc[np.repeat(np.arange(60), 3)].reset_index(drop=True)
-        table[features] = rng.standard_normal((60, p))[np.repeat(np.arange(60), 3)] + 0.2 * rng.standard_normal((180, p))
+        table[features] = rng.standard_normal((60, p))[
+            np.repeat(np.arange(60), 3)
+        ] + 0.2 * rng.standard_normal((180, p))
     return table
 
 
@@ -145,11 +167,16 @@ def main():
     asked = parser.parse_args()
     started, bad = time.monotonic(), False
     clean = {kind: false_alarms(asked.cohorts, kind) for kind in asked.kinds}
-    print(f"Clean cohorts with an alarm, of {asked.cohorts}\n\n| check | {' | '.join(clean)} |\n|---|{'---|' * len(clean)}")
+    print(
+        f"Clean cohorts with an alarm, of {asked.cohorts}\n\n| check | {' | '.join(clean)} |\n|---|{'---|' * len(clean)}"
+    )
     for name in CHECKS:
         print(f"| {name} | {' | '.join(f'{100 * rates[name]:.1f} %' for rates in clean.values())} |")
         bad |= any(rates[name] > 0.05 for rates in clean.values())
-    print(f"\nFlawed cohorts in which it is found, of {asked.cohorts}\n\n| flaw | check | found |\n|---|---|---|", flush=True)
+    print(
+        f"\nFlawed cohorts in which it is found, of {asked.cohorts}\n\n| flaw | check | found |\n|---|---|---|",
+        flush=True,
+    )
     for flaw, name in FLAWS.items():
         rate = found(asked.cohorts, flaw)
         print(f"| {flaw} | {name} | {100 * rate:.1f} % |", flush=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from live_lab import Browser, serve
 
-from utils.audit import audit
+from audit import audit
 from utils.data import load
 
 ROOT = Path(__file__).resolve().parent.parent

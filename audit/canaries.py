@@ -1,0 +1,426 @@
+"""Canaries: the learner's own evaluation, run on versions of the data whose truth is known."""
+
+import functools
+import inspect
+import re
+import warnings
+from collections.abc import Callable
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
+
+from audit.checks import finding
+from audit.pictures import COLOURS
+from audit.report import LEVELS, Report
+from audit.table import within
+from audit.words import AuditError, quoted
+
+ALPHA = 0.001  # of every canary, since several are asked
+LEAST = 0.04  # of the way from guessing to a perfect score: less is no leak worth a word
+SUBJECTS = 120  # of simulated data, and half of them where choices are to be found
+
+
+def canaries(
+    evaluate: Callable, X, y, groups, sites=None, *, repeats: int = 8, seed: int = 0, progress=None
+) -> Report:
+    """Run a learner's own evaluation on versions of their data whose truth is known.
+
+    Parameters
+    ----------
+    evaluate : callable
+        ``evaluate(X, y, groups) -> score``, a number that is larger for a better model.
+    X : array or DataFrame of shape (n, p)
+    y : array of shape (n,)
+        Classes or numbers.
+    groups : array of shape (n,)
+        Subjects.
+    sites : array of shape (n,), optional
+    repeats : int
+        Runs of each canary, at least 3; the one for choices has up to five times as many.
+    seed : int
+    progress : bool or callable, optional
+        Show a line per canary, or hand it to a function.
+
+    Returns
+    -------
+    Report
+        One finding per canary. "stop" names a leak, "open" says why a canary could not be run.
+
+    Notes
+    -----
+    The noise is simulated; the last canaries are the learner's own features with labels that mean nothing. What guessing
+    gets is asked of the function itself: on features that are all the same it shows what kind of score it has (an AUC, an
+    accuracy, an average precision, a loss ...), on coins that nobody can be recognised by, what it gets there. A canary
+    gives the alarm if its mean lies above guessing by a t-test at .001 and by 4 % of the way to a perfect score. A score
+    below guessing is none: scores of rows left out one by one, or pooled over folds, fall there where nothing can be
+    learnt. Not found: choices among settings that are scored by a loss or by R2 (there the best choice on noise is to learn
+    nothing), groups that an inner loop ignores, and leaks of less than 4 %. Copies of the data are passed.
+    """
+    data = _Data(evaluate, X, y, groups, sites, repeats, seed)
+    tell = progress if callable(progress) else _line if progress else lambda text: None
+    findings, notes, shown = [], [], []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tell("the real data")
+        score = _Score(data)
+        findings.append(score.nothing_to_learn())
+        shown.append(("your data", f"{score.real:.2f}", "", f"{score.guess(data.y):.2f}"))
+        kinds, few = data.kinds(), None
+        for number, (name, make) in enumerate(kinds, 1):
+            try:
+                tell(f"{number} of {len(kinds)}: {name}")
+                found, guess = score.runs(number, name, make)
+            except KeyboardInterrupt:
+                notes.append(f"Stopped by hand after {number - 1} of {len(kinds)} canaries.")
+                break
+            except Exception as error:  # whatever a learner's function raises is told
+                findings.append(
+                    finding(name, "open", f"Your function cannot be run on this canary ({_cause(error)}).")
+                )
+                continue
+            few = found if number == 1 else few
+            findings.append(
+                _judge(
+                    name,
+                    found,
+                    guess,
+                    score,
+                    few if name.endswith("features") or name.startswith("copied") else None,
+                )
+            )
+            shown.append(
+                (
+                    name,
+                    f"{found.mean():.2f}",
+                    f"{found.min():.2f} to {found.max():.2f}",
+                    f"{guess.mean():.2f}",
+                )
+            )
+        if data.rows_each == 1:
+            text = "One row per subject, so that nobody can stand on both sides of a split."
+            findings.append(finding("copied subjects", "fine", text))
+    if tell is _line:
+        tell("")
+    findings.sort(key=lambda one: list(LEVELS).index(one.level))
+    table = pd.DataFrame(
+        shown, columns=["version of the data", "mean score", "range of the runs", "guessing"]
+    )
+    return Report("Canaries", findings, table, pd.DataFrame(), notes)
+
+
+def _judge(name, found, guess, score, few):
+    """The finding for one canary: its runs against guessing."""
+    gap = found.mean() - guess.mean()
+    alarm = gap > LEAST * score.scale and _above(found, guess)
+    text = f"Mean score {found.mean():.2f} over {len(found)} runs; guessing {guess.mean():.2f}."
+    if not alarm and gap < -LEAST * score.scale:
+        text += " Below guessing, as scores that are pooled, or of rows left out one by one, are where nothing can be learnt."
+    one = finding(name, "fine" if not alarm else "warn" if name.endswith("sites") else "stop", text)
+    if alarm:
+        text = f"{text} {one.why}"
+        if (
+            few is not None
+            and few is not found
+            and few.mean() - guess.mean() > 0.02
+            and found.mean() - few.mean() < 0.05
+        ):
+            text += " The same leak as on few noise features: this one tells nothing new."
+        text = f"A leak: {text[0].lower()}{text[1:]}"
+    return finding(name, one.level, text, functools.partial(_draw, found, guess, score.real))
+
+
+def _above(found, guess) -> bool:
+    tiny = 1e-12 * np.arange(len(found))
+    if len(guess) == 1:
+        return stats.ttest_1samp(found + tiny, guess[0], alternative="greater").pvalue < ALPHA
+    return stats.ttest_ind(found + tiny, guess, equal_var=False, alternative="greater").pvalue < ALPHA
+
+
+class _Data:
+    """The learner's function and data, and what is simulated in their likeness."""
+
+    def __init__(self, evaluate, X, y, groups, sites, repeats, seed):
+        if not callable(evaluate):
+            raise AuditError(
+                "evaluate must be a function, evaluate(X, y, groups) -> score. Write its name without brackets."
+            )
+        try:
+            inspect.signature(evaluate).bind(X, y, groups)
+        except TypeError as error:
+            raise AuditError("evaluate must take three arguments: X, y and groups, in this order.") from error
+        except ValueError:
+            pass
+        if (
+            not isinstance(repeats, int | np.integer)
+            or repeats < 3
+            or not isinstance(seed, int | np.integer)
+            or seed < 0
+        ):
+            raise AuditError(
+                f"repeats is {quoted(repeats)} and seed {quoted(seed)}; they must be whole numbers, at least 3 and 0."
+            )
+        self.evaluate, self.repeats, self.seed = evaluate, int(repeats), int(seed)
+        self.frame = X if isinstance(X, pd.DataFrame) else None
+        self.X = X if self.frame is not None else np.asarray(X)
+        self.series = isinstance(y, pd.Series), isinstance(groups, pd.Series)
+        self.y, self.groups = np.asarray(y), np.asarray(groups)
+        self.subject = pd.factorize(self.groups)[0]
+        self.sites = None if sites is None else pd.factorize(np.asarray(sites))[0]
+        if not len(self.y) == len(self.subject) == len(self.X) or (
+            sites is not None and len(sites) != len(self.y)
+        ):
+            raise AuditError(
+                f"X has {len(self.X)} rows, y {len(self.y)}, groups {len(self.subject)}: they must agree (sites too)."
+            )
+        if self.X.ndim != 2 or pd.isna(self.y).any():
+            raise AuditError("X must have rows and columns, and y no missing values.")
+        self.values = np.unique(self.y)
+        if len(self.values) < 2 or self.subject.max() < 9:
+            raise AuditError("Canaries need labels that differ and at least 10 subjects.")
+        self.first, self.p = np.unique(self.subject, return_index=True)[1], self.X.shape[1]
+        self.numbers = self.y.dtype.kind in "fiu" and len(self.values) > 10
+        self.rows_each = np.bincount(self.subject).max()
+
+    def labels(self, k, shares=None):
+        """Labels for k simulated subjects: as many of each class, or the learner's own numbers."""
+        if self.numbers:
+            return np.quantile(self.y, (np.arange(k) + 0.5) / k)
+        if shares is None:
+            return self.values[np.arange(k) % len(self.values)]
+        return np.repeat(self.values, np.diff(np.round(np.r_[0, np.cumsum(shares)] * k).astype(int)))
+
+    def run(self, X, y, groups) -> float:
+        """The learner's score on copies of the data, in the types that they have given."""
+        if self.frame is not None and not isinstance(X, pd.DataFrame):
+            more = [f"noise_{j}" for j in range(X.shape[1] - self.p)]
+            X = pd.DataFrame(X, columns=[*self.frame.columns, *more])
+        y, groups = (pd.Series(v, X.index if self.frame is not None else None) if is_series else v.copy()
+                     for v, is_series in zip((y, groups), self.series, strict=True))  # fmt: skip
+        value = self.evaluate(X.copy(), y, groups)
+        value = float(np.squeeze(np.asarray(value, float)))
+        if not np.isfinite(value):
+            raise ValueError(f"it returned {value}{_why_nan(self.evaluate, X, y, groups)}")
+        return value
+
+    def exchanged(self, rng, strata=None):
+        """Every subject gets the label (or labels) of another, as many as it has rows."""
+        order, new = within(rng, strata, len(self.first)), np.empty_like(self.y)
+        for s in range(len(self.first)):
+            new[self.subject == s] = np.resize(self.y[self.subject == order[s]], np.sum(self.subject == s))
+        return new
+
+    def coin(self, rng):
+        """One coin per subject, as every feature; labels by lot."""
+        faces = np.repeat(rng.integers(2, size=(SUBJECTS, 1)), self.p, axis=1).astype(float)
+        return faces, rng.permutation(self.labels(SUBJECTS)), np.arange(SUBJECTS)
+
+    def coins(self, rng):
+        """The same for the learner's own subjects."""
+        faces = rng.integers(2, size=(len(self.first), 1))[self.subject]
+        return np.repeat(faces, self.p, axis=1).astype(float), self.exchanged(rng), self.groups
+
+    def noise(self, k, width, alike=False):
+        """Noise features; `alike`: correlated, some with most of the variance, so that settings of a model matter."""
+
+        def make(rng):
+            X = rng.standard_normal((k, width))
+            if alike:
+                X = (X / np.arange(1, width + 1)) @ np.linalg.qr(rng.standard_normal((width, width)))[0]
+            return X, rng.permutation(self.labels(k)), np.arange(k)
+
+        return make
+
+    def triplets(self, rng):
+        """Three rows for everybody, nearly alike."""
+        order = rng.permutation(np.repeat(np.arange(SUBJECTS), 3))
+        X = rng.standard_normal((SUBJECTS, self.p))[order] + 0.01 * rng.standard_normal((len(order), self.p))
+        return X, rng.permutation(self.labels(SUBJECTS))[order], order
+
+    def kinds(self):
+        """Name and maker of every canary."""
+        kinds = [
+            ("few noise features", self.noise(SUBJECTS, self.p)),
+            ("many noise features", self.noise(SUBJECTS // 2, max(self.p, 40), alike=True)),
+            ("very many noise features", self.noise(SUBJECTS, max(self.p, 1000))),
+        ]
+        if self.rows_each > 1:
+            kinds.append(("copied subjects", self.triplets))
+        kinds.append(
+            ("labels exchanged between subjects", lambda rng: (self.X, self.exchanged(rng), self.groups))
+        )
+        if self.sites is not None:
+            inside = self.sites[self.first]
+            kinds.append(
+                (
+                    "labels exchanged within sites",
+                    lambda rng: (self.X, self.exchanged(rng, inside), self.groups),
+                )
+            )
+        return kinds
+
+
+class _Score:
+    """What kind of score the learner's function has, and what guessing and knowing get with it."""
+
+    def __init__(self, data):
+        self.data = data
+        try:
+            self.real = data.run(data.X, data.y, data.groups)
+            self.coin = np.array([data.run(*data.coin(self._rng(99, i))) for i in range(2 * data.repeats)])
+        except Exception as error:
+            raise AuditError(f"evaluate could not be run: {_cause(error)}") from error
+        self.best, self.flat = self._probe(self._known), self._probe(self._flat)
+        k = len(data.values)
+        shares = [[0.25, 0.75], [0.75, 0.25]] if k == 2 else [np.r_[0.6, np.full(k - 1, 0.4 / (k - 1))]]
+        self.uneven = (
+            [] if data.numbers else [self._probe(functools.partial(self._flat, shares=s)) for s in shares]
+        )
+        self.kind = self._kind()
+        top = self.best if np.isfinite(self.best) else max(self.real, self.coin.mean())
+        self.scale = max(top - self.guess(None), 1e-9)
+        if (
+            self.kind == "loss" and self.scale < 0.02 * max(abs(self.coin.mean()), 1e-12)
+        ) or top < self.guess(None) - 0.1:
+            raise AuditError(
+                f"evaluate gives {top:.2f} where the features are the label itself, and {self.coin.mean():.2f} where they are coins. "
+                "It must be larger for a better model: return minus an error, or the mean of cross_val_score."
+            )
+
+    def _rng(self, *key):
+        return np.random.default_rng([self.data.seed, *key])
+
+    def _probe(self, make) -> float:
+        try:
+            return self.data.run(*make(self._rng(98)))
+        except KeyboardInterrupt:
+            raise
+        except Exception:  # some functions cannot do without variance, or without as many of each class
+            return np.nan
+
+    def _flat(self, rng, shares=None):
+        return (
+            np.zeros((SUBJECTS, self.data.p)),
+            rng.permutation(self.data.labels(SUBJECTS, shares)),
+            np.arange(SUBJECTS),
+        )
+
+    def _known(self, rng):
+        y = rng.permutation(self.data.labels(SUBJECTS))
+        code = y.astype(float) if self.data.numbers else np.searchsorted(self.data.values, y).astype(float)
+        code = (code - code.mean()) / code.std()
+        return code[:, None] + 0.05 * rng.standard_normal((SUBJECTS, self.data.p)), y, np.arange(SUBJECTS)
+
+    def _kind(self) -> str:
+        """ "loss", "zero" (R2, kappa), "even" (AUC), "share" (accuracy), "class" (balanced accuracy), or "other"."""
+        flat = self.flat if np.isfinite(self.flat) else self.coin.mean()
+        if flat < -0.05 and not (np.isfinite(self.best) and self.best > 0.5):
+            return "loss"
+        if self.data.numbers or (abs(flat) < 0.05 and np.nanmax([0, *np.abs(self.uneven)]) < 0.05):
+            return "zero"
+        k, u = len(self.data.values), np.array(self.uneven)
+        if not np.isfinite(u).all():
+            return "other"
+        if (k == 2 and (np.abs(u - 0.5) < 0.03).all()) or (k > 2 and abs(u[0] - 0.5) < 0.03):
+            return "even"
+        if (np.abs(u - (0.75 if k == 2 else 0.6)) < 0.03).all():
+            return "share"
+        return "class" if k > 2 and abs(u[0] - 1 / k) < 0.03 else "other"
+
+    def guess(self, y) -> float:
+        """What guessing gets with labels y (None: as many of each class)."""
+        k = len(self.data.values)
+        share = 1 / k if y is None else max(np.mean(y == v) for v in self.data.values)
+        if self.kind == "loss":
+            return float(np.nanmax([self.coin.mean(), self.flat]))
+        if (
+            self.kind == "other"
+        ):  # average precision and F1, in a fold of twelve rows, say more than .5 by luck
+            share = 0.5 if y is None or k > 2 else max(np.mean(y == v) for v in self.data.values)
+            few, rows = max(round(12 * share), 1), np.arange(1, 13)
+            lucky = np.mean((few - 1) / 11 * (rows - 1) / rows + 1 / rows)
+            return float(max(lucky, 2 * share / (1 + share) if min(self.uneven, default=1) < 0.15 else 0))
+        return {"zero": 0.0, "even": 0.5, "share": share, "class": 1 / k}[self.kind]
+
+    def runs(self, number, name, make):
+        """The scores on one canary, and those of guessing; more runs where choices are sought and few do not settle it."""
+        data = self.data
+        found = [
+            data.run(*make(self._rng(number, i)))
+            for i in range(data.repeats * (2 if name == "many noise features" else 1))
+        ]
+        own = name.startswith("labels")
+        guess = np.array([self.guess(data.y if own else None)])
+        if self.kind == "loss":
+            guess = (
+                np.array([data.run(*data.coins(self._rng(97, i))) for i in range(data.repeats)])
+                if own
+                else self.coin
+            )
+        if name == "many noise features" and np.mean(found) > guess.mean():
+            found += [data.run(*make(self._rng(number, i))) for i in range(len(found), 5 * data.repeats)]
+        return np.array(found), guess
+
+    def nothing_to_learn(self):
+        """Whether the function finds something in coins."""
+        guess, mean = self.guess(None), self.coin.mean()
+        text = f"Labels by lot, and nothing in the features that could be learnt: mean score {mean:.2f}, guessing {guess:.2f}."
+        level = "fine"
+        if self.kind != "loss" and mean - guess > LEAST * self.scale and _above(self.coin, np.array([guess])):
+            level = "stop" if mean - guess > 0.3 * self.scale or mean > 0.9 else "warn"
+            text = f"A score where there is nothing: {text[0].lower()}{text[1:]}"
+        return finding(
+            "nothing to learn", level, text, functools.partial(_draw, self.coin, np.array([guess]), self.real)
+        )
+
+
+def _cause(error) -> str:
+    causes = re.findall(r"^\w+Error: .+$", str(error), re.MULTILINE)  # scikit-learn quotes those of the folds
+    return " ".join((causes[-1] if causes else f"{type(error).__name__}: {error}").split())[:300]
+
+
+def _why_nan(evaluate, X, y, groups) -> str:
+    """The fold that makes a score impossible, found in a second run that looks at the splits."""
+    folds = []
+
+    def watched(split):
+        def spy(self, X, y=None, groups=None):
+            for train, test in split(self, X, y, groups):
+                folds.append(test)
+                yield train, test
+
+        return spy
+
+    with (
+        mock.patch.object(BaseCrossValidator, "split", watched(BaseCrossValidator.split)),
+        mock.patch.object(BaseShuffleSplit, "split", watched(BaseShuffleSplit.split)),
+    ):
+        try:
+            evaluate(X.copy(), y.copy(), groups.copy())
+        except Exception:
+            return ""
+    y = np.asarray(y)
+    for i, test in enumerate(folds, 1):
+        where = f". Fold {i} of {len(folds)} tests {len(test)} row{'s' * (len(test) != 1)}"
+        if len(test) == 1:
+            return f"{where}, and a score such as R2 or an AUC needs several. Pool the predictions of all folds, and score once"
+        if len(np.unique(y[test])) == 1:
+            return (
+                f"{where}, all of them {quoted(y[test][0])}, and an AUC needs both classes. Use StratifiedGroupKFold, or pool the "
+                "predictions of all folds and score once"
+            )
+    return ""
+
+
+def _line(text: str) -> None:
+    print(f"\r{text:<60}", end="\r" if not text else "", flush=True)
+
+
+def _draw(found, guess, real, axes) -> None:
+    for i, (values, colour) in enumerate(((found, COLOURS["reported"]), (guess, COLOURS["chance"]))):
+        axes.plot(np.sort(values), np.full(len(values), 1 - i), "o", color=colour, alpha=0.7, markersize=9)
+    axes.axvline(real, color=COLOURS["true"], linewidth=3)
+    axes.set_yticks([1, 0], ["canary", "guessing"])
+    axes.set(xlabel="score (line: your data)", ylim=(-0.5, 1.5))

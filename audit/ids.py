@@ -1,0 +1,88 @@
+"""What the ids of a table give away: visits, slices, eyes and copies of the same person."""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+_DAY, _MONTH, _YEAR = "(?:0[1-9]|[12]\\d|3[01])", "(?:0[1-9]|1[0-2])", "(?:19|20)\\d\\d"
+DATE = rf"{_YEAR}[-_.]?{_MONTH}(?:[-_.]?{_DAY})?(?:t?\d{{4,6}})?|{_DAY}[-_.]{_MONTH}[-_.]{_YEAR}"
+REPEAT = re.compile(
+    r"[-_. ]*(?:(?:ses|session|visit|vis|scan|run|slice|slc|sl|img|image|im|frame|patch|crop|tile|roi|view|acq|echo|"
+    r"aug|augm|augmented|copy|dup|flip|rot|noise|rep|repeat|repetition|trial|rec|recording|sample|tp|timepoint|time|"
+    r"wave|month|week|year|day|mon|yr|wk|fu|followup|follow[-_]up|bl|baseline|screening|pre|post|retest|test|eye|"
+    r"left|right|lh|rh|od|os|part|seg|segment|z)(?:[-_. ]?[a-z]*\d{0,4}[a-z]*)?|[tvmwyd]\d{1,3}|[lr]|[ts]\d|"
+    rf"{DATE})(?:[-_. ]+(?:run|rep|slice|scan|echo|acq|aug)[-_]?\w{{0,4}})*"
+)
+PLACE = r"(site|cent(er|re)|hospital|hosp|scanner|family|fam|lab)[-_. ]?\w{1,3}"
+MOST = 8  # ids for each person: more than so many, on average, and a tail without a word is no visit
+
+
+def persons(ids: pd.Series, label: np.ndarray) -> tuple[pd.Series, str]:
+    """The person that each id names, and a sentence if that is not the id itself.
+
+    A tail of the id is taken off if it reads like a visit, a slice, a side or a date, or if most persons that
+    remain share the same few tails (``101b``, ``101f``).
+    """
+    plain = ids.astype(str).str.strip()
+    folded = plain.str.casefold().str.replace(r"^sub-?(?=\w)", "", regex=True)
+    folded = folded.str.replace(r"(?<!\d)0+(?=\d)", "", regex=True)
+    n, m = plain.nunique(), folded.nunique()
+    said = "" if m == n else f"{n} ids, but {m} once capitals, zeros in front and “sub-” are ignored. "
+    best = None
+    for stem, tail in _cuts(folded):
+        named = _reads_like_a_repeat(tail)
+        if _is_a_person(stem, tail, folded, named):
+            stems = stem.nunique()
+            if best is None or (named and (not best[2] or stems <= best[0])):
+                best = stems, stem, named
+    if best is None:
+        return folded, said
+    stems, stem, _ = best
+    mixed = pd.Series(label).groupby(stem.to_numpy()).nunique()
+    several = folded.groupby(stem).nunique()
+    if (mixed[several > 1] > 1).mean() > 0.8:
+        return folded, (
+            f"{said}The ids fall into {stems} groups whose members have different labels, like matched pairs. They were taken "
+            "for different persons. "
+        )
+    return stem, (
+        f"{said}The ids contain a visit, a slice or the like: {n} ids, but only {stems} without it. What remains was taken "
+        "for the person. "
+    )
+
+
+def _cuts(ids):
+    """Every way to cut the ids in two: the last one to four parts between separators, or of letters and digits."""
+    unique = pd.Series(ids.unique())
+    for pattern, most in ((r"[^-_. /]+", 4), (r"[a-z]+|\d+|[^a-z\d]+", 2)):
+        starts = [[part.start() for part in re.finditer(pattern, one)] for one in unique]
+        for k in range(1, most + 1):
+            at = [s[-k] if len(s) > k else len(one) for s, one in zip(starts, unique, strict=True)]
+            stem = {one: one[:a].rstrip("-_. /") for one, a in zip(unique, at, strict=True)}
+            tail = {one: one[a:] for one, a in zip(unique, at, strict=True)}
+            yield ids.map(stem), ids.map(tail)
+
+
+def _reads_like_a_repeat(tail) -> bool:
+    tails = tail[tail != ""]
+    return bool(len(tails)) and np.mean([REPEAT.fullmatch(one) is not None for one in tails]) > 0.9
+
+
+def _is_a_person(stem, tail, ids, named) -> bool:
+    pairs = pd.DataFrame({"stem": stem, "tail": tail, "id": ids}).drop_duplicates()
+    n, m = len(pairs), pairs["stem"].nunique()
+    size = pairs.groupby("stem").size()
+    if (
+        m < 10
+        or m >= n
+        or (stem == "").any()
+        or (size > 1).sum() < 3
+        or stem.str.fullmatch(PLACE).mean() > 0.5
+    ):
+        return False
+    if named:
+        return True
+    shared = pairs.groupby("tail")["stem"].nunique() / m
+    usual = pairs["tail"].map(shared) >= 0.25
+    return n / m <= MOST and shared.max() >= 0.5 and usual.mean() >= 0.7 and (size > 1).mean() >= 0.2

@@ -1,0 +1,213 @@
+"""Findings on columns that know too much: which are used, which are the label in another form, whose gaps tell it."""
+
+import re
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from audit import pictures
+from audit.checks import check
+from audit.models import auc, auc_error
+from audit.sites import missing_block
+from audit.table import ALPHA, cut_name
+from audit.words import some
+
+BINS = 12
+LATER = r"(?i).*(follow|(^|_)fu(_|$)|surviv|time_?to|days_?to|months_?to|event|death|died|censor|outcome|treat|therap|medic|drug|dose|relapse|recur|discharge).*"
+
+
+class Alone:
+    """How well one column alone tells the label: an AUC (of the class that it tells best), or a correlation."""
+
+    def __init__(self, study):
+        self.study = study
+        rng = np.random.default_rng([study.seed, 3])
+        self.fold = rng.permutation(len(study.starts))[study.subject] % 5
+        self.m = len(study.starts)
+
+    def _value(self, score):
+        """The best over classes of the AUC of one score per class, and a lower bound (99.5 %)."""
+        study = self.study
+        if study.classes is None:
+            value = (
+                abs(np.corrcoef(stats.rankdata(score[:, 0]), stats.rankdata(study.y))[0, 1])
+                if np.ptp(score) > 0
+                else 0.0
+            )
+            return value, float(
+                np.tanh(np.arctanh(min(value, 1 - 1e-9)) - 2.58 / np.sqrt(max(self.m - 3, 1)))
+            )
+        found = []
+        for j, code in enumerate([1] if study.kind == "binary" else range(len(study.classes))):
+            own = study.y == code
+            value = auc(score[:, j if score.shape[1] > 1 else 0], own)
+            few = own.mean() * self.m
+            found.append(
+                (value, value - 2.58 * float(auc_error(min(value, 1 - 0.5 / self.m), few, self.m - few)))
+            )
+        return max(found)
+
+    def number(self, x):
+        """Of a column of numbers: in order, upwards or downwards, or by bins (so that curves and gaps count)."""
+        there = np.isfinite(x)
+        if there.sum() < 10 or np.ptp(x[there]) == 0:
+            return self.codes(there.astype(int))
+        cuts = np.unique(np.quantile(x[there], np.linspace(0, 1, BINS)[1:-1]))
+        return max(
+            *(self._value(sign * np.where(there, x, np.median(x[there]))[:, None]) for sign in (1.0, -1.0)),
+            self.codes(np.where(there, np.searchsorted(cuts, x, side="right") + 1, 0)),
+        )
+
+    def codes(self, codes):
+        """Of a column of categories: the mean label of each in the other folds."""
+        Y, cell = self.study.target, codes * 5 + self.fold
+        size, prior = 5 * (codes.max() + 1), Y.mean(0)
+        number = np.bincount(cell, minlength=size).reshape(-1, 5)
+        predicted = np.empty(Y.shape)
+        for k in range(Y.shape[1]):
+            total = np.bincount(cell, weights=Y[:, k], minlength=size).reshape(-1, 5)
+            total, others = total.sum(1, keepdims=True) - total, number.sum(1, keepdims=True) - number
+            predicted[:, k] = ((total + prior[k]) / (others + 1))[codes, self.fold]
+        return self._value(predicted)
+
+
+def find(study) -> None:
+    """What each column alone knows, kept in the study: `alone` (values, bounds), `elsewhere`, and which are `leaks`."""
+    alone = Alone(study)
+    study.alone = np.array([alone.number(study.X[:, j]) for j in range(study.X.shape[1])]).T
+    study.leaks = study.alone[1] >= 0.90
+    study.elsewhere = {}
+    for c, values in study.text.items():
+        try:
+            codes, levels = pd.factorize(
+                values.loc[study.part.index]
+                if values.index.is_unique
+                else values.iloc[np.searchsorted(study.positions, study.rows)]
+            )
+        except TypeError:
+            continue
+        if 1 < len(levels) + (codes < 0).any() and len(levels) <= len(codes) / 3:
+            study.elsewhere[c] = alone.codes(codes + 1)
+    study.known = {"the position in the table": alone.number(study.rows.astype(float))}
+    if study.names["subject"] is not None:
+        ids = study.part[study.names["subject"]].astype(str)
+        letters, levels = pd.factorize(ids.str.extract(r"^(.*?)\d*$")[0])
+        if len(levels) <= len(ids) / 5:
+            study.known["the letters of the id"] = alone.codes(letters)
+        study.known["the number in the id"] = alone.number(
+            ids.str.extract(r"(\d{1,15})\D*$")[0].astype(float).to_numpy()
+        )
+
+
+@check("columns", "features")
+def columns(study):
+    """Which columns are used, which are not, and what is odd about them."""
+    taken = [f"{some(columns, 3)} ({why})" for why, columns in study.dropped.items()]
+    odd = list(study.odd)
+    Z = np.round(study.Z * np.where(study.Z[:1] < 0, -1, 1), 6) + 0.0
+    same = pd.DataFrame({"key": [hash(Z[:, j].tobytes()) for j in range(Z.shape[1])], "name": study.features})
+    pairs = [some(group, 3) for _, group in same.groupby("key", sort=False)["name"] if len(group) > 1]
+    if pairs:
+        odd.append(f"Columns that say the same: {some([f'{p}' for p in pairs], 3)}. Keep one of each.")
+    known = [what for what, (_, bound) in study.known.items() if bound >= 0.80]
+    if known:
+        odd.append(
+            f"The label goes with {some(known)}, as where a table is sorted by group. Shuffle before any split by position, and let "
+            "neither an index nor an id become a feature."
+        )
+    text = f"{len(study.features)} features are used."
+    if taken:
+        text += f" Taken out: {'; '.join(taken)}."
+    counts = {"used": len(study.features)} | {why: len(columns) for why, columns in study.dropped.items()}
+    level = "warn" if "counts the rows, like an index" in study.dropped or odd else "fine"
+    return level, " ".join([text, *odd, *study.remarks]), pictures.bars(counts, "columns") if taken else None
+
+
+@check("target leakage")
+def target_leakage(study):
+    """Whether a column, or all of them together, nearly are the label."""
+    value, bound = study.alone
+    what = "correlation with the label" if study.classes is None else "AUC"
+    order = np.argsort(-value)[:8]
+    best = {study.features[j]: float(value[j]) for j in order}
+    texts = {c: one for c, one in study.elsewhere.items() if one[1] >= 0.80}
+    named = [study.features[j] for j in order if bound[j] >= 0.80]
+    leaks = [f for f, leak in zip(study.features, study.leaks, strict=True) if leak]
+    sure = bool(leaks) or any(one[1] >= 0.90 for one in texts.values())
+    later = [
+        c
+        for c, one in [*zip(study.features, study.alone.T, strict=True), *study.elsewhere.items()]
+        if re.fullmatch(LATER, str(c))
+        and one[1] >= (0.6 if study.classes else 0.3)
+        and c not in named
+        and c not in texts
+    ]
+    text = f"The best single feature, {cut_name(study.features[order[0]])}, alone has {'a' if study.classes is None else 'an'} {what} of {value[order[0]]:.2f}."
+    if named or texts:
+        text = (
+            f"{'Nearly the label itself' if sure else 'Close to the label'}: {some([*named, *texts])}. {text}"
+        )
+    if texts:
+        text += f" Text that tells the label: {some([f'{cut_name(c)} ({what} {one[0]:.2f})' for c, one in texts.items()])}."
+    gone = [f for f in named if study.missing[:, study.features.index(f)].any() and _gap_tells(study, f)]
+    if gone:
+        text += f" It is the gaps that tell in {some(gone)}: for one class the value is missing."
+    linear = study.models.pooled(study.models.evaluate("linear", "grouped"))
+    if leaks and study.models.X is not study.X:
+        study.answers["leaks"] = some(leaks, 2)
+        study.answers["with"] = study.models.stated(study.models.evaluate("linear", "grouped", X=study.X))
+        text += (
+            f" The linear model has {study.unit} {study.answers['with'][0]:.2f} with and {linear:.2f} without "
+            f"{study.answers['leaks']}. All other models of this audit do without."
+        )
+    perfect = linear > (0.98 if study.classes else 0.95)
+    if perfect:
+        text = (
+            f"All features together give the label away: the linear model has {study.unit} {linear:.2f} on new subjects. Is the label "
+            f"made from them (a sum score above a cut-off, a difference)? {text}"
+        )
+    if later:
+        text += (
+            f" By its name, {some(later)} may be known only after the diagnosis, and it goes with the label."
+        )
+    colours = dict.fromkeys(named, pictures.COLOURS["reported"])
+    draw = pictures.dots(best, f"{what} of a single feature", chance=study.chance, colours=colours)
+    return "stop" if sure or perfect else "warn" if named or texts or later else "fine", text, draw
+
+
+def _gap_tells(study, feature) -> bool:
+    gap = study.missing[:, study.features.index(feature)].astype(float)
+    y = study.y if study.classes is not None else study.y > np.median(study.y)
+    return any(abs(auc(gap, y == c) - 0.5) > 0.3 for c in np.unique(y))
+
+
+@check("missing values and label")
+def missing_values_and_label(study):
+    """Whether gaps in the features tell the label."""
+    share = study.missing.mean()
+    study.answers["missing"] = share
+    if not study.missing.any():
+        return "fine", "No feature value is missing.", None
+    p, best, _ = missing_block(study, study.per_subject(study.target))
+    most = np.argsort(-study.missing.mean(0))[:6]
+    alarm = p <= ALPHA and best > 0.01
+    text = (
+        f"{'Gaps go with the label' if alarm else 'Gaps do not clearly go with the label'}: p = {p:.3f}. {100 * share:.1f} % of the "
+        f"feature values are missing, most in {cut_name(study.features[most[0]])} ({100 * study.missing[:, most[0]].mean():.0f} %)."
+    )
+    worst = 0.0
+    if study.classes is not None:
+        rates = np.array([study.missing[study.y == c].mean(0) for c in range(len(study.classes))])
+        j = int(np.argmax(np.ptp(rates, axis=0)))
+        worst, high, low = np.ptp(rates[:, j]), rates[:, j].argmax(), rates[:, j].argmin()
+        text += (
+            f" The largest difference: {cut_name(study.features[j])} is missing in {100 * rates[high, j]:.0f} % of {study.classes[high]} and in "
+            f"{100 * rates[low, j]:.0f} % of {study.classes[low]}."
+        )
+    counts = {study.features[j]: 100 * study.missing[:, j].mean() for j in most if study.missing[:, j].any()}
+    return (
+        "stop" if alarm and worst > 0.8 else "warn" if alarm else "fine",
+        text,
+        pictures.bars(counts, "missing, %"),
+    )

@@ -1,0 +1,146 @@
+"""Which rows are nearer to each other than rows of different people can be."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+LIMIT = 0.01  # of the whole table, not of one row
+FAR, CLOSE = 60, 30  # neighbours that give the scale, and those that are tested
+
+
+@dataclass
+class Neighbours:
+    """What `neighbours` gives; arrays are in the order of the rows.
+
+    Attributes
+    ----------
+    p : array of shape (n,) or None
+        How likely a row's closest gap is by chance, all tested gaps counted. None: cannot tell.
+    gap : array of shape (n,)
+        After so many neighbours.
+    order : array of shape (n, CLOSE)
+        The neighbours.
+    peak : float
+        The mean gap, where it is largest, in units of what chance gives (1).
+    peak_at : int
+    beside : float
+        Share of rows whose nearest neighbour is the row before or after.
+    """
+
+    p: np.ndarray | None = None
+    gap: np.ndarray | None = None
+    order: np.ndarray | None = None
+    peak: float = 1.0
+    peak_at: int = 0
+    beside: float = 0.0
+
+    @property
+    def rows(self):
+        """The rows that are too near to another."""
+        return np.zeros(0, int) if self.p is None else np.flatnonzero(self.p * len(self.p) < LIMIT)
+
+    @property
+    def clustered(self):
+        """Whether the rows as a whole resemble each other in groups, even if no single row is beyond doubt."""
+        return self.p is not None and self.peak > max(1.6, 1 + 6 / np.sqrt(len(self.p)))
+
+    @property
+    def in_file(self):
+        """Whether rows that stand beside each other in the file resemble each other."""
+        return self.p is not None and self.beside > max(
+            0.25, 8 / len(self.p) + 4 * np.sqrt(2 / len(self.p)) / 2
+        )
+
+    def joined(self, subject):
+        """Subjects, with rows that are too near under one of them, unless that makes everybody one."""
+        rows = self.rows
+        if not len(rows):
+            return subject
+        pairs = [(r, other) for r in rows for other in self.order[r, : self.gap[r]]]
+        left, right = np.array(pairs).T
+        left, right = subject[left], subject[right]
+        size = int(subject.max()) + 1
+        label = connected_components(
+            coo_matrix((np.ones(len(left)), (left, right)), shape=(size, size)), False
+        )[1]
+        return (
+            subject
+            if np.bincount(label[subject]).max() > max(2 * CLOSE, len(subject) / 5)
+            else label[subject]
+        )
+
+
+def neighbours(X, subject, copies, seed) -> Neighbours:
+    """Compare every row's distances to its neighbours of other subjects.
+
+    In k dimensions the volume within the j-th neighbour grows so that j k log(r_{j+1} / r_j) follows an exponential
+    distribution of mean 1, wherever the row lies [the idea of Facco and others 2017, doi:10.1038/s41598-017-11873-y, for
+    later neighbours]. k comes from *far* neighbours, so that any number of repeats leaves it as it is. A person with
+    c rows makes one large gap, after c - 1 neighbours. Features are turned into normal scores, so that skewed or heavy
+    tails do no harm, and made uncorrelated. Columns of few values say little about distance and are left out.
+    """
+    n = len(X)
+    Y = _uncorrelated(X, np.random.default_rng([seed, 7]))
+    if Y.shape[1] < 2 or n < 30:
+        return Neighbours()
+    far = min(FAR, n // 3)
+    close = min(CLOSE, far // 2)
+    order, log = np.empty((n, close), int), np.empty((n, far + 1))
+    first = np.flatnonzero(~copies | ~_later(X))  # of exact copies, one counts
+    squares = (Y**2).sum(1)
+    for start in range(0, n, 1000):
+        rows = np.arange(start, min(start + 1000, n))
+        distance = squares[rows, None] + squares - 2 * Y[rows] @ Y.T
+        distance[subject[rows, None] == subject] = np.inf
+        distance[:, np.setdiff1d(np.arange(n), first)] = np.inf
+        near = np.argsort(distance, axis=1)[:, : far + 1]
+        order[rows] = near[:, :close]
+        log[rows] = 0.5 * np.log(np.maximum(np.take_along_axis(distance, near, axis=1), 1e-9))
+    if not np.isfinite(log).all():
+        return Neighbours()
+    j = np.arange(1, far + 1)
+    gaps = np.diff(log, axis=1) * j
+    typical = np.median(gaps[first, far // 2 :].mean(1))
+    if typical <= 1e-9:
+        return Neighbours()
+    gaps = gaps[:, :close] / typical
+    p = np.minimum(np.exp(-np.minimum(gaps.max(1), 700)) * close, 1)
+    means = np.minimum(gaps[first], 20).mean(0)
+    beside = np.mean(np.abs(order[first, 0] - first) == 1)
+    return Neighbours(
+        p, gaps.argmax(1) + 1, order, float(means.max()), int(means.argmax()) + 1, float(beside)
+    )
+
+
+def _later(X):
+    """Whether an equal row stands before."""
+    _, index = np.unique(np.nan_to_num(X, nan=-np.inf), axis=0, return_index=True)
+    later = np.ones(len(X), bool)
+    later[index] = False
+    return later
+
+
+def _uncorrelated(X, rng):
+    """Normal scores of the columns with many values, as principal components of unit variance. Gaps are at the median."""
+    n, columns = len(X), []
+    for j in rng.permutation(X.shape[1])[:500]:
+        there = np.isfinite(X[:, j])
+        values, counts = np.unique(X[there, j], return_counts=True)
+        if there.mean() < 0.8 or len(values) <= min(20, n / 2) or counts.max() > 0.1 * n:
+            continue
+        rank = np.empty(there.sum())
+        rank[np.lexsort((rng.random(there.sum()), X[there, j]))] = (
+            np.arange(there.sum()) + 0.5
+        )  # rounded values agree by chance
+        score = rng.standard_normal(n) * ~there  # two gaps are no likeness
+        score[there] = stats.norm.ppf(rank / there.sum())
+        columns.append(score)
+    if not columns:
+        return np.zeros((n, 0))
+    Z = np.column_stack(columns)
+    U, s, _ = np.linalg.svd(Z - Z.mean(0), full_matrices=False)
+    keep = (s > 0.05 * s.max()) & (np.arange(len(s)) < n / 5)
+    return (U[:, keep] * np.sqrt(n)).astype(np.float32)

@@ -1,0 +1,231 @@
+"""Findings on people: who is in several rows, under several names, or known by age, sex or date."""
+
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from audit import pictures
+from audit.checks import check
+from audit.table import ALPHA, association, cut_name
+from audit.words import count, some
+
+PERSON = r"(?i)(.*[^a-z])?(sub|subj|subject|patient|participant|person|proband|case|record|pat|pid|rid|mrn|name|code|ids?)([^a-z].*|id|no|nr|number|code|name)?"
+
+
+def looks_like_a_person(study) -> str:
+    """A column that was given no role and repeats its values as a person does, or ""."""
+    frame, found = study.full[0], []
+    used = {study.names[role] for role in ("label", "site", "session", "second_rater", "split")} | set(
+        study.names["demographics"]
+    )
+    for c in frame.columns:
+        values = frame[c]
+        try:
+            codes, levels = pd.factorize(values)
+        except TypeError:
+            continue
+        if c in used or not 10 <= len(levels) <= len(values) / 1.4:
+            continue
+        if (
+            pd.api.types.is_float_dtype(values) and (values.dropna() % 1 != 0).any()
+        ) or pd.api.types.is_bool_dtype(values):
+            continue
+        groups = pd.Series(study.full[2]).groupby(codes)
+        several = groups.size() > 1
+        steady = (groups.nunique() == 1)[several]
+        called = re.fullmatch(PERSON, str(c)) is not None
+        if several.sum() >= 5 and ((steady.mean() > 0.95 and several.sum() >= 8) or called):
+            found.append((called, steady.mean(), c))
+    return max(found, key=lambda one: one[:2])[2] if found else ""
+
+
+@check("subjects", "subject")
+def subjects(study):
+    """Whether people have several rows."""
+    _, subject, _ = study.full
+    unsure = _alike(study)
+    if study.names["subject"] is None:
+        if (column := looks_like_a_person(study)) != "":
+            people = study.full[0][column].nunique()
+            return (
+                "warn",
+                (
+                    f"{len(subject)} rows, but perhaps {people} people: the column {cut_name(column)} has {people} different values. "
+                    f"No column for the subject was named. If this one is it, audit again with subject={column!r}. Until that is "
+                    "answered, nobody can say how to split, and every score below may be too good."
+                ),
+                None,
+            )
+        return (
+            ("stop" if unsure else "open"),
+            (
+                f"No column for the subject was named, so each of the {len(subject)} rows was taken for a subject of its own. "
+                f"If that is wrong, every score below is too good.{unsure}"
+            ),
+            None,
+        )
+    rows = np.bincount(subject)
+    counts = {count(k, "row"): int(np.sum(rows == k)) for k in np.unique(rows)[:12].tolist()}
+    study.answers["groups"] = f"audit: folds by {study.names['subject']}, so that no subject is on both sides"
+    if study.undated and len(rows) < len(subject):
+        return (
+            "stop",
+            (
+                f"{len(subject)} rows, but {len(rows)} people. {study.undated}Give a column that names the person and nothing else."
+            ),
+            pictures.bars(counts, "subjects"),
+        )
+    if rows.max() == 1:
+        if unsure:
+            return (
+                "stop",
+                f"{len(rows)} subjects by name, one row each, but perhaps fewer people.{unsure}",
+                None,
+            )
+        return (
+            ("warn" if study.undated else "fine"),
+            f"{len(rows)} subjects, one row each. {study.undated}".strip(),
+            None,
+        )
+    constant = "and keep one label in all of them" if study.steady else "and not all keep one label"
+    return (
+        "stop",
+        (
+            f"{len(subject)} rows, but {len(rows)} subjects: {np.sum(rows > 1)} have several rows (up to {rows.max()}), {constant}."
+        ),
+        pictures.bars(counts, "subjects"),
+    )
+
+
+def _alike(study) -> str:
+    """A sentence if rows of different names are as alike as those of one person."""
+    near = study.near
+    if not (near.clustered or near.in_file or len(near.rows) > 0.05 * len(study.y)):
+        return ""
+    text = " But rows under different names resemble each other as those of one person do"
+    text += f" (in groups of about {near.peak_at + 1})" if near.clustered else ""
+    text += (
+        f"; for {100 * near.beside:.0f} % of rows the nearest one is the row before or after"
+        if near.in_file
+        else ""
+    )
+    return text + ". Are they slices, copies, visits or eyes of the same people? Name the person."
+
+
+@check("duplicates")
+def duplicates(study):
+    """Whether rows are copies, or nearer to another subject's than chance allows."""
+    frame, subject, _ = study.full
+    copies, near = study.copies, study.near
+    exact = int(copies.sum())
+    across = exact and pd.Series(subject[copies]).groupby(study.keys[copies]).nunique().gt(1).any()
+    unsorted = study.rows[np.argsort(study.sorting)]  # positions in the order in which neighbours were sought
+    rows = unsorted[near.rows]
+    rows = rows[~copies[np.searchsorted(study.positions, rows)]]
+    repeated = 0
+    if study.names["session"] and study.names["subject"]:
+        repeated = int(
+            pd.Series(subject)
+            .to_frame("s")
+            .assign(t=frame[study.names["session"]].to_numpy())
+            .duplicated()
+            .sum()
+        )
+    text = f"{exact} rows have an exact copy"
+    if across:
+        text += f" under another subject (rows {some(study.positions[copies], 6)}; the folds below keep these together)"
+    text += f"; {len(rows)} more are nearer to a row of another subject than chance allows"
+    if len(rows):
+        text += (
+            f" (rows {some(np.sort(rows), 6)}; the folds below keep these together where that can be told)"
+        )
+    if repeated:
+        text += f"; {count(repeated, 'row')} repeat the same subject and {study.names['session']}"
+    text += ". Rows are counted from 0." if exact or len(rows) else "."
+    unsure = "" if study.names["subject"] is not None and study.several else _alike(study)
+    text += unsure
+    if near.p is None:
+        text += " Near copies cannot be told: too few columns have many different values."
+    draw = None
+    if near.p is not None:
+        strength = -np.log10(np.maximum(near.p, 1e-16))
+        odd = near.p * len(near.p) < ALPHA
+        draw = pictures.stacked(
+            strength[~odd],
+            strength[odd],
+            "nearness to rows of other subjects, as -log10 p",
+            ("usual", "too near"),
+        )
+    level = (
+        "stop"
+        if across or len(rows) or unsure
+        else "warn"
+        if exact or repeated
+        else "open"
+        if near.p is None
+        else "fine"
+    )
+    return ("fine" if level == "open" else level), text, draw
+
+
+@check("demographics and label", "demographics")
+def demographics_and_label(study):
+    """Whether age, sex and the like predict the label."""
+    if not study.people:
+        return None
+    block = np.column_stack(study.people)
+    p, share, null = association(
+        study,
+        study.per_subject((block - block.mean(0)) / np.maximum(block.std(0), 1e-12)),
+        study.per_subject(study.target),
+    )
+    alone = study.answers["people alone"] = study.models.stated(
+        study.models.evaluate("linear", "grouped", X=block)
+    )
+    alarm = p <= ALPHA and share > 0.01
+    text = (
+        f"{some(study.names['demographics'], 6)} alone {'predict the label' if alarm else 'do not clearly predict the label'}: "
+        f"cross-validated {study.unit} of {alone[0]:.2f} (guessing: {study.chance:.2f}); association p = {p:.3f}."
+    )
+    return "warn" if alarm else "fine", text, pictures.null(null, share, "variance of the label explained")
+
+
+@check("date and label", "session")
+def date_and_label(study):
+    """Whether patients and controls were seen at different times."""
+    column = study.names["session"]
+    if column is None:
+        return None
+    values = study.part[column]
+    if not pd.api.types.is_numeric_dtype(values):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dates = pd.to_datetime(values, errors="coerce")
+        whole = values.notna() & dates.isna()
+        ordered = (
+            pd.factorize(values, sort=True)[0] if whole.any() else dates.map(pd.Timestamp.toordinal, "ignore")
+        )
+        values = pd.Series(ordered, index=values.index)
+    time = values.astype(float).replace([np.inf, -np.inf], np.nan)
+    mean = study.per_subject(time.fillna(time.median()).fillna(0).clip(-1e100, 1e100).to_numpy())
+    if np.std(mean) == 0:
+        return (
+            "open",
+            (
+                f"{cut_name(column)} has the same mean for all subjects, as a number of the visit has. It does not say who was "
+                "seen when: name a column with the date."
+            ),
+            None,
+        )
+    p, share, null = association(
+        study, np.column_stack([mean, stats.rankdata(mean)]), study.per_subject(study.target)
+    )
+    alarm = p <= ALPHA and share > 0.01
+    text = (
+        f"{cut_name(column)} {'goes with the label' if alarm else 'does not clearly go with the label'}: it explains "
+        f"{100 * share:.0f} % of the label's variance between subjects; p = {p:.3f}."
+    )
+    return "warn" if alarm else "fine", text, pictures.null(null, share, "variance of the label explained")

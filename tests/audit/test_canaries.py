@@ -1,0 +1,178 @@
+"""Canaries: honest functions pass in any usual style, leaky ones are named, and what cannot be run is told."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.feature_selection import SelectKBest, f_classif
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, StratifiedKFold, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from audit import AuditError, canaries
+
+# Canaries
+
+
+def studied(n=60, rows=3, p=12, seed=0, sites=False):
+    """Subjects with several rows that resemble each other, and an effect (or, with sites, a shortcut)."""
+    rng = np.random.default_rng(seed)
+    y, site = np.arange(n) % 2, rng.integers(2, size=n)
+    person = rng.standard_normal((n, p))
+    if sites:
+        site = np.where(rng.random(n) < 0.9, y, 1 - y)
+        person += 3 * site[:, None]
+    else:
+        person[:, :3] += 0.8 * y[:, None]
+    subject = np.repeat(np.arange(n), rows)
+    return person[subject] + 0.2 * rng.standard_normal((n * rows, p)), y[subject], subject, site[subject]
+
+
+def model(k=5):
+    return make_pipeline(StandardScaler(), SelectKBest(f_classif, k=k), LogisticRegression())
+
+
+def honest_auc(X, y, groups):
+    return cross_val_score(model(), X, y, groups=groups, cv=StratifiedGroupKFold(5), scoring="roc_auc").mean()
+
+
+def honest_loop(X, y, groups):
+    X, right = np.asarray(X), np.zeros(len(y), bool)
+    for train, test in GroupKFold(5).split(X, y, groups):
+        right[test] = model().fit(X[train], y[train]).predict(X[test]) == y[test]
+    return right.mean()
+
+
+def honest_hold_out(X, y, groups):
+    people = np.random.default_rng(0).permutation(np.unique(groups))
+    test = np.isin(groups, people[: len(people) // 3])
+    return [KNeighborsClassifier(5).fit(X[~test], y[~test]).score(X[test], y[test])]
+
+
+def ignores_groups(X, y, groups):
+    return cross_val_score(
+        KNeighborsClassifier(1), X, y, cv=StratifiedKFold(5, shuffle=True, random_state=0)
+    ).mean()
+
+
+def chooses_outside(X, y, groups):
+    X = SelectKBest(f_classif, k=5).fit_transform(X, y)
+    return cross_val_score(
+        LogisticRegression(), X, y, groups=groups, cv=StratifiedGroupKFold(5), scoring="balanced_accuracy"
+    ).mean()
+
+
+def scores_the_training_rows(X, y, groups):
+    return model(12).fit(X, y).score(X, y)
+
+
+def best_of_seeds(X, y, groups):
+    X, scores = np.asarray(X), []
+    for seed in range(10):
+        people = np.random.default_rng(seed).permutation(np.unique(groups))
+        test = np.isin(groups, people[: len(people) // 3])
+        scores.append(KNeighborsClassifier(3).fit(X[~test], y[~test]).score(X[test], y[test]))
+    return max(scores)
+
+
+@pytest.mark.parametrize("evaluate", [honest_auc, honest_loop, honest_hold_out])
+def test_honest_pipelines_pass_every_canary(evaluate):
+    X, y, groups, site = studied()
+    before = X.copy()
+    report = canaries(evaluate, X, y, groups, site, repeats=6)
+    assert {f.level for f in report.findings} == {"fine"} and len(report.findings) == 7, report
+    np.testing.assert_array_equal(X, before)
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "names"),
+    [
+        (ignores_groups, {"copied subjects", "labels exchanged between subjects"}),
+        (chooses_outside, {"very many noise features"}),
+        (scores_the_training_rows, {"few noise features", "very many noise features"}),
+        (best_of_seeds, {"many noise features"}),
+    ],
+)
+def test_a_leak_is_named(evaluate, names):
+    report = canaries(evaluate, *studied()[:3], repeats=6)
+    singing = {f.name for f in report.findings if f.level in ("warn", "stop")}
+    assert names <= singing, report
+    if evaluate is ignores_groups:
+        assert singing == names and "groups has no effect" in report["copied subjects"].evidence
+    if evaluate is scores_the_training_rows:
+        assert "nothing new" in report["copied subjects"].evidence
+    assert "Canaries" in report._repr_html_() and report.findings[0].figure()
+
+
+def test_a_site_shortcut_is_named_as_one_of_the_data():
+    report = canaries(honest_auc, *studied(sites=True), repeats=6)
+    assert [f.level for f in report.findings] == ["warn"] + ["fine"] * 6
+    assert (
+        report.findings[0].name == "labels exchanged within sites"
+        and "site alone" in report.findings[0].evidence
+    )
+
+
+def test_canaries_for_numbers_and_for_data_frames():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.standard_normal((120, 4)), columns=list("abcd"))
+    y = X["a"].to_numpy() + rng.standard_normal(120)
+
+    def r2(X, y, groups):
+        return cross_val_score(Ridge(), X[["a", "b", "c", "d"]], y, groups=groups, cv=GroupKFold(5)).mean()
+
+    report = canaries(r2, X, y, np.arange(120))
+    assert all(f.level == "fine" for f in report.findings), report
+
+    def cheating(X, y, groups):
+        return Ridge().fit(X, y).score(X, y)
+
+    assert canaries(cheating, X, y, np.arange(120))["very many noise features"].level == "stop"
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "change", "sentence"),
+    [
+        (3, {}, "evaluate must be a function"),
+        (lambda X, y: 1, {}, "must take three arguments"),
+        (
+            lambda X, y, groups: None,
+            {},
+            "evaluate could not be run: TypeError|evaluate could not be run: ValueError",
+        ),
+        (lambda X, y, groups: 1 / 0, {}, "evaluate could not be run: ZeroDivisionError"),
+        (honest_auc, {"y": np.zeros(180)}, "labels that differ"),
+        (honest_auc, {"groups": np.zeros(180)}, "at least 10 subjects"),
+        (honest_auc, {"y": np.zeros(3)}, "they must agree"),
+        (honest_auc, {"repeats": 1}, "repeats is 1 "),
+    ],
+)
+def test_canaries_refuse_with_a_clear_sentence(evaluate, change, sentence):
+    X, y, groups, _ = studied()
+    with pytest.raises(AuditError, match=sentence):
+        canaries(evaluate, **({"X": X, "y": y, "groups": groups} | change))
+
+
+def test_stopped_canaries_keep_what_was_found():
+    lines = []
+
+    def stop(line):
+        lines.append(line)
+        if len(lines) == 4:
+            raise KeyboardInterrupt
+
+    report = canaries(honest_hold_out, *studied()[:3], progress=stop)
+    assert len(report.findings) == 3 and "Stopped by hand after 2 of 5" in report.notes[0]
+
+
+def test_the_error_of_a_fold_is_told_in_one_line():
+    X = np.random.default_rng(0).standard_normal((40, 3))
+    X[0] = np.nan
+
+    def evaluate(X, y, groups):
+        return cross_val_score(LogisticRegression(), X, y, groups=groups, cv=GroupKFold(5)).mean()
+
+    with pytest.raises(AuditError, match="could not be run: ValueError: Input X contains NaN") as caught:
+        canaries(evaluate, np.vstack([X, X * np.nan]), np.arange(80) % 2, np.arange(80))
+    assert "\n" not in str(caught.value)

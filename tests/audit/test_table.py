@@ -1,0 +1,264 @@
+"""What is refused, what is converted, and what is asked about: the columns of a table and their roles."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from audit_rates import ROLES, cohort
+
+from audit import AuditError, audit, read_table
+
+# What is refused, and how
+
+TABLE = cohort(0)
+
+
+@pytest.mark.parametrize(
+    ("change", "roles", "sentence"),
+    [
+        (None, {"label": "diagnosys"}, r"There is no column 'diagnosys'. Did you mean 'diagnosis'\?"),
+        (None, {"label": None}, "label is NoneType, but it must be the name of one column"),
+        (None, {"label": ["diagnosis"]}, "label is list, but it must be the name of one column"),
+        (None, {"seed": -1}, "seed is -1, but it must be a whole number from 0 on"),
+        ({"diagnosis": 1}, {}, "is 1 in every row"),
+        ({"diagnosis": np.nan}, {}, "missing in every row"),
+        ({"diagnosis": [1e300, *np.linspace(0, 1, 199)]}, {}, "has values beyond 1e100"),
+        ({"person": "sub-01"}, {}, "There is one subject"),
+        ({"person": [f"s{i // 40}" for i in range(200)]}, {}, "There are 5 subjects"),
+        ({"person": [None, *range(199)]}, {}, "1 rows have no subject"),
+        (
+            {"diagnosis": [2, 2, *[0, 1] * 99]},
+            {},
+            "The class '2' has 2 subjects, and five folds need at least 5",
+        ),
+        ({"diagnosis": [f"c{i}" for i in range(200)]}, {}, "has 200 classes.*Is it an id"),
+        ({"diagnosis": ["PD", "pd ", "HC", "HC"] * 50}, {}, "differ only in capitals or spaces: 'PD', 'pd '"),
+        (
+            {"feature_0": np.nan, "feature_1": 3.0},
+            {"features": ["feature_0", "feature_1"]},
+            "No feature is left",
+        ),
+        (None, {"positive": 7}, "positive=7 is no class"),
+        (None, {"task": "regression", "label": "sex", "demographics": "age"}, "holds text"),
+        (None, {"only": ["dublicates"]}, "There is no check 'dublicates'"),
+        ({"diagnosis": [np.inf, *np.linspace(0, 1, 199)]}, {}, "has infinite values"),
+    ],
+)
+def test_bad_input_gets_a_clear_sentence(change, roles, sentence):
+    table = TABLE.assign(**(change or {}))
+    with pytest.raises(AuditError, match=sentence):
+        audit(table, **{**ROLES, **roles})
+
+
+@pytest.mark.parametrize(
+    ("change", "roles", "name", "sentence"),
+    [
+        (None, {"features": ["feature_0", "nose"]}, "columns", "There is no column 'nose'"),
+        (
+            None,
+            {"features": ["feature_0", "diagnosis"]},
+            "columns",
+            "'diagnosis' is the label and a feature. It was taken out",
+        ),
+        (None, {"features": ["feature_0", "person"]}, "columns", "'person' is the subject and a feature"),
+        (None, {"site": "diagnosis"}, "site and label", "column 'diagnosis' is named as label and as site"),
+        (None, {"site": "scaner"}, "site in the features", "no column 'scaner'. Did you mean 'scanner'"),
+        (None, {"site": "age"}, "site and label", "That is no site. Is it an id"),
+        (
+            {"reader_2": "maybe"},
+            {},
+            "agreement of raters",
+            "a value that is no class of the label (0, 1). Code both alike",
+        ),
+        (None, {"session": "dat"}, "date and label", "There is no column 'dat'. Did you mean 'date'"),
+        (
+            {"age": [f"about {i}" for i in range(200)]},
+            {},
+            "demographics and label",
+            "'age' is text with 200 different values",
+        ),
+        (None, {"split": ["fold"]}, None, "split is list, but it must be the name of one column"),
+    ],
+)
+def test_one_bad_argument_does_not_stop_the_rest(change, roles, name, sentence):
+    table = TABLE.assign(**(change or {}))
+    if name is None:
+        with pytest.raises(AuditError, match=sentence):
+            audit(table, **{**ROLES, **roles})
+        return
+    report = audit(table, **{**ROLES, **roles}, only=[name, "subjects", "duplicates"])
+    assert report[name].level == "open" and sentence in report[name].evidence
+    assert report["subjects"].level == "fine" and report["duplicates"].level == "fine"
+
+
+def test_tables_that_are_no_tables():
+    with pytest.raises(AuditError, match="not list"):
+        audit([1, 2], label="y")
+    with pytest.raises(AuditError, match="Two columns have the name 'feature_0'"):
+        audit(pd.concat([TABLE, TABLE[["feature_0"]]], axis=1), **ROLES)
+
+
+def test_odd_but_possible_columns_are_handled():
+    table = TABLE.assign(
+        flag=TABLE["diagnosis"] > 0,
+        whole=TABLE["diagnosis"].astype("Int64"),
+        empty=np.nan,
+        same=3,
+        text="x",
+        feature_1=TABLE["feature_1"].astype(str),
+        number=np.arange(200),
+    )
+    table.loc[0, ["whole", "feature_2"]] = [pd.NA, np.inf]
+    table.loc[5, "diagnosis"] = np.nan
+    features = ["flag", "whole", "empty", "same", "feature_1", "feature_2", "number"]
+    report = audit(
+        table, **ROLES, features=features, only=["columns", "target leakage", "better than chance"]
+    )
+    text = report["columns"].evidence
+    assert (
+        "4 features are used" in text
+        and "number (counts the rows, like an index)" in text
+        and "1 infinite values" in text
+    )
+    assert (
+        "empty (is missing everywhere)" in text
+        and "same (is always the same)" in text
+        and "1 rows without a label" in text
+    )
+    assert report["columns"].level == "warn" and "flag" in report["target leakage"].evidence
+
+
+def test_infinite_values_in_a_table_of_one_kind_of_number_are_taken_as_missing():
+    # All columns of one type lie in one block of pandas, which must not be written to.
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.standard_normal((60, 3)), columns=list("abc")).assign(y=np.arange(60.0) % 2)
+    table.loc[3, "a"] = np.inf
+    report = audit(table, label="y", features=["a", "b", "c"], only=["columns"])
+    assert "1 infinite values were taken as missing" in report["columns"].evidence and np.isinf(
+        table.loc[3, "a"]
+    )
+
+
+def test_labels_without_an_order_and_a_task_that_does_not_exist():
+    with pytest.raises(AuditError, match="holds values that have no order among them"):
+        audit(TABLE.assign(diagnosis=np.resize([1 + 1j, 2j], len(TABLE))), label="diagnosis")
+    with pytest.raises(AuditError, match="holds lists or the like"):
+        audit(TABLE.assign(diagnosis=[[1]] * len(TABLE)), label="diagnosis")
+    with pytest.raises(AuditError, match="task is 'guess', but it must be"):
+        audit(TABLE, label="diagnosis", task="guess")
+    with pytest.raises(AuditError, match="There is no column ''"):
+        audit(TABLE, label="")
+    with pytest.raises(AuditError, match="Every column needs one name"):
+        audit(TABLE.rename(columns={"age": None}), label="diagnosis")
+
+
+@pytest.mark.parametrize("code", [-9, -99, 999])
+def test_codes_for_missing_values_are_named(code):
+    table = TABLE.copy()
+    table.loc[[3, 8], "feature_4"] = code
+    finding = audit(table, **ROLES, only=["columns"])["columns"]
+    assert (
+        finding.level == "warn"
+        and f"{code} may stand for a missing value in feature_4 (2 cells" in finding.evidence
+    )
+
+
+def test_numbers_that_only_look_like_codes_are_left_alone():
+    rng = np.random.default_rng(0)
+    table = TABLE.assign(
+        change=rng.integers(-15, 16, len(TABLE)),
+        percent=rng.integers(0, 100, len(TABLE)),
+        age=np.r_[99, 99, rng.normal(75, 9, len(TABLE) - 2).round()],
+        flag=rng.integers(0, 2, len(TABLE)),
+        volume=rng.normal(1000, 40, len(TABLE)).round(),
+        once=np.r_[-9, rng.random(len(TABLE) - 1)],
+    )
+    finding = audit(table, **ROLES, only=["columns"])["columns"]
+    assert finding.level == "fine" and "may stand" not in finding.evidence
+
+
+def test_a_code_in_a_label_of_numbers_is_named():
+    table = TABLE.assign(
+        diagnosis=np.r_[-9, -9, np.random.default_rng(0).normal(30, 9, len(TABLE) - 2).clip(0)]
+    )
+    assert (
+        "-9 may stand for a missing value in diagnosis"
+        in audit(table, **ROLES, only=["columns"])["columns"].evidence
+    )
+
+
+def test_numbers_with_a_few_words_among_them_are_not_dropped_silently():
+    table = TABLE.assign(feature_3=TABLE["feature_3"].round(2).astype(object), comment="good")
+    table.loc[[0, 5], "feature_3"] = "unknown"
+    finding = audit(table, **ROLES, only=["columns"])["columns"]
+    assert (
+        finding.level == "warn"
+        and "“feature_3” holds numbers, but was left out because of text in 2 rows (0, 5, counted from 0)"
+        in finding.evidence
+    )
+    assert "unknown" not in finding.evidence and "good" not in finding.evidence
+
+
+def test_a_number_of_the_visit_is_no_date():
+    table = pd.concat([TABLE.assign(visit=1), TABLE.assign(visit=2)])
+    finding = audit(table, **{**ROLES, "session": "visit"}, only=["date and label"])["date and label"]
+    assert finding.level == "open" and "name a column with the date" in finding.evidence
+
+
+def test_an_interval_too_wide_for_calibration_is_no_good_mark():
+    rng = np.random.default_rng(3)
+    y = np.arange(40) % 2
+    table = pd.DataFrame({"y": y, "a": y + 1.2 * rng.standard_normal(40), "b": rng.standard_normal(40)})
+    finding = audit(table, label="y", only=["calibration"])["calibration"]
+    assert finding.level == "open" and "95 % interval" in finding.evidence
+
+
+def test_a_folder_and_an_empty_table_are_told(tmp_path):
+    with pytest.raises(AuditError, match=r"is a folder.*read_bids"):
+        read_table(tmp_path)
+    with pytest.raises(AuditError, match="no rows"):
+        audit(TABLE.head(0), **ROLES)
+
+
+@pytest.mark.parametrize("visits", [["V1", "V2"], ["bl", "FU1"], ["T0", "T1"], ["M00", "M12"]])
+def test_ids_with_short_names_of_visits_are_merged(visits):
+    table = TABLE.assign(person=[f"PD_2021-03-04_{i // 2:03d}_{visits[i % 2]}" for i in range(len(TABLE))])
+    finding = audit(table, **ROLES | {"subject": "person"}, only=["subjects"])["subjects"]
+    assert finding.level == "stop" and "200 ids, but only 100 without it" in finding.evidence
+
+
+def test_ids_that_only_look_as_if_they_held_a_visit_are_left_alone():
+    n = len(TABLE)
+    daily = [
+        f"PD_2021-{1 + i // 28:02d}-{1 + i % 28:02d}_{1 + i % 3:02d}" for i in range(n)
+    ]  # a running number for each day
+    centre = [f"{'ABC'[i % 3]}_T{i // 3:02d}" for i in range(n)]
+    for ids in (daily, centre):
+        report = audit(TABLE.assign(person=ids), **ROLES | {"subject": "person"}, only=["subjects"])
+        assert report["subjects"].evidence == "200 subjects, one row each."
+    twice = pd.concat(
+        [
+            TABLE.assign(visit=k, person=[f"PD_2021-03-{1 + i % 4:02d}_{i // 4:02d}" for i in range(n)])
+            for k in (1, 2)
+        ]
+    )
+    evidence = audit(twice, **ROLES | {"subject": "person", "session": "visit"}, only=["subjects"])[
+        "subjects"
+    ].evidence
+    assert "400 rows, but 200 subjects" in evidence
+
+
+def test_ids_with_dates_are_merged_and_said():
+    table = cohort(0, "ids contain dates")
+    report = audit(table, **ROLES, only=["subjects", "sample size"])
+    assert "230 ids, but only 200 without it" in report["subjects"].evidence
+    table["person"] = [f"sub-{i // 2:03d}_ses-{i % 2}" for i in range(len(table))]
+    assert "115 without it" in audit(table, **ROLES, only=["subjects"])["subjects"].evidence
+    table["person"] = [f"2021-03-{1 + i % 28:02d}" for i in range(len(table))]
+    assert (
+        audit(table, **ROLES, only=["subjects"])["subjects"].level == "stop"
+    )  # dates only: nothing to strip
+
+
+def test_without_a_subject_column_it_says_that_it_does_not_know():
+    finding = audit(TABLE, label="diagnosis", only=["subjects"])["subjects"]
+    assert finding.level == "open" and "every score below is too good" in finding.evidence
