@@ -1,32 +1,118 @@
-"""Right and wrong answers to an exercise, kept by task, for tests/test_checks*.py."""
+"""Right and wrong answers to an exercise, kept by task, and the tests that every exercise's checks pass."""
+
+import inspect
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+from harness import repetitions
+
+SEEDS = range(5)  # of wrong answers; right ones get ten
+
+
+class Answers:
+    """The answers to the tasks of one exercise.
+
+    ``@answers.right("task")`` and ``@answers.wrong("task", "words of the reason", ...)`` keep a function. A
+    setting with several values makes variants of it: ``@answers.wrong("task", "words", k=(10, 20, 40))`` for
+    ``def f(X, y, k)`` (the first variant takes the first value of every setting, and so on).
+    """
+
+    def __init__(self, checks: ModuleType):
+        self.checks, self.rights, self.wrongs = checks, [], []
+
+    def _keep(self, kept, task, words, settings):
+        def keep(function):
+            for i in range(max((len(values) for values in settings.values()), default=1)):
+                chosen = {name: values[i % len(values)] for name, values in settings.items()}
+                name = f"{function.__name__}{list(chosen.values()) if chosen else ''}"
+                kept.append((task, name, with_settings(function, chosen), words))
+            return function
+
+        return keep
+
+    def right(self, task, **settings):
+        return self._keep(self.rights, task, (), settings)
+
+    def wrong(self, task, *words, **settings):
+        return self._keep(self.wrongs, task, words, settings)
+
+    @property
+    def tasks(self):
+        return sorted(name for name, one in vars(self.checks).items() if is_check(one))
+
+    def tests(self):
+        """The test functions of an exercise; a test file gives them names."""
+
+        def named(kept):
+            return [pytest.param(*one, id=f"{one[0]}-{one[1]}") for one in kept]
+
+        @pytest.mark.parametrize(("task", "name", "function", "words"), named(self.rights))
+        def right_answers_pass(task, name, function, words):
+            for seed in repetitions((0, 1), range(10)):
+                verdict = getattr(self.checks, task)(function, seed=seed)
+                assert verdict.passed, f"seed {seed}: {verdict}"
+                assert not verdict.wrong and verdict.right
+
+        @pytest.mark.parametrize(("task", "name", "function", "words"), named(self.wrongs))
+        def wrong_answers_get_their_reason(task, name, function, words):
+            for seed in repetitions(range(2), SEEDS):
+                verdict = getattr(self.checks, task)(function, seed=seed)
+                assert not verdict.passed, f"seed {seed}: {verdict}"
+                assert all(word in verdict.reason for word in words), f"seed {seed}: {verdict}"
+
+        @pytest.mark.parametrize("task", self.tasks)
+        def every_task_has_its_answers(task):
+            assert sum(one[0] == task for one in self.rights) >= 3
+            # Each wrong answer is told by words that no other reason of the task holds.
+            assert len({one[3] for one in self.wrongs if one[0] == task}) >= 5
+            assert "not written yet" in getattr(self.checks, task)(...).reason
+
+        @pytest.mark.parametrize("seed", range(10))
+        def tables_test_themselves(seed):
+            for name, table in vars(self.checks).items():
+                if hasattr(table, "faults"):
+                    assert table.faults(lambda i: np.random.default_rng([seed, i])) == [], name
+
+        return (
+            right_answers_pass,
+            wrong_answers_get_their_reason,
+            every_task_has_its_answers,
+            tables_test_themselves,
+        )
+
+
+def is_check(one) -> bool:
+    return inspect.isfunction(one) and "seed" in inspect.signature(one).parameters
+
+
+def with_settings(function, settings):
+    """The function with these settings, as a learner would have written it: its signature has no others."""
+    if not settings:
+        return function
+
+    def chosen(*data):
+        return function(*data, **settings)
+
+    whole = inspect.signature(function)
+    chosen.__signature__ = whole.replace(
+        parameters=[one for name, one in whole.parameters.items() if name not in settings]
+    )
+    return chosen
 
 
 def answers():
-    """Two empty tables, and the decorators that fill them.
-
-    Returns
-    -------
-    RIGHT : dict
-        Function by task and name.
-    WRONG : dict
-        Function, and words of the reason that it must get, by task and name.
-    right, wrong : callable
-        ``@right("task")`` and ``@wrong("task", "words of the reason", ...)``.
-    """
-    RIGHT, WRONG = {}, {}
+    """Two empty tables and the decorators that fill them, for the exercises that are not ported yet."""
+    book = SimpleNamespace(right={}, wrong={})
 
     def right(task):
-        def keep(function):
-            RIGHT[task, function.__name__] = function
-            return function
-
-        return keep
+        return lambda function: book.right.setdefault((task, function.__name__), function)
 
     def wrong(task, *words):
         def keep(function):
-            WRONG[task, function.__name__] = function, words
+            book.wrong[task, function.__name__] = function, words
             return function
 
         return keep
 
-    return RIGHT, WRONG, right, wrong
+    return book.right, book.wrong, right, wrong

@@ -1,0 +1,594 @@
+"""How an exercise is judged: a learner's function is called on data whose truth is known, and gets a verdict.
+
+What a check looks at is what the function does, never how it is written. A verdict says first what was
+right, then what was wrong, then the next step in one sentence, and shows the scores that it rests on.
+
+Two engines serve the tasks. `Table` is for a determined answer: data, the right answer as a function, and
+named mistakes as functions, each with its reason. `Scores` is for a score: noise, on which an honest score
+is a coin's, and signal, on which it lies in a known range. A task adds an identity that holds exactly for a
+right answer where there is one (`say_of`): then no threshold is needed.
+"""
+
+import ast
+import copy
+import functools
+import html
+import inspect
+import itertools
+import linecache
+import logging
+import re
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+# Without a handler of their own, the log's errors would be printed into the learner's notebook.
+log = logging.getLogger(__name__)
+log.addHandler(logging.NullHandler())
+
+PATIENCE = 150  # seconds, after which a function is called no more
+SLOW = 40  # seconds, after which only so many sets of noise are tried as a verdict needs (8)
+CLEAR = 4.5  # standard errors above chance, which honest scores reach once in 300,000 checks
+DOTS = "Your code goes where the three dots stand."
+
+
+class NotYet(Exception):
+    """The function is not right yet. The text says what is wrong and, after " → ", the next step."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a verdict's picture: scores as dots, chance or a limit as a line, a tick or a cross."""
+
+    label: str
+    scores: tuple[float, ...]
+    good: bool
+    mark: tuple[str, float] | None = None
+
+    @property
+    def sentence(self) -> str:
+        found = np.asarray(self.scores)
+        spread = f", {found.min():.2f} to {found.max():.2f}, mean {found.mean():.2f}"
+        mark = "" if self.mark is None else f"; {self.mark[0]} {self.mark[1]:.2f}"
+        right = "right" if self.good else "not right"
+        return f"{self.label}: {len(found)} score{'s' * (len(found) > 1)}{spread}{mark}: {right}."
+
+
+def picture(rows: tuple[Row, ...]) -> str:
+    """The rows as an SVG that is the same in every run. Its label says in words what it shows."""
+    parts, left, width = [], 240, 250
+
+    def line(x1, x2, y1, y2, more=""):
+        parts.append(f'<line x1="{x1}" x2="{x2}" y1="{y1}" y2="{y2}" stroke="currentColor"{more}/>')
+
+    for at, row in enumerate(rows):
+        middle, stacked = 40 * at + 24, {}
+        parts.append(
+            f'<text x="0" y="{middle + 4}">{"✓" if row.good else "✗"} {html.escape(row.label)}</text>'
+        )
+        line(left, left + width, middle + 8, middle + 8)
+        if row.mark is not None:
+            name, x = row.mark[0], left + round(width * min(max(row.mark[1], 0), 1))
+            line(x, x, middle - 12, middle + 13, ' stroke-width="2" stroke-dasharray="4 2"')
+            parts.append(f'<text x="{x + 4}" y="{middle - 8}" font-size="10">{name} {row.mark[1]:.2f}</text>')
+        for score in row.scores:
+            x = left + 5 * round(width / 5 * min(max(score, 0), 1))
+            stacked[x] = stacked.get(x, 0) + 1
+            y = middle + 7 - 3 * min(stacked[x], 7)
+            parts.append(f'<circle cx="{x}" cy="{y}" r="3" fill="currentColor" fill-opacity="0.45"/>')
+    words = html.escape(" ".join(row.sentence for row in rows))
+    size = f'width="{left + width + 60}" height="{40 * len(rows) + 4}"'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{words}" {size} font-size="12" '
+        f'fill="currentColor">{"".join(parts)}</svg>'
+    )
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict:
+    """Whether a check passed, and why: what was right, what was not, the next step, and the picture's rows."""
+
+    passed: bool
+    right: str = ""
+    wrong: str = ""
+    step: str = ""
+    rows: tuple[Row, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        return " ".join(part for part in (self.right, self.wrong, self.step) if part)
+
+    def __repr__(self) -> str:
+        return f"{'Passed.' if self.passed else 'Not yet.'} {self.reason}"
+
+    def _repr_html_(self) -> str:
+        line, word = ("solid", "Passed.") if self.passed else ("dashed", "Not yet.")
+        parts = "".join(f"<p>{html.escape(part)}</p>" for part in (self.right, self.wrong, self.step) if part)
+        return (
+            f'<div style="border-left: 0.3em {line}; padding-left: 0.7em; max-width: 46em"><strong>{word}'
+            f"</strong>{parts}{picture(self.rows) if self.rows else ''}</div>"
+        )
+
+
+# The learner's function
+
+
+class Learner:
+    """The learner's function: called with copies of the data and timed; `read` makes sense of its answer.
+
+    What was right is added to `right`, what the picture shows to `rows`.
+    """
+
+    def __init__(self, function: Callable, arguments: tuple[str, ...], read: Callable):
+        self.function, self.arguments, self.read = function, arguments, read
+        self.calls, self.started, self.note = 0, time.monotonic(), ""
+        self.right, self.rows = [], []
+
+    def look(self) -> None:
+        """See whether it is a function that can be called with these arguments, and the newest one."""
+        function, arguments = self.function, self.arguments
+        if function is ...:
+            raise NotYet(f"The function is not written yet. → {DOTS}")
+        if not callable(function):
+            raise NotYet(
+                f"The check needs the function itself, and got a value of type {type(function).__name__}. → "
+                "Write the function's name without brackets after it."
+            )
+        if older := older_than_its_cell(function):
+            raise NotYet(f"{older} → Repair that cell and run it, then run the check again.")
+        try:
+            signature = inspect.signature(function)
+        except (TypeError, ValueError):  # some functions written in C tell no signature
+            return
+        try:
+            signature.bind(*arguments)
+        except TypeError:
+            raise NotYet(
+                f"The check calls the function with ({', '.join(arguments)}), in this order, but yours takes "
+                f"{signature}."
+            ) from None
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def __call__(self, *data):
+        if self.seconds > PATIENCE:
+            raise NotYet(
+                f"It takes too long: the check stopped after {self.calls} calls. → Fewer folds, fewer "
+                "settings or a faster model will do."
+            )
+        given = [copy.deepcopy(value) for value in data]
+        self.calls += 1
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the learner sees them when running the function
+                value = self.function(*given)
+                if isinstance(value, Iterator):  # what is yielded piece by piece
+                    value = list(itertools.islice(value, 10_000))
+        except (Exception, SystemExit) as error:  # exit() in an answer must not end the kernel
+            raise NotYet(_told(error, self.function)) from None
+        for name, before, after in zip(self.arguments, data, given, strict=True):
+            if not _same(before, after):
+                raise NotYet(
+                    f"The function changes the {name} that it is given, so whatever runs after it works on "
+                    f"other data. → Work on a copy: {name}.copy()."
+                )
+        if value is ... or (value is None and _is_empty(self.function)):
+            raise NotYet(f"The function is still empty. → {DOTS}")
+        if value is None:
+            raise NotYet("The function returns nothing. → Did you forget `return`?")
+        try:
+            return self.read(value)
+        except NotYet:
+            raise
+        except (
+            Exception
+        ):  # an array where one word belongs, a number without end: nobody can list all of these
+            raise NotYet(
+                f"The function returns a value of type {type(value).__name__} that the check cannot read. → "
+                f"Return the {self.read.answer}."
+            ) from None
+
+    def all(self, sets: list[tuple]) -> np.ndarray:
+        return np.array([self(*one) for one in sets])
+
+    def maybe(self, sets: list[tuple]) -> float:
+        """The mean answer on data that serve to find a cause; NaN if the function cannot use them."""
+        try:
+            return float(self.all(sets).mean())
+        except NotYet:
+            return np.nan
+
+    def twice(self, *data) -> float:
+        """The answer, and a note where a second call on the same data gives another one."""
+        first, second = self(*data), self(*data)
+        if abs(first - second) > 1e-6:
+            self.note = (
+                f"A note: two runs on the same data gave {first:.3f} and {second:.3f}. With a random_state "
+                "for all that is drawn, others can repeat your number."
+            )
+        return first
+
+
+def _same(before, after) -> bool:
+    """Whether an array, a table, a list or a dict is as it was; of other things nothing is asked."""
+    if hasattr(before, "equals"):
+        return before.equals(after)
+    if isinstance(before, np.ndarray):
+        return np.array_equal(before, after, equal_nan=before.dtype.kind == "f")
+    return not isinstance(before, list | dict | set) or before == after
+
+
+def _is_empty(function: Callable) -> bool:
+    """Whether the body of a function does nothing at all (`...`, `pass`, a docstring)."""
+    code = getattr(function, "__code__", None)
+    if code is None or code.co_names:
+        return False
+    return code.co_nlocals == code.co_argcount + code.co_kwonlyargcount
+
+
+def _told(error: BaseException, function: Callable) -> str:
+    """An exception of the learner's function in one sentence, with the line where it left that function."""
+    message = " ".join(str(error).replace("→", "->").split())
+    message = message if len(message) <= 220 else message[:220] + " …"
+    where, code = "", getattr(inspect.unwrap(function), "__code__", None)
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code is code]
+    if lines:
+        text = linecache.getline(code.co_filename, lines[-1]).strip()
+        where = f" in its line {lines[-1] - code.co_firstlineno + 1}" + (f", `{text}`" if text else "")
+    return f"The function stops{where} with {type(error).__name__}: {message}".rstrip(".: ") + "."
+
+
+def older_than_its_cell(function: Callable) -> str | None:
+    """What to say when the newest cell that defines this function did not run: an older one is judged."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    name, code = getattr(function, "__name__", ""), getattr(function, "__code__", None)
+    if shell is None or code is None or shell.user_ns.get(name) is not function:
+        return None
+    cells = [cell.strip() for cell in shell.user_ns.get("In", [])]
+    begins = re.compile(rf"^def\s+{re.escape(name)}\b", re.MULTILINE)
+    newest = next((cell for cell in reversed(cells) if begins.search(cell)), "")
+    try:
+        ast.parse(newest)
+    except SyntaxError as error:
+        why = f"has a syntax error in line {error.lineno} ({error.msg})"
+        return (
+            f"The newest cell with `def {name}` {why}, so Python knows only an older version of the function."
+        )
+    own = "".join(linecache.getlines(code.co_filename)).strip()
+    if own in cells and own != newest and begins.search(own):
+        why = "stopped with an error before it reached the function"
+        return f"The newest cell with `def {name}` {why}, so Python knows only an older version of it."
+    return None
+
+
+def check(*arguments: str, read: Callable) -> Callable[[Callable], Callable]:
+    """Turn ``judge(learner, draw)`` into ``check(function, *, seed=0) -> Verdict``.
+
+    Parameters
+    ----------
+    *arguments : str
+        What the learner's function is called with, in this order.
+    read : callable
+        Makes sense of the answer, or raises `NotYet`; `read.answer` is its name.
+
+    `draw(i)` is the generator of data set i. `judge` raises `NotYet`, or adds to ``learner.right``.
+    """
+
+    def decorate(judge):
+        @functools.wraps(judge, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+        def run(function: Callable, *, seed: int = 0) -> Verdict:
+            learner, wrong = Learner(function, arguments, read), ""
+            try:
+                learner.look()
+                with threadpool_limits(1):  # the data are small: threads would cost more than they give
+                    judge(learner, lambda i: np.random.default_rng([seed, i]))
+            except NotYet as found:
+                wrong = str(found)
+            except Exception as error:
+                log.exception("the check %s failed", judge.__name__)
+                wrong = (
+                    f"The check cannot make sense of what the function returns ({type(error).__name__}: "
+                    f"{error}). → Return the {read.answer}, in the form that the task describes."
+                )
+            right = [*learner.right, *([] if wrong else [learner.note])]
+            wrong, _, step = wrong.partition(" → ")
+            words = (_one_line(text) for text in (" ".join(filter(None, right)), wrong, step))
+            return Verdict(not wrong, *words, tuple(learner.rows))
+
+        del run.__wrapped__  # the signature is that of `run`
+        return run
+
+    return decorate
+
+
+def _one_line(text: str, most: int = 1200) -> str:
+    """A text on one line. Of a very long one, with a whole array in it, the beginning and the end."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
+
+
+# What an answer may be. A reader takes any value, and gives what the check works with or raises `NotYet`.
+
+
+def reader(answer: str) -> Callable:
+    """Name what a reader reads: ``@reader("depth")``."""
+
+    def name(read):
+        read.answer = answer
+        return read
+
+    return name
+
+
+def score(answer: str = "score") -> Callable:
+    """A reader of one number from 0 to 1."""
+
+    @reader(answer)
+    def read(value) -> float:
+        try:
+            if isinstance(value, str | bool | np.bool_) or np.ndim(value) > 1:
+                raise TypeError
+            found = np.asarray(value, dtype=float)
+        except (TypeError, ValueError):
+            kind = type(value).__name__
+            raise NotYet(
+                f"The function returns a value of type {kind}, not one number. → Return the {answer} alone."
+            ) from None
+        if found.size != 1:
+            raise NotYet(
+                f"The function returns {found.size} numbers. → If they are the scores of the folds, return "
+                f"their mean: one number, the {answer}."
+            )
+        number = float(found.ravel()[0])
+        if not np.isfinite(number):
+            raise NotYet(
+                f"The function returns {number}. Often the cause is a fold that holds one class only, a "
+                "category that the training folds lack, or a mean over no folds."
+            )
+        if not -1e-9 <= number <= 1 + 1e-9:
+            side = ", which is below 0, but" if number < 0 else ", but"
+            step = " → If it is a percentage, divide it by 100." if number > 1.5 else ""
+            raise NotYet(f"The function returns {number:.4g}{side} a {answer} lies between 0 and 1.{step}")
+        return number
+
+    return read
+
+
+def numbers(*names: str) -> Callable:
+    """A reader of so many numbers, in this order, such as ``numbers("lower end", "upper end")``."""
+
+    @reader(" and ".join(names))
+    def read(value) -> np.ndarray:
+        order = f"→ Return {len(names)} numbers, in this order: {', '.join(names)}."
+        try:
+            found = np.array([float(one) for one in value])
+        except (TypeError, ValueError):
+            raise NotYet(f"The function returns a value of type {type(value).__name__}. {order}") from None
+        if len(found) != len(names):
+            raise NotYet(f"The function returns {len(found)} number{'s' * (len(found) != 1)}. {order}")
+        if not np.isfinite(found).all():
+            listed = ", ".join(f"{one:g}" for one in found)
+            raise NotYet(f"The function returns {listed}: not all are numbers. {order}")
+        return found
+
+    return read
+
+
+# Tasks with a determined answer
+
+
+@dataclass(frozen=True)
+class Table:
+    """A task with a determined answer.
+
+    Attributes
+    ----------
+    cases : callable
+        ``cases(draw)``: the learner's arguments (a tuple) by name of the case, from simple to intricate.
+    reference : callable
+        The right answer.
+    mistakes : dict
+        Wrong answers as functions, each with its reason and, after " → ", the next step.
+    right : str
+        What a right function did.
+    same : callable
+        Whether two answers are the same for this task.
+    told : callable
+        ``told(name, data, got, right)``: what to say of a case whose wrong answer is no named mistake.
+    """
+
+    cases: Callable
+    reference: Callable
+    mistakes: dict[Callable, str]
+    right: str
+    same: Callable = np.array_equal
+    told: Callable = lambda name, data, got, right: (
+        f"{name}: the function returns {got}, and {right} is right."
+    )
+
+    def answers(self, function: Callable, cases: dict[str, tuple]) -> dict:
+        """The answer to every case; None where a mistake does not run."""
+        found = {}
+        for name, data in cases.items():
+            try:
+                with warnings.catch_warnings(), np.errstate(all="ignore"):
+                    warnings.simplefilter("ignore")
+                    found[name] = function(*copy.deepcopy(data))
+            except Exception:
+                found[name] = None
+        return found
+
+    def alike(self, some: dict, others: dict) -> list[str]:
+        """The names of the cases with the same answer."""
+        return [
+            name
+            for name, one in some.items()
+            if (one is None) == (others[name] is None) and (one is None or self.same(one, others[name]))
+        ]
+
+    def judge(self, learner: Learner, draw: Callable) -> None:
+        cases = self.cases(draw)
+        got = {name: learner(*data) for name, data in cases.items()}
+        reference = self.answers(self.reference, cases)
+        good = self.alike(got, reference)
+        if len(good) == len(cases):
+            learner.right.append(self.right)
+            return
+        if good:
+            listed = ", ".join(good[:3]) + (f" and {len(good) - 3} more" if len(good) > 3 else "")
+            learner.right.append(f"{len(good)} of {len(cases)} answers are right ({listed}).")
+        # The mistake that gives the learner's answer in the first wrong case, and in the most of the others.
+        wrong = next(name for name in cases if name not in good)
+        fits = {one: self.alike(got, self.answers(one, cases)) for one in self.mistakes}
+        best = max(fits, key=lambda one: (wrong in fits[one], len(fits[one])), default=None)
+        if best is not None and wrong in fits[best]:
+            raise NotYet(self.mistakes[best])
+        raise NotYet(self.told(wrong, cases[wrong], got[wrong], reference[wrong]))
+
+    def faults(self, draw: Callable) -> list[str]:
+        """What is wrong with the table itself: mistakes that are right, or that cannot be told apart."""
+        cases = self.cases(draw)
+        every = {one.__name__: self.answers(one, cases) for one in (self.reference, *self.mistakes)}
+        pairs = itertools.combinations(every.items(), 2)
+        return [
+            f"{a} is {b} in every case" for (a, x), (b, y) in pairs if len(self.alike(x, y)) == len(cases)
+        ]
+
+
+# Tasks that return a score
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Data with real signal, and between which the mean of honest scores on them lies, whatever the model.
+
+    `wrong` is what to say of a mean outside, with the next step; or ``wrong(learner, draw, mean)`` says it.
+    """
+
+    make: Callable
+    low: float
+    high: float
+    wrong: str | Callable = (
+        "The model hardly learns. → Look whether it is trained on the training scans with their own labels."
+    )
+    sort: str = "real signal"
+
+    def judge(self, learner: Learner, draw: Callable) -> None:
+        found = [learner.twice(*self.make(draw(500)))]
+        while len(found) < 3 or (len(found) < 12 and self._unsure(np.mean(found))):
+            found.append(learner(*self.make(draw(500 + len(found)))))
+        mean, limits = np.mean(found), f"{self.low:.2f} to {self.high:.2f}"
+        good = self.low <= mean <= self.high
+        mark = None if good else ("at least", self.low) if mean < self.low else ("at most", self.high)
+        learner.rows.append(Row(self.sort, tuple(found), good, mark))
+        if good:
+            learner.right.append(f"On data with {self.sort} it reports {mean:.2f}, as it should.")
+        elif callable(self.wrong):
+            raise NotYet(self.wrong(learner, draw, mean))
+        else:
+            told = f"On data with {self.sort} it reports {mean:.2f}, and an honest score is {limits}."
+            raise NotYet(f"{told} {self.wrong}")
+
+    def _unsure(self, mean: float) -> bool:
+        return min(abs(mean - self.low), abs(mean - self.high) if self.high < 1 else 1) < 0.06
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A task that returns a score: noise, on which an honest score is a coin's, and data with real signal.
+
+    Attributes
+    ----------
+    noise : callable
+        ``noise(rng)``: data, as the learner's function takes them.
+    units : int
+        So many independent people are scored in a set of noise: the scatter of an honest score follows.
+    leak : callable
+        ``leak(learner, draw, mean)``: the cause of a score on noise that is too high, and the next step.
+    signals : tuple of Signal
+        The first one is strong.
+    sort : str
+        What the noise is.
+    """
+
+    noise: Callable
+    units: int
+    leak: Callable
+    signals: tuple[Signal, ...]
+    sort: str = "pure noise"
+    chance: float = 0.5
+
+    def judge(self, learner: Learner, draw: Callable) -> None:
+        strong = self.signals[0].make
+        loud = learner.all([strong(draw(500)), strong(draw(501))])
+        quiet = learner.all([self.noise(draw(0)), self.noise(draw(1))])
+        if np.ptp([*loud, *quiet]) < 1e-12 and (
+            loud[0] < 1 or learner.maybe([blank(strong(draw(500)))]) == 1
+        ):
+            raise NotYet(
+                f"The function returns {loud[0]:.2f} whatever the data are: noise and real signal get the "
+                "same score. → Measure the score on X and y."
+            )
+        if loud.mean() < 0.35 < quiet.mean():
+            raise NotYet(
+                f"Where there is strong real signal, the function returns {loud.mean():.2f}, less than a "
+                "coin would get. → If it is the share of errors, return 1 minus the errors."
+            )
+        leaks = quiet.mean() > self.chance + 0.25  # then the leak is what to say first
+        for signal in () if leaks else self.signals:
+            signal.judge(learner, draw)
+        scores, high = scores_on_noise(learner, lambda i: self.noise(draw(i)), self.units, self.chance)
+        mean = np.mean(scores)
+        learner.rows.append(Row(self.sort, tuple(scores), not high, ("chance", self.chance)))
+        told = f"On {self.sort} it reports {mean:.2f}, and chance is {self.chance:.2f}"
+        if high:
+            raise NotYet(f"{told}: {self.leak(learner, draw, mean)}")
+        few = "" if len(scores) >= 20 else f" (Only {len(scores)} sets were tried, because it is slow.)"
+        learner.right.append(f"{told}.{few}")
+        for signal in self.signals if leaks else ():
+            signal.judge(learner, draw)
+
+
+def scores_on_noise(
+    learner: Learner, make: Callable, units: int, chance: float = 0.5, *, first: int = 20, most: int = 120
+) -> tuple[list[float], bool]:
+    """Scores on sets of noise, and whether their mean is further above chance than luck explains.
+
+    The scatter is the learner's own, within what an honest score can have: at least a coin's over all
+    `units`, at most three times that, as in a hold-out of a ninth. Where a doubt remains, more sets are tried.
+    """
+    scores, coin = [], np.sqrt(chance * (1 - chance) / units)
+    while True:
+        scores.append(learner(*make(len(scores))))
+        slow = learner.seconds > SLOW and len(scores) >= 8
+        if len(scores) % first and not slow:
+            continue
+        error = np.clip(np.std(scores, ddof=1), coin, 3 * coin) / np.sqrt(len(scores))
+        above = (np.mean(scores) - chance) / error
+        if slow or not 2 < above < CLEAR or len(scores) >= most:
+            return scores, above >= CLEAR
+
+
+def blank(data: tuple) -> tuple:
+    """The same data with an empty table X, from which nothing can be learnt."""
+    return tuple(np.zeros_like(one) if np.ndim(one) == 2 else one for one in data)
+
+
+def say_of(learner: Learner, data: tuple, at: int, other: np.ndarray) -> float:
+    """How far the score is from one in which the labels `data[at]` had no say: 0 for a right answer, exactly.
+
+    Where predictions are fixed, every label adds its own part to the score, and no more. So the scores of two
+    sets of labels have the same sum when the sets exchange one half.
+    """
+    one, half = data[at], np.arange(len(other)) < len(other) // 2
+    sets = one, other, np.where(half, one, other), np.where(half, other, one)
+    a, b, c, d = (learner(*data[:at], labels, *data[at + 1 :]) for labels in sets)
+    return a + b - c - d

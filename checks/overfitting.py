@@ -1,0 +1,344 @@
+"""The checks of exercise 02: a learning curve, the depth of a tree, a test that is used once, an interval."""
+
+import numpy as np
+from scipy import stats
+from sklearn.tree import DecisionTreeClassifier
+
+from checks.judge import NotYet, Row, Scores, Signal, Table, check, numbers, reader, say_of, score
+
+# Task 1: read a learning curve
+
+
+def curves(draw):
+    """Unseen and training scores by size, and the unseen score with four times as many scans, by name.
+
+    The scores follow a law, so that what more scans bring is known: unseen = limit - gap * sqrt(largest / n).
+    """
+    rng = draw(0)
+    few, many = np.array([20, 30, 40, 60]), np.array([100, 200, 400, 800])
+    found = {}
+
+    def add(name, sizes, limit, gap, training, early=0.0):
+        """`training`: at the largest size, and how much higher at the smallest; `early`: lost at the smallest."""
+        limit, gap = limit + rng.uniform(-0.01, 0.01), gap * rng.uniform(0.9, 1.1)
+        share = np.sqrt(sizes[-1] / sizes)
+        unseen = limit - gap * share - early * 0.05 ** np.arange(len(sizes))
+        last, more = training
+        seen = np.full(len(sizes), 1.0) if last is None else last + more * (share - 1) / (share[0] - 1)
+        found[name] = sizes, np.clip(seen, 0, 1), unseen, limit - gap / 2
+
+    add("a curve that still climbs", many, 0.88, 0.11, (0.84, 0.14))
+    add("a flat curve", many, 0.81, 0.003, (0.83, 0.04))
+    add("pure noise with a wide gap", few, 0.50, 0.0, (0.78, 0.2))
+    add("a model that remembers every scan and still climbs", many, 0.91, 0.12, (None, 0))
+    add("a model that remembers every scan and is flat", many, 0.82, 0.002, (None, 0))
+    add("a simple model that climbs with a narrow gap", few, 0.80, 0.12, (0.72, -0.06))
+    add("a curve that climbed at first and is flat", 50 * 2 ** np.arange(6), 0.80, 0.002, (0.82, 0.1), 0.033)
+    add("a large study that still climbs", 10 * many, 0.93, 0.11, (0.86, 0.1))
+    add("a small study that is flat", np.array([20, 24, 28, 32]), 0.74, 0.003, (0.90, 0.05))
+    add("a high score that still climbs", many, 1.0, 0.1, (0.96, 0.03))
+    add("a score near chance that still climbs", few, 0.66, 0.11, (0.85, 0.1))
+    add("a high score that is flat, at 0.97", many, 0.97, 0.001, (0.98, 0.01))
+    return found
+
+
+def worth_more_scans(sizes, training, unseen):
+    return unseen[-1] - unseen[-2] > 0.01
+
+
+def wide_gap(sizes, training, unseen):
+    return training[-1] - unseen[-1] > 0.1
+
+
+def narrow_gap(sizes, training, unseen):
+    return training[-1] - unseen[-1] < 0.1
+
+
+def turned_round(sizes, training, unseen):
+    return unseen[-1] - unseen[-2] <= 0.01
+
+
+def always(sizes, training, unseen):
+    return True
+
+
+def never(sizes, training, unseen):
+    return False
+
+
+def first_to_last(sizes, training, unseen):
+    return unseen[-1] - unseen[0] > 0.03
+
+
+def by_scan(sizes, training, unseen):
+    return (unseen[-1] - unseen[-2]) / (sizes[-1] - sizes[-2]) > 1e-4
+
+
+def straight_on(sizes, training, unseen):
+    return 3 * sizes[-1] * (unseen[-1] - unseen[0]) / (sizes[-1] - sizes[0]) > 0.05
+
+
+def low_score(sizes, training, unseen):
+    return unseen[-1] < 0.95
+
+
+def training_rises(sizes, training, unseen):
+    return training[-1] > training[0]
+
+
+def training_falls(sizes, training, unseen):
+    return training[-1] < training[0] - 0.005
+
+
+def not_if_perfect(sizes, training, unseen):
+    return training[-1] < 0.999 and worth_more_scans(sizes, training, unseen)
+
+
+def if_perfect(sizes, training, unseen):
+    return training[-1] > 0.999 or worth_more_scans(sizes, training, unseen)
+
+
+def not_if_training_falls(sizes, training, unseen):
+    return training[-1] >= training[0] and worth_more_scans(sizes, training, unseen)
+
+
+END = "→ Look at the right end of the unseen scores."
+CURVES = Table(
+    lambda draw: {name: data[:3] for name, data in curves(draw).items()},
+    worth_more_scans,
+    {
+        wide_gap: f"A gap alone promises nothing: on pure noise it is wide, and closes because training falls. {END}",
+        narrow_gap: f"A narrow gap promises nothing: two flat curves that have met have one too. {END}",
+        turned_round: "Every answer is the wrong way round. → Return True where more scans would help.",
+        always: f"The function says True to every learning curve, and half of them are flat. {END}",
+        never: f"The function says False to every learning curve, and half of them still climb. {END}",
+        first_to_last: f"A curve that climbed at first may be flat by now. {END}",
+        by_scan: "A gain per scan is small in every large study, and large in every small one. → Compare what a doubling brings.",
+        straight_on: "A straight line in the number of scans promises too much, since curves flatten. → Compare what a doubling brings.",
+        low_score: f"A score may be low and flat, or high and still climb. {END}",
+        training_rises: f"The training score says nothing of what more scans bring. {END}",
+        training_falls: f"A training score that falls says nothing of what more scans bring: it falls on pure noise too. {END}",
+        not_if_perfect: "Training is 1.00 because the model remembers every scan. That says nothing against more scans. → Leave the training score out.",
+        if_perfect: "Training is 1.00 because the model remembers every scan, and unseen is flat all the same. → Leave the training score out.",
+        not_if_training_falls: "Training falls in most models that still learn. → Leave the training score out.",
+    },
+    "All twelve curves are read rightly: six still climb and six do not, among them pure noise with a wide "
+    "gap, a model with 1.00 in training at every size, and a curve that climbed at first.",
+    told=lambda name, data, got, right: (
+        f"The function says {got} to {name}: training {data[1][0]:.2f} to {data[1][-1]:.2f}, unseen "
+        f"{data[2][0]:.2f} to {data[2][-1]:.2f}, from {data[0][0]} to {data[0][-1]} scans. {END}"
+    ),
+)
+
+
+@reader("True or False")
+def yes_no(value) -> bool:
+    if not isinstance(value, bool | np.bool_ | int | float | np.number) or value not in (0, 1):
+        raise NotYet(f"The function returns {value!r}. → Answer the question by True or False.")
+    return bool(value)
+
+
+@check("sizes", "training", "unseen", read=yes_no)
+def learning_curves(learner, draw):
+    """``worth_more_scans(sizes, training, unseen)``: would four times as many scans help?"""
+    CURVES.judge(learner, draw)
+
+
+# Task 2: the depth of a tree
+
+
+def stump(rng, n):
+    """One question decides; a quarter of the labels are wrong."""
+    X = rng.standard_normal((n, 10))
+    return X, ((X[:, 0] > 0) ^ (rng.random(n) < 0.25)).astype(int)
+
+
+def bands(rng, n):
+    """Eight bands with labels in turn: several questions are needed; all labels are right."""
+    X = rng.standard_normal((n, 10))
+    return X, np.digitize(X[:, 0], stats.norm.ppf(np.arange(1, 8) / 8)) % 2
+
+
+@reader("depth")
+def depth(value) -> int:
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or value % 1 != 0:
+        raise NotYet(
+            f"The function returns {value!r}. → Return the chosen depth, a whole number, not its score."
+        )
+    if not 1 <= value <= 10:
+        raise NotYet(f"The function returns the depth {int(value)}. → Choose from the depths 1 to 10.")
+    return int(value)
+
+
+def by_depth(X, y, new):
+    """The accuracy in new subjects of trees of depth 1 to 10."""
+    trees = [DecisionTreeClassifier(max_depth=d, random_state=0).fit(X, y) for d in range(1, 11)]
+    return np.array([tree.score(*new) for tree in trees])
+
+
+@check("X", "y", read=depth)
+def depth_of_a_tree(learner, draw):
+    """``choose_depth(X, y)``: the depth, 1 to 10, of a tree that does well on new subjects."""
+    taken = []
+    for make, n, sets, allowed, what in (
+        (stump, 200, range(8), 0.07, "one question is enough and a quarter of the labels are wrong"),
+        (bands, 400, range(10, 14), 0.07, "several questions are needed"),
+    ):
+        depths, got, best = [], [], []
+        for i in sets:
+            X, y = make(draw(i), n)
+            truth = by_depth(X, y, make(draw(i + 100), 2000))
+            depths.append(learner(X, y))
+            got.append(truth[depths[-1] - 1])
+            best.append(truth.max())
+        taken += depths
+        listed, lost = ", ".join(map(str, depths)), np.mean(best) - np.mean(got)
+        learner.rows.append(
+            Row(f"new subjects, {make.__name__}", tuple(got), lost <= allowed, ("best", np.mean(best)))
+        )
+        told = (
+            f"Where {what} it takes the depths {listed}, and such trees get {np.mean(got):.2f} in new "
+            f"subjects ({np.mean(best):.2f} is possible)."
+        )
+        if lost <= allowed:
+            learner.right.append(told)
+        elif make is bands:
+            raise NotYet(
+                f"{told} They are too shallow, or chosen by luck. → Score every depth from 1 to 10 on scans "
+                "that the trees have not seen."
+            )
+        elif min(depths) == 10:
+            raise NotYet(
+                f"{told} The deepest tree always fits the training scans best. → Choose by scans that the "
+                "tree has not seen."
+            )
+        else:
+            raise NotYet(
+                f"{told} They are too deep: they have learnt wrong labels. → Choose by scans that the tree "
+                "has not seen."
+            )
+    if len(set(taken)) == 1:
+        raise NotYet(f"It takes the depth {taken[0]} whatever the data are. → Let the data choose.")
+
+
+# Task 3: tested once
+
+
+def study(rng, make, n=60, n_test=37):
+    """X, y, X_test, y_test."""
+    X, y = make(rng, n + n_test)
+    return X[:n], y[:n], X[n:], y[n:]
+
+
+def coin(rng, n):
+    return rng.standard_normal((n, 20)), rng.permutation(np.arange(n) % 2)
+
+
+def _test_labels_speak(learner, draw):
+    """Where the tree is chosen and fitted without the test labels, these have no say but in the count."""
+    data = study(draw(40), stump, 60, 60)
+    turned = learner(*data[:3], 1 - data[3])
+    if abs(learner(*data) - turned) < 1e-9 and 0 < turned < 1 and abs(turned - 0.5) > 0.01:
+        raise NotYet(
+            f"The score is {turned:.2f}, and it stays so when all labels of the test scans are turned round: "
+            "it is not measured on the test scans. A training score or the best score of a search is no "
+            "test. → Score the tree on X_test and y_test."
+        )
+    for i in range(12):
+        X, y, X_test, y_test = study(draw(50 + i), (coin, bands, stump)[i % 3], 60, 37)
+        other = (1 - y_test, draw(70 + i).integers(2, size=37))[i % 2]
+        if abs(say_of(learner, (X, y, X_test, y_test), 3, other)) < 1e-6:
+            continue
+        # Here one feature of the test scans is their label; whoever never fits to them cannot know that.
+        X[:, 0], X_test[:, 0] = 0, y_test
+        if learner(X, y, X_test, y_test) > 0.95:
+            raise NotYet(
+                "Scans that the tree was fitted to are among those that it is scored on: where a feature is "
+                "the label in the test scans alone, it is right in nearly all. → Fit it to X and y alone, "
+                "and score X_test and y_test alone."
+            )
+        raise NotYet(
+            "When two sets of test labels exchange one half, the sum of their scores changes. So the test "
+            "labels had a say in the choice, as when every depth is scored on the test scans and the best "
+            "is kept. → Choose within X and y, then use the test scans once."
+        )
+    learner.right.append("The test labels have no say in the choice: they are only counted.")
+    parts = np.array([learner(*study(draw(80 + i), stump)) * 37 for i in range(12)])
+    if np.abs(parts - np.round(parts)).max() > 0.2:  # the score may be rounded
+        raise NotYet(
+            "With 37 test scans an accuracy is a whole number of 37ths, and this score is not. → Choose one "
+            "depth, and return the accuracy of that one tree: no mean over depths, no other measure."
+        )
+
+
+def _not_chosen(learner, draw, mean):
+    return (
+        f"It is honest, but a depth chosen well gets more: {mean:.2f} is too little. → Choose the depth as "
+        "in task 2, by scans of X that the trees have not seen."
+    )
+
+
+TESTED = Scores(
+    lambda rng: study(rng, coin), 37, lambda learner, draw, mean: "the test labels had a say in the choice. → Choose within X and y, then use the test scans once.",
+    (Signal(lambda rng: study(rng, bands, 400, 97), 0.86, 1.0, _not_chosen, "several questions to ask"),
+     Signal(lambda rng: study(rng, stump, 200, 197), 0.685, 0.8, _not_chosen, "one question to ask")),
+)  # fmt: skip
+
+
+@check("X", "y", "X_test", "y_test", read=score("accuracy"))
+def tested_once(learner, draw):
+    """``honest_score(X, y, X_test, y_test)``: the test scans choose nothing, and give the accuracy."""
+    _test_labels_speak(learner, draw)
+    TESTED.judge(learner, draw)
+
+
+# Task 4: an interval
+
+
+def _look_at_ends(n, low, high):
+    share = np.arange(n + 1) / n
+    for bad, why in (
+        (high > 2, "→ Give shares from 0 to 1: divide by n, and percentages by 100."),
+        (low > high, "→ The lower one comes first."),
+        ((low < -1e-9) | (high > 1 + 1e-9), "No accuracy lies below 0 or above 1; the simple formula with ± does so near the ends. → Take Wilson's formula, say."),
+        ((high - low < 1e-6) & (share % 1 == 0), "That is as if nothing could go wrong any more: the scatter of what was seen is 0 there. → Take a formula that does not rest on it, such as Wilson's."),
+        # At 0 and n right, an interval with equal tails (Jeffreys, Bayes) ends a hair inside 0 and 1.
+        ((share < low - 0.005) | (share > high + 0.005), "The interval does not contain the accuracy that was seen. → Put it around n_right / n."),
+    ):  # fmt: skip
+        if bad.any():
+            k = np.flatnonzero(bad)[-1]
+            raise NotYet(f"With {k} of {n} right the function gives {low[k]:.4g} to {high[k]:.4g}. {why}")
+
+
+@check("n_right", "n", read=numbers("lower end", "upper end"))
+def interval_of_an_accuracy(learner, draw):
+    """``interval(n_right, n)``: a 95 % interval for the accuracy of a finished model, tested on n subjects."""
+    truths, held, widths = np.linspace(0.5, 0.95, 46), [], []
+    for n in (20, 50, 150):
+        low, high = learner.all([(k, n) for k in range(n + 1)]).T
+        _look_at_ends(n, low, high)
+        chance = stats.binom.pmf(np.arange(n + 1)[:, None], n, truths)
+        held.append(np.sum(chance * ((low[:, None] <= truths) & (truths <= high[:, None])), axis=0).mean())
+        k = np.arange(1, n)
+        exact = stats.beta.ppf(0.975, k + 1, n - k) - stats.beta.ppf(0.025, k, n - k + 1)
+        widths.append(np.mean((high - low)[1:-1]) / exact.mean())
+    learner.right.append("It never leaves 0 to 1, and has a width even when every answer is right.")
+    good = 0.93 <= min(held) and max(widths) <= 1.13
+    learner.rows.append(Row("studies whose interval holds the truth", tuple(held), good, ("wanted", 0.95)))
+    if min(held) < 0.93:
+        raise NotYet(
+            f"With {(20, 50, 150)[int(np.argmin(held))]} subjects, the interval holds the true accuracy in "
+            f"{100 * min(held):.0f} % of the studies, and 95 % was asked for: it is too narrow. → Look at "
+            "the factor 1.96 and at the square root."
+        )
+    if max(widths) > 1.13:
+        raise NotYet(
+            f"The interval holds the truth often enough, but it is up to {max(widths):.2f} times as wide as "
+            "a careful 95 % interval needs to be, and so hides what a study did find. → Look at the factor "
+            "1.96 and at the square root."
+        )
+    learner.right.append(
+        f"It holds the true accuracy in {100 * min(held):.0f} to {100 * max(held):.0f} % of the studies."
+    )
