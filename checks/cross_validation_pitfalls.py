@@ -224,8 +224,8 @@ TUNING_NOISE, TUNING_SIGNALS = choices(
     "fitted to.",
 )
 TUNING = Scores(
-    TUNING_NOISE, 30, lambda learner, draw, mean: FITTED if mean > 0.8 else f"the scans {CHOSE}", TUNING_SIGNALS,
-    "pure noise, the best of five settings",
+    TUNING_NOISE, 30, lambda *found: FITTED if found[-1] > 0.8 else f"the scans {CHOSE}",
+    TUNING_SIGNALS, "pure noise, the best of five settings",
 )  # fmt: skip
 
 
@@ -281,7 +281,7 @@ OVERLAP = (
 )
 rare_scans = partial(scans, n=120, p=60, rare=0.2)
 OVERSAMPLING = Scores(
-    rare_scans, 48,  # half of a balanced accuracy rests on the 24 patients: it scatters like that of 48 people
+    rare_scans, 48,  # half of a balanced accuracy rests on the 24 patients, so it scatters like that of 48
     _copies_leak,
     (Signal(partial(rare_scans, effect=3), 0.75, 1.0),
      Signal(partial(scans, n=300, p=4, rare=0.2, effect=1), 0.5, 0.88, OVERLAP, "classes that overlap")),

@@ -53,26 +53,28 @@ class Row:
 
     @property
     def sentence(self) -> str:
-        found = np.asarray(self.scores)
-        spread = f", {found.min():.2f} to {found.max():.2f}, mean {found.mean():.2f}"
+        found, right = np.asarray(self.scores), "right" if self.good else "not right"
+        if not len(found):
+            return f"{self.label}: {right}."
+        spread = f"{len(found)} from {found.min():.2f} to {found.max():.2f}, mean {found.mean():.2f}"
         mark = "" if self.mark is None else f"; {self.mark[0]} {self.mark[1]:.2f}"
-        right = "right" if self.good else "not right"
-        return f"{self.label}: {len(found)} score{'s' * (len(found) > 1)}{spread}{mark}: {right}."
+        return f"{self.label}: {spread}{mark}: {right}."
 
 
 def picture(rows: tuple[Row, ...]) -> str:
     """The rows as an SVG that is the same in every run. Its label says in words what it shows."""
-    parts, left, width = [], 240, 250
+    parts, left, width, height = [], 240, 250, 4
 
     def line(x1, x2, y1, y2, more=""):
         parts.append(f'<line x1="{x1}" x2="{x2}" y1="{y1}" y2="{y2}" stroke="currentColor"{more}/>')
 
-    for at, row in enumerate(rows):
-        middle, stacked = 40 * at + 24, {}
-        parts.append(
-            f'<text x="0" y="{middle + 4}">{"✓" if row.good else "✗"} {html.escape(row.label)}</text>'
-        )
-        line(left, left + width, middle + 8, middle + 8)
+    for row in rows:
+        middle, stacked = height + (24 if row.scores else 10), {}
+        height = middle + 16 if row.scores else middle + 8
+        sign = "✓" if row.good else "✗"
+        parts.append(f'<text x="0" y="{middle + 4}">{sign} {html.escape(row.label)}</text>')
+        if row.scores:
+            line(left, left + width, middle + 8, middle + 8)
         if row.mark is not None:
             name, x = row.mark[0], left + round(width * min(max(row.mark[1], 0), 1))
             line(x, x, middle - 12, middle + 13, ' stroke-width="2" stroke-dasharray="4 2"')
@@ -83,16 +85,14 @@ def picture(rows: tuple[Row, ...]) -> str:
             y = middle + 7 - 3 * min(stacked[x], 7)
             parts.append(f'<circle cx="{x}" cy="{y}" r="3" fill="currentColor" fill-opacity="0.45"/>')
     words = html.escape(" ".join(row.sentence for row in rows))
-    size = f'width="{left + width + 60}" height="{40 * len(rows) + 4}"'
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{words}" {size} font-size="12" '
-        f'fill="currentColor">{"".join(parts)}</svg>'
-    )
+    size = f'width="{left + width + 60}" height="{height}" font-size="12" fill="currentColor"'
+    start = f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{words}" {size}>'
+    return f"{start}{''.join(parts)}</svg>"
 
 
 @dataclass(frozen=True, repr=False)
 class Verdict:
-    """Whether a check passed, and why: what was right, what was not, the next step, and the picture's rows."""
+    """Whether a check passed; what was right, what was not, the next step, and the picture's rows."""
 
     passed: bool
     right: str = ""
@@ -356,7 +356,7 @@ def score(answer: str = "score") -> Callable:
         if not -1e-9 <= number <= 1 + 1e-9:
             side = ", which is below 0, but" if number < 0 else ", but"
             step = " → If it is a percentage, divide it by 100." if number > 1.5 else ""
-            raise NotYet(f"The function returns {number:.4g}{side} a {answer} lies between 0 and 1.{step}")
+            raise NotYet(f"The function returns {number:.4g}{side} the {answer} lies between 0 and 1.{step}")
         return number
 
     return read
@@ -443,15 +443,16 @@ class Table:
             learner.right.append(self.right)
             return
         if good:
-            listed = ", ".join(good[:3]) + (f" and {len(good) - 3} more" if len(good) > 3 else "")
-            learner.right.append(f"{len(good)} of {len(cases)} answers are right ({listed}).")
-        # The mistake that gives the learner's answer in the first wrong case, and in the most of the others.
-        wrong = next(name for name in cases if name not in good)
+            learner.right.append(f"{len(good)} of {len(cases)} answers are right.")
+        learner.rows += [Row(name, (), name in good) for name in cases]
+        wrong = [name for name in cases if name not in good]
+        # The mistake that explains all wrong answers, and gives the most of the right ones.
         fits = {one: self.alike(got, self.answers(one, cases)) for one in self.mistakes}
-        best = max(fits, key=lambda one: (wrong in fits[one], len(fits[one])), default=None)
-        if best is not None and wrong in fits[best]:
-            raise NotYet(self.mistakes[best])
-        raise NotYet(self.told(wrong, cases[wrong], got[wrong], reference[wrong]))
+        fits = {one: len(names) for one, names in fits.items() if set(wrong) <= set(names)}
+        if fits:
+            raise NotYet(self.mistakes[max(fits, key=fits.get)])
+        first = wrong[0]
+        raise NotYet(self.told(first, cases[first], got[first], reference[first]))
 
     def faults(self, draw: Callable) -> list[str]:
         """What is wrong with the table itself: mistakes that are right, or that cannot be told apart."""
@@ -563,7 +564,7 @@ def scores_on_noise(
     """Scores on sets of noise, and whether their mean is further above chance than luck explains.
 
     The scatter is the learner's own, within what an honest score can have: at least a coin's over all
-    `units`, at most three times that, as in a hold-out of a ninth. Where a doubt remains, more sets are tried.
+    `units`, at most three times that, as in a hold-out of a ninth. In doubt, more sets are tried.
     """
     scores, coin = [], np.sqrt(chance * (1 - chance) / units)
     while True:
@@ -582,13 +583,13 @@ def blank(data: tuple) -> tuple:
     return tuple(np.zeros_like(one) if np.ndim(one) == 2 else one for one in data)
 
 
-def say_of(learner: Learner, data: tuple, at: int, other: np.ndarray) -> float:
+def say_of(learner: Callable, data: tuple, at: int, other: np.ndarray) -> tuple[float, list[float]]:
     """How far the score is from one in which the labels `data[at]` had no say: 0 for a right answer, exactly.
 
     Where predictions are fixed, every label adds its own part to the score, and no more. So the scores of two
-    sets of labels have the same sum when the sets exchange one half.
+    sets of labels have the same sum when the sets exchange one half. (The four scores are given too.)
     """
     one, half = data[at], np.arange(len(other)) < len(other) // 2
     sets = one, other, np.where(half, one, other), np.where(half, other, one)
-    a, b, c, d = (learner(*data[:at], labels, *data[at + 1 :]) for labels in sets)
-    return a + b - c - d
+    scores = [learner(*data[:at], labels, *data[at + 1 :]) for labels in sets]
+    return scores[0] + scores[1] - scores[2] - scores[3], scores

@@ -19,7 +19,7 @@ def curves(draw):
     found = {}
 
     def add(name, sizes, limit, gap, training, early=0.0):
-        """`training`: at the largest size, and how much higher at the smallest; `early`: lost at the smallest."""
+        """`training`: at the largest size, and the rise at the smallest; `early`: the fall at the smallest."""
         limit, gap = limit + rng.uniform(-0.01, 0.01), gap * rng.uniform(0.9, 1.1)
         share = np.sqrt(sizes[-1] / sizes)
         unseen = limit - gap * share - early * 0.05 ** np.arange(len(sizes))
@@ -107,20 +107,40 @@ CURVES = Table(
     lambda draw: {name: data[:3] for name, data in curves(draw).items()},
     worth_more_scans,
     {
-        wide_gap: f"A gap alone promises nothing: on pure noise it is wide, and closes because training falls. {END}",
+        wide_gap: (
+            "A gap alone promises nothing: on pure noise it is wide, and closes because training falls. "
+            f"{END}"
+        ),
         narrow_gap: f"A narrow gap promises nothing: two flat curves that have met have one too. {END}",
         turned_round: "Every answer is the wrong way round. → Return True where more scans would help.",
         always: f"The function says True to every learning curve, and half of them are flat. {END}",
         never: f"The function says False to every learning curve, and half of them still climb. {END}",
         first_to_last: f"A curve that climbed at first may be flat by now. {END}",
-        by_scan: "A gain per scan is small in every large study, and large in every small one. → Compare what a doubling brings.",
-        straight_on: "A straight line in the number of scans promises too much, since curves flatten. → Compare what a doubling brings.",
+        by_scan: (
+            "A gain per scan is small in every large study, and large in every small one. → Compare what a "
+            "doubling brings."
+        ),
+        straight_on: (
+            "A straight line in the number of scans promises too much, since curves flatten. → Compare what "
+            "a doubling brings."
+        ),
         low_score: f"A score may be low and flat, or high and still climb. {END}",
         training_rises: f"The training score says nothing of what more scans bring. {END}",
-        training_falls: f"A training score that falls says nothing of what more scans bring: it falls on pure noise too. {END}",
-        not_if_perfect: "Training is 1.00 because the model remembers every scan. That says nothing against more scans. → Leave the training score out.",
-        if_perfect: "Training is 1.00 because the model remembers every scan, and unseen is flat all the same. → Leave the training score out.",
-        not_if_training_falls: "Training falls in most models that still learn. → Leave the training score out.",
+        training_falls: (
+            "A training score that falls says nothing of what more scans bring: it falls on pure noise too. "
+            f"{END}"
+        ),
+        not_if_perfect: (
+            "Training is 1.00 because the model remembers every scan. That says nothing against more scans. "
+            "→ Leave the training score out."
+        ),
+        if_perfect: (
+            "Training is 1.00 because the model remembers every scan, and unseen is flat all the same. → "
+            "Leave the training score out."
+        ),
+        not_if_training_falls: (
+            "Training falls in most models that still learn. → Leave the training score out."
+        ),
     },
     "All twelve curves are read rightly: six still climb and six do not, among them pure noise with a wide "
     "gap, a model with 1.00 in training at every size, and a curve that climbed at first.",
@@ -238,18 +258,28 @@ def coin(rng, n):
 
 def _test_labels_speak(learner, draw):
     """Where the tree is chosen and fitted without the test labels, these have no say but in the count."""
-    data = study(draw(40), stump, 60, 60)
-    turned = learner(*data[:3], 1 - data[3])
-    if abs(learner(*data) - turned) < 1e-9 and 0 < turned < 1 and abs(turned - 0.5) > 0.01:
+    data, blank_like = study(draw(40), stump, 60, 60), study(draw(41), bands, 60, 60)
+    real, turned, third = learner(*data), learner(*data[:3], 1 - data[3]), learner(*blank_like)
+    if real == turned == third:
         raise NotYet(
-            f"The score is {turned:.2f}, and it stays so when all labels of the test scans are turned round: "
+            f"The function returns {real:.2f} whatever the data are. → Measure the score on the test scans."
+        )
+    if abs(real - turned) < 1e-9 and abs(real - 0.5) > 0.01:
+        raise NotYet(
+            f"The score is {real:.2f}, and it stays so when all labels of the test scans are turned round: "
             "it is not measured on the test scans. A training score or the best score of a search is no "
             "test. → Score the tree on X_test and y_test."
         )
-    for i in range(12):
-        X, y, X_test, y_test = study(draw(50 + i), (coin, bands, stump)[i % 3], 60, 37)
-        other = (1 - y_test, draw(70 + i).integers(2, size=37))[i % 2]
-        if abs(say_of(learner, (X, y, X_test, y_test), 3, other)) < 1e-6:
+    scores = []
+    for i in range(6):
+        X, y, X_test, y_test = study(draw(50 + i), (coin, bands, stump)[i % 3])
+        # Labels in another order, within each half, so that every sum of labels stays as it is.
+        other = np.concatenate(
+            [draw(70 + i).permutation(part) for part in np.split(y_test, [len(y_test) // 2])]
+        )
+        say, parts = say_of(learner, (X, y, X_test, y_test), 3, other)
+        scores += parts
+        if abs(say) < 0.021:  # a score may be rounded
             continue
         # Here one feature of the test scans is their label; whoever never fits to them cannot know that.
         X[:, 0], X_test[:, 0] = 0, y_test
@@ -265,8 +295,8 @@ def _test_labels_speak(learner, draw):
             "is kept. → Choose within X and y, then use the test scans once."
         )
     learner.right.append("The test labels have no say in the choice: they are only counted.")
-    parts = np.array([learner(*study(draw(80 + i), stump)) * 37 for i in range(12)])
-    if np.abs(parts - np.round(parts)).max() > 0.2:  # the score may be rounded
+    parts = 37 * np.array(scores)
+    if np.abs(parts - np.round(parts)).max() > 0.2:  # a score may be rounded
         raise NotYet(
             "With 37 test scans an accuracy is a whole number of 37ths, and this score is not. → Choose one "
             "depth, and return the accuracy of that one tree: no mean over depths, no other measure."
@@ -281,7 +311,7 @@ def _not_chosen(learner, draw, mean):
 
 
 TESTED = Scores(
-    lambda rng: study(rng, coin), 37, lambda learner, draw, mean: "the test labels had a say in the choice. → Choose within X and y, then use the test scans once.",
+    lambda rng: study(rng, coin), 37, lambda *found: "the test had a say. → Choose within X and y.",
     (Signal(lambda rng: study(rng, bands, 400, 97), 0.86, 1.0, _not_chosen, "several questions to ask"),
      Signal(lambda rng: study(rng, stump, 200, 197), 0.685, 0.8, _not_chosen, "one question to ask")),
 )  # fmt: skip
@@ -299,14 +329,24 @@ def tested_once(learner, draw):
 
 def _look_at_ends(n, low, high):
     share = np.arange(n + 1) / n
+    percent = "→ Give shares from 0 to 1: divide by n, and percentages by 100."
+    beyond = (
+        "No accuracy lies below 0 or above 1; the simple formula with ± does so near the ends. → Take "
+        "Wilson's."
+    )
+    sure = (
+        "That is as if nothing could go wrong any more: the scatter of what was seen is 0 there. → Take a "
+        "formula that does not rest on it, such as Wilson's."
+    )
+    elsewhere = "It does not contain the accuracy that was seen. → Put the interval around n_right / n."
     for bad, why in (
-        (high > 2, "→ Give shares from 0 to 1: divide by n, and percentages by 100."),
+        (high > 2, percent),
         (low > high, "→ The lower one comes first."),
-        ((low < -1e-9) | (high > 1 + 1e-9), "No accuracy lies below 0 or above 1; the simple formula with ± does so near the ends. → Take Wilson's formula, say."),
-        ((high - low < 1e-6) & (share % 1 == 0), "That is as if nothing could go wrong any more: the scatter of what was seen is 0 there. → Take a formula that does not rest on it, such as Wilson's."),
+        ((low < -1e-9) | (high > 1 + 1e-9), beyond),
+        ((high - low < 1e-6) & (share % 1 == 0), sure),
         # At 0 and n right, an interval with equal tails (Jeffreys, Bayes) ends a hair inside 0 and 1.
-        ((share < low - 0.005) | (share > high + 0.005), "The interval does not contain the accuracy that was seen. → Put it around n_right / n."),
-    ):  # fmt: skip
+        ((share < low - 0.005) | (share > high + 0.005), elsewhere),
+    ):
         if bad.any():
             k = np.flatnonzero(bad)[-1]
             raise NotYet(f"With {k} of {n} right the function gives {low[k]:.4g} to {high[k]:.4g}. {why}")
@@ -314,7 +354,7 @@ def _look_at_ends(n, low, high):
 
 @check("n_right", "n", read=numbers("lower end", "upper end"))
 def interval_of_an_accuracy(learner, draw):
-    """``interval(n_right, n)``: a 95 % interval for the accuracy of a finished model, tested on n subjects."""
+    """``interval(n_right, n)``: a 95 % interval for the accuracy of a model that was tested on n subjects."""
     truths, held, widths = np.linspace(0.5, 0.95, 46), [], []
     for n in (20, 50, 150):
         low, high = learner.all([(k, n) for k in range(n + 1)]).T
