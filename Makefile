@@ -2,7 +2,7 @@
 # tools/course.py does the work, so that Windows and conda go the same way.
 #
 #   make lab PORT=8899                    another port
-#   make lab LAB_FLAGS=--no-browser       any flags of JupyterLab
+#   make lab LAB_FLAGS=--ip=0.0.0.0       any flags of JupyterLab (this one: open to other computers)
 #   make lab PYTHON=python3.12            another Python, 3.11 to 3.14
 #   make notebooks NOTEBOOKS=05           only the notebooks whose names begin so
 #   make reference ROWS="R05 B12"         only these rows, shown and not written
@@ -17,13 +17,19 @@ ROWS ?=
 PARTS ?=
 UPGRADE ?=
 
-.PHONY: lab test setup notebooks datasets bench load audit-rates reference picture pins versions lint
+.PHONY: lab test test-all repetitions setup notebooks datasets bench load audit-rates reference picture pins versions lint
 
 lab:
 	@$(PYTHON) tools/course.py lab $(if $(PORT),--port=$(PORT)) $(LAB_FLAGS)
 
 test:
 	@$(PYTHON) tools/course.py test
+
+test-all:
+	@$(PYTHON) tools/course.py test-all
+
+repetitions:
+	@$(PYTHON) tools/course.py repetitions
 
 setup:
 	@$(PYTHON) tools/course.py setup

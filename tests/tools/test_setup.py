@@ -1,29 +1,23 @@
-"""The set-up and the face: pins that agree, Binder, JupyterLab, licences, links, and nothing of one machine."""
+"""The set-up and the face: pins that agree, Binder, licences, links, and nothing of one machine."""
 
-import ast
-import contextlib
 import importlib.metadata
 import itertools
-import json
 import os
 import re
-import socket
+import shutil
 import subprocess
 import sys
-import time
 import tomllib
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import course
 import nbformat
 import pytest
 import yaml
+from harness import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SYSTEMS = {
@@ -39,10 +33,17 @@ def pins(name):
 
 
 def tracked(*patterns):
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--", *patterns], cwd=ROOT, capture_output=True, text=True, check=True
+    """The files of the repository; of a copy without git, those that are not made on the computer."""
+    patterns = patterns or ("*",)
+    if (ROOT / ".git").exists() and shutil.which("git"):
+        command = ["git", "ls-files", "-z", "--", *patterns]
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()]
+    made = re.compile(
+        r"(^|/)(\.venv|\.git|__pycache__|build|[^/]*_cache|[^/]*\.egg-info|\.ipynb_checkpoints)/"
     )
-    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()]
+    files = {path for pattern in patterns for path in ROOT.rglob(pattern) if path.is_file()}
+    return sorted(path for path in files if not made.search(path.relative_to(ROOT).as_posix()))
 
 
 # Pins
@@ -60,7 +61,12 @@ def test_every_line_is_an_exact_pin_and_none_is_given_twice():
 @pytest.mark.parametrize(("system", "python"), list(itertools.product(SYSTEMS, PYTHONS)))
 def test_the_pins_hold_all_that_the_course_needs_and_nothing_that_contradicts(system, python):
     """From pyproject.toml down, as far as packages are installed here to say what they need."""
-    environment = {**SYSTEMS[system], "python_version": python, "python_full_version": f"{python}.4", "extra": ""}
+    environment = {
+        **SYSTEMS[system],
+        "python_version": python,
+        "python_full_version": f"{python}.4",
+        "extra": "",
+    }
     for files, wanted in (
         (["requirements.txt"], PROJECT["dependencies"]),
         (["requirements.txt", "requirements-test.txt"], PROJECT["optional-dependencies"]["test"]),
@@ -86,7 +92,9 @@ def test_the_pins_hold_all_that_the_course_needs_and_nothing_that_contradicts(sy
             except importlib.metadata.PackageNotFoundError:
                 continue  # a package of another system
             for need in map(Requirement, needs):
-                if need.marker is None or any(need.marker.evaluate({**environment, "extra": e}) for e in extras):
+                if need.marker is None or any(
+                    need.marker.evaluate({**environment, "extra": e}) for e in extras
+                ):
                     need.marker = None
                     todo.append(need)
 
@@ -98,13 +106,19 @@ def test_what_is_installed_here_is_what_is_pinned():
 
 
 def test_a_package_without_its_dependencies_finds_here_what_it_needs():
-    """Its version is pinned and installed, and what it lacks is what requirements-nodeps.txt says, no more."""
-    lines = [line for line in (ROOT / course.NO_DEPS).read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    """It is pinned and installed, and lacks what requirements-nodeps.txt says, no more."""
+    lines = [
+        line
+        for line in (ROOT / course.NO_DEPS).read_text(encoding="utf-8").splitlines()
+        if not line.startswith("#")
+    ]
     assert [re.sub("==.*", "", line) for line in lines] == ["combatlearn"]
     [pin] = map(Requirement, lines)
     assert re.fullmatch(r"==[^,*]+", str(pin.specifier))
     assert pin.specifier.contains(importlib.metadata.version(pin.name))
-    pinned = {canonicalize_name(one.name): str(one.specifier).removeprefix("==") for one in pins("requirements.txt")}
+    pinned = {
+        canonicalize_name(one.name): str(one.specifier).removeprefix("==") for one in pins("requirements.txt")
+    }
     assert pin.name not in pinned
     lacking = set()
     for need in map(Requirement, importlib.metadata.requires(pin.name)):
@@ -119,21 +133,31 @@ def test_a_package_without_its_dependencies_finds_here_what_it_needs():
 
 
 def test_it_is_installed_by_every_way_in(tmp_path, monkeypatch):
-    assert f"pip install --no-deps --requirement {course.NO_DEPS}" in (ROOT / "postBuild").read_text(encoding="utf-8")
+    assert f"pip install --no-deps --requirement {course.NO_DEPS}" in (ROOT / "postBuild").read_text(
+        encoding="utf-8"
+    )
     steps = []
     monkeypatch.setattr(course, "PREFIX", tmp_path)
-    monkeypatch.setattr(course.subprocess, "call", lambda command, **_: steps.append(command) or 0)
+    monkeypatch.setattr(course, "works", lambda *_: True)
+    monkeypatch.setattr(course, "step", lambda *command: steps.append(command))
     course.install(["requirements.txt"], "")
     installed = [step for step in steps if "install" in step]
     assert [course.NO_DEPS in step for step in installed] == [False, True]
     assert "--no-deps" in installed[1] and "--no-deps" not in installed[0]
-    # A second run installs nothing, unless that file changes.
+    # Nothing is compiled on the way, and at the end it is tried whether what was installed loads.
+    assert all(":all:" in step for step in installed) and "import jupyterlab" in steps[-1][-1]
+    # A second run installs nothing, unless that file changes, or the environment lost its packages.
     steps.clear()
     course.install(["requirements.txt"], "")
-    assert not any("install" in step for step in steps)
+    assert steps == []
+    with monkeypatch.context() as patch:
+        patch.setattr(course, "works", lambda *command: command[0] != "-c")
+        course.install(["requirements.txt"], "")
+    assert steps
+    steps.clear()
     monkeypatch.setattr(course, "NO_DEPS", "requirements-test.txt")
     course.install(["requirements.txt"], "")
-    assert any("install" in step for step in steps)
+    assert steps
 
 
 def test_the_python_versions_agree():
@@ -178,80 +202,46 @@ def test_binder_builds_the_conda_environment(monkeypatch):
     assert "tools/jupyterlab.json" in (ROOT / "postBuild").read_text(encoding="utf-8")
 
 
-def test_jupyterlab_asks_for_a_token_and_has_no_news_pop_up(tmp_path):
-    # The way a learner starts it, but without a browser.
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "tools/course.py"), "lab", "--no-browser", f"--port={port}", "--allow-root"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "JUPYTER_CONFIG_DIR": str(tmp_path), "JUPYTERLAB_SETTINGS_DIR": str(tmp_path)},
-    )
-    query, address = "", f"http://127.0.0.1:{port}"
-    try:
-        for line in process.stdout:
-            if found := re.search(rf"{address}(/lab\S*)\?token=(\w{{32,}})", line):
-                page, query = found[1], f"?token={found[2]}"
-                break
-        assert query, "JupyterLab ended before it gave its address"
-        wait_for(port)
-        first = min(path.name for path in (ROOT / "lessons").glob("*.ipynb"))
-        assert page == f"/lab/tree/lessons/{first}"
-        with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(f"{address}/api/contents")
-        with urllib.request.urlopen(f"{address}/api/contents/lessons/{first}{query}&content=0") as answer:
-            assert json.load(answer)["type"] == "notebook"
-        defaults = {}
-        for name in ("@jupyterlab/apputils-extension:notification", "@jupyter-widgets/jupyterlab-manager:plugin"):
-            with urllib.request.urlopen(f"{address}/lab/api/settings/{name}{query}") as answer:
-                defaults |= json.load(answer)["schema"]["properties"]
-        assert defaults["fetchNews"]["default"] == "false"
-        assert defaults["checkForUpdates"]["default"] is False
-        assert defaults["saveState"]["default"] is True  # or else a saved panel says "model not found"
-    finally:
-        if query:
-            stop = urllib.request.Request(f"{address}/api/shutdown{query}", method="POST")
-            urllib.request.urlopen(stop).close()
-        else:
-            process.kill()
-        process.communicate(timeout=30)
-
-
-def wait_for(port, seconds=30):
-    """JupyterLab gives its address a moment before it listens there."""
-    for _ in range(10 * seconds):
-        with contextlib.suppress(OSError):
-            return socket.create_connection(("127.0.0.1", port)).close()
-        time.sleep(0.1)
-    raise TimeoutError(f"nothing listens on port {port}")
-
-
-def test_an_old_python_and_one_without_venv_are_told_so(monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(course.sys, "version_info", (3, 9, 18))
-        with pytest.raises(SystemExit, match=r"needs Python 3\.11 to 3\.14, and .* is Python 3\.9\."):
-            course.check_python()
-    with monkeypatch.context() as patch:
-        patch.setattr(course.importlib.util, "find_spec", lambda name: None)
-        with pytest.raises(SystemExit, match="apt install python3-venv"):
-            course.check_python()
-    # an old Python must be able to read the file at all
-    ast.parse((ROOT / "tools/course.py").read_text(encoding="utf-8"), feature_version=(3, 7))
-
-
 def test_the_commands_of_the_readme_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     texts = README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     targets = set(re.findall(r"`make ([\w-]+)", texts))
-    assert {"lab", "test"} <= targets
+    assert {"lab", "test", "test-all", "repetitions"} <= targets
     assert targets <= set(re.findall(r"^([\w-]+):", makefile, re.M))
-    assert set(re.findall(r"course\.py (\w+)`", README)) == {"lab", "test"}
+    assert set(re.findall(r"course\.py ([\w-]+)`", README)) == {"lab", "test", "test-all", "repetitions"}
+    for name, command in course.COMMANDS.items():
+        assert f"{name}:\n\t@$(PYTHON) tools/course.py {name}" in makefile
+        assert f"course.py {name} " in course.__doc__ and callable(command)
     scripts = set(re.findall(r"tools/\w+\.py", makefile + texts))
     assert [name for name in sorted(scripts) if not (ROOT / name).exists()] == []
-    assert "make test" in (ROOT / ".ci/run").read_text(encoding="utf-8")
+    ci = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert re.findall(r"^make ([\w-]+) ", ci, re.M) == ["test", "repetitions"]
+
+
+def test_every_test_and_notebook_is_run_once_and_the_browser_begins(monkeypatch):
+    calls = []
+    monkeypatch.setenv("REPETITIONS", "")
+    monkeypatch.setattr(course, "install_all", lambda: None)
+    monkeypatch.setattr(course, "run", lambda *command: calls.append((os.environ["REPETITIONS"], command)))
+    for command in ("test", "test-all", "repetitions"):
+        course.COMMANDS[command]()
+    (no, first), (yes, everything), (again, repeated) = calls
+    assert (no, yes, again) == ("", "1", "1") and first == everything
+    files = [name for name in first if name.endswith((".py", ".ipynb"))]
+    wanted = [
+        *ROOT.glob("lessons/*.ipynb"),
+        *ROOT.glob("solutions/*.ipynb"),
+        *ROOT.glob("tests/**/test_*.py"),
+    ]
+    assert sorted(ROOT / name for name in files) == sorted(wanted)
+    browser = ["test_browser" in name for name in files]
+    assert any(browser) and browser == sorted(browser, reverse=True)
+    # What is repeated is found where it stands.
+    repeated = {name for name in repeated if name.endswith((".py", ".ipynb"))}
+    assert repeated < set(files)
+    for name in files:
+        if name.endswith(".py") and re.search("mark.repetition|trials[(]|repetitions[(]", read(ROOT / name)):
+            assert name in repeated
 
 
 # The face
@@ -260,8 +250,12 @@ def test_the_commands_of_the_readme_exist():
 def test_the_map_lists_what_is_there():
     rows = re.findall(r"^\| (\d\d) \| \[.*?\]\((.*?)\) \|(.*)\|$", README, re.M)
     assert [row[0] for row in rows] == [f"{number:02}" for number in range(8)]
-    listed = {ROOT / place for _, lesson, rest in rows for place in (lesson, *re.findall(r"\]\((.*?)\)", rest))}
-    assert listed == {path for folder in ("lessons", "exercises", "solutions") for path in (ROOT / folder).glob("*.ipynb")}
+    listed = {
+        ROOT / place for _, lesson, rest in rows for place in (lesson, *re.findall(r"\]\((.*?)\)", rest))
+    }
+    assert listed == {
+        path for folder in ("lessons", "exercises", "solutions") for path in (ROOT / folder).glob("*.ipynb")
+    }
 
 
 def test_the_repositorys_address_stands_in_one_place():
@@ -310,7 +304,9 @@ def test_no_file_speaks_of_one_machine_or_index():
 
 
 def test_the_code_is_clean():
-    ruff = subprocess.run([sys.executable, "-m", "ruff", "check", "."], cwd=ROOT, capture_output=True, text=True)
+    ruff = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "."], cwd=ROOT, capture_output=True, text=True
+    )
     assert ruff.returncode == 0, ruff.stdout
 
 
