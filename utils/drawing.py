@@ -189,12 +189,14 @@ class Ridges:
         self.moving = [*self.shapes, *self.means, *self.texts]
 
     def move(self, scores: list[np.ndarray]) -> None:
+        axes = self.shapes[0].axes
+        edge = 0.24 / (axes.get_position().width * axes.figure.get_figwidth())  # half a number, in inches
         rows = zip(scores, self.shapes, self.means, self.texts, strict=True)
         for row, (values, shape, mean, text) in zip(range(len(scores))[::-1], rows, strict=True):
             at = values.mean()
             shape.set_xy(outline(values, row, 0.66))
             mean.set_xdata([at, at])
-            text.set_x(min(max(at, 0.03), 0.97))  # the number stays inside the picture
+            text.set_x(min(max(at, edge), 1 - edge))  # the number stays inside the picture
             text.set_text(self.said(at))
 
 
