@@ -1,6 +1,7 @@
 """Which tests are run, in what order and where, and what several of them start: a server and a browser."""
 
 import contextlib
+import functools
 import os
 import shutil
 import subprocess
@@ -101,7 +102,13 @@ def lab(server, chromium):
     from live_lab import Browser
 
     with Browser(chromium) as browser:
+        browser.context.on("page", look_seldom)
         yield server, browser
+
+
+def look_seldom(page):
+    """Look at conditions ten times a second: at every frame, as is usual, most of the work is painting."""
+    page.wait_for_function = functools.partial(page.wait_for_function, polling=100)
 
 
 # A disk on which nothing more can be written

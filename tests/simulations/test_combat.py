@@ -1,4 +1,4 @@
-"""What lesson 06 says about ComBat and the package combatlearn, and that its panel goes the same way as ComBat."""
+"""What lesson 06 says about ComBat and the package combatlearn; its panel goes the same way as ComBat."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from utils.experiments import HARMONISATIONS, harmonised_sites
+from simulations.external_validation import HARMONISATIONS, harmonised_sites
 
 
 def study(seed, n=60, p=100, scanner=0.5):
@@ -16,7 +16,9 @@ def study(seed, n=60, p=100, scanner=0.5):
     rng = np.random.default_rng(seed)
     subjects = [f"sub-{number:02d}" for number in range(n)]
     place = pd.Series(np.repeat(["A", "B", "C"], n // 3), index=subjects)
-    diagnosis = pd.Series((rng.random(n) < place.map({"A": 0.2, "B": 0.5, "C": 0.8})).astype(int), index=subjects)
+    diagnosis = pd.Series(
+        (rng.random(n) < place.map({"A": 0.2, "B": 0.5, "C": 0.8})).astype(int), index=subjects
+    )
     offsets = pd.DataFrame(scanner * rng.normal(size=(3, p)), index=["A", "B", "C"])
     table = pd.DataFrame(rng.normal(size=(n, p)), index=subjects) + offsets.loc[place].to_numpy()
     return table.add_prefix("region_"), diagnosis, place
@@ -58,8 +60,14 @@ def test_an_unseen_site_is_refused(halves):
     with pytest.raises(ValueError, match="Unseen batch levels"):
         ComBat(place).fit(table[place != "C"]).transform(table[place == "C"])
     with pytest.raises(ValueError, match="Unseen batch levels"):
-        cross_val_score(make_pipeline(ComBat(place), RidgeClassifier(10)), table, diagnosis, groups=place,
-                        cv=LeaveOneGroupOut(), error_score="raise")
+        cross_val_score(
+            make_pipeline(ComBat(place), RidgeClassifier(10)),
+            table,
+            diagnosis,
+            groups=place,
+            cv=LeaveOneGroupOut(),
+            error_score="raise",
+        )
 
 
 def test_a_protected_diagnosis_of_a_test_row_is_looked_up_and_changes_the_row(halves):
@@ -80,16 +88,30 @@ def test_outside_the_folds_the_error_goes_either_way_and_the_panel_agrees():
         table, diagnosis, place = study(seed)
         protecting = ComBat(place, discrete_covariates=diagnosis, method="fortin")
         folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-        tables = {"no harmonisation": table, "outside the folds": ComBat(place).fit_transform(table),
-                  "outside, diagnosis protected": protecting.fit_transform(table)}
-        row = {name: cross_val_score(RidgeClassifier(10), one, diagnosis, cv=folds, scoring="roc_auc").mean()
-               for name, one in tables.items()}
-        for name, combat in (("inside the folds", ComBat(place)), ("inside, diagnosis protected", protecting)):
+        tables = {
+            "no harmonisation": table,
+            "outside the folds": ComBat(place).fit_transform(table),
+            "outside, diagnosis protected": protecting.fit_transform(table),
+        }
+        row = {
+            name: cross_val_score(RidgeClassifier(10), one, diagnosis, cv=folds, scoring="roc_auc").mean()
+            for name, one in tables.items()
+        }
+        for name, combat in (
+            ("inside the folds", ComBat(place)),
+            ("inside, diagnosis protected", protecting),
+        ):
             model = make_pipeline(combat, RidgeClassifier(10))
             row[name] = cross_val_score(model, table, diagnosis, cv=folds, scoring="roc_auc").mean()
         found.append(row)
     combat = pd.DataFrame(found).mean()
-    panel = dict(zip(HARMONISATIONS, harmonised_sites(site_mark=0.5, repeats=200).draws["reported"].mean(axis=0), strict=True))
+    panel = dict(
+        zip(
+            HARMONISATIONS,
+            harmonised_sites(site_mark=0.5, repeats=200).draws["reported"].mean(axis=0),
+            strict=True,
+        )
+    )
     for scores in (combat, panel):
         assert scores["outside the folds"] < 0.42
         assert scores["outside, diagnosis protected"] > 0.6
@@ -102,7 +124,7 @@ def published(X, site):
     """ComBat's parametric empirical Bayes as published (Johnson 2007): priors over the features of a site."""
     X = X.to_numpy()
     grand = X.mean(axis=0)
-    means = site.map(lambda s: s).to_numpy()
+    means = site.to_numpy()
     centre = np.stack([X[means == s].mean(axis=0) for s in means])
     sd = np.sqrt(((X - centre) ** 2).mean(axis=0))
     Z, out = (X - grand) / sd, np.empty_like(X)
@@ -120,7 +142,7 @@ def published(X, site):
 
 
 def test_how_far_the_package_is_from_combat_as_published():
-    """The lesson says .06 standard deviations, of a correction of about .4: the estimates are drawn together differently."""
+    """The lesson says .06 standard deviations, of a correction of about .4: shrunk otherwise."""
     differences = []
     for seed in range(3):
         table, _, place = study(seed)

@@ -1,0 +1,325 @@
+"""Lessons, exercises and forms as a learner meets them: JupyterLab, a real browser, the keyboard.
+
+The words and controls of every panel are looked at in one notebook; the first lesson is then used as it is,
+with few studies behind each picture. (What pictures show: tests/utils/test_panel.py.) With SHOTS=folder in the
+environment, pictures of panels and forms are left in it.
+"""
+
+import json
+import re
+
+import nbformat
+import pytest
+from browsing import answered, beyond, keep_picture, no_violation, press, seen, turn_of
+from harness import ROOT
+
+LESSONS = sorted(path.name for path in (ROOT / "lessons").glob("*.ipynb"))
+EXERCISES = sorted(path.name for path in (ROOT / "exercises").glob("*.ipynb"))
+FEW = "import utils.panel; utils.panel.panel.__kwdefaults__['repeats'] = 100"
+BLANK = """
+import utils.panel
+from matplotlib.figure import Figure
+
+def blank(outcome, figure=None):
+    figure = figure or Figure(figsize=(6.5, 1))
+    figure.moving = []
+    return figure
+
+utils.panel.panel.__kwdefaults__["repeats"] = 1
+drawing = utils.panel._Drawing.__init__
+utils.panel._Drawing.__init__ = lambda self, draw: drawing(self, blank)
+"""
+
+
+def code_cells(path):
+    return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def has_panel(source):
+    return re.search(r"^panel\(", source, re.MULTILINE)
+
+
+def one_by_first(first, others):
+    """The first is tested always; the others once more the same."""
+    return [first, *(pytest.param(name, marks=pytest.mark.repetition) for name in others)]
+
+
+@pytest.fixture(scope="module")
+def opened(lab):
+    """``opened("lessons/name.ipynb")``: the notebook in the browser, opened once."""
+    address, browser = lab
+    notebooks = {}
+
+    def open_once(name):
+        if name not in notebooks:
+            notebooks[name] = browser.open(address, name)
+            notebooks[name].name = name
+        return notebooks[name]
+
+    yield open_once
+    for notebook in notebooks.values():
+        notebook.close()
+    assert browser.outside == []  # nothing was asked of another machine
+    assert browser.complaints == []
+
+
+def cell_with(notebook, pattern):
+    """The number of the first cell of code in which the pattern is found."""
+    cells = enumerate(notebook.cells())
+    return next(i for i, cell in cells if cell["type"] == "code" and re.search(pattern, cell["source"], re.M))
+
+
+# Every panel of the course
+
+
+@pytest.fixture(scope="module")
+def gallery(opened, course):
+    """A notebook with the panels of all lessons, run, with blank pictures."""
+    sources = [source for name in LESSONS for source in code_cells(course / "lessons" / name)]
+    sources = [BLANK, *filter(has_panel, sources)]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, course / "gallery.ipynb")
+    notebook = opened("gallery.ipynb")
+    notebook.run_all()
+    notebook.page.wait_for_function(
+        "count => document.querySelectorAll('.explorable[data-state=refined]').length === count",
+        arg=len(sources) - 1,
+    )
+    return notebook
+
+
+def test_every_panel_is_made_without_errors(gallery):
+    assert gallery.errors() == []
+    for panel in gallery.page.locator(".explorable").all():
+        look = seen(panel)
+        assert look["problem"] is None and look["alt"] == look["sentence"] != ""
+        for slider in panel.locator("input[type=range]").all():
+            assert slider.get_attribute("aria-valuetext")
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
+def test_no_panel_violates_accessibility(gallery, theme):
+    gallery.theme(theme)
+    no_violation(gallery, ".explorable")
+
+
+def test_at_320_pixels_nothing_of_a_panel_is_cut_off(gallery):
+    gallery.page.evaluate("() => jupyterapp.shell.collapseLeft?.()")
+    for panel in gallery.page.locator(".explorable").all():
+        assert beyond(panel, ":not(.hidden, option, pre *)") == []
+
+
+# A lesson as it is
+
+
+@pytest.fixture(scope="module", params=one_by_first(LESSONS[0], LESSONS[1:]))
+def lesson(request, opened):
+    notebook = opened(f"lessons/{request.param}")
+    notebook.page.evaluate("code => panel.sessionContext.session.kernel.requestExecute({ code }).done", FEW)
+    # The panels alone: that every cell runs is nbval's work. A panel's cell needs no other.
+    notebook.panel_cells = [
+        number
+        for number, cell in enumerate(notebook.cells())
+        if cell["type"] == "code" and has_panel(cell["source"])
+    ]
+    for number in notebook.panel_cells:
+        notebook.run(number)
+    return notebook
+
+
+@pytest.fixture
+def panel(lesson):
+    found = lesson.page.locator(".jp-Notebook .explorable")
+    found.first.wait_for()
+    assert found.count() == len(lesson.panel_cells) > 0
+    return found.first
+
+
+def test_every_slider_is_moved_by_the_keyboard(lesson, panel):
+    looks = [seen(panel)]
+    for slider in panel.locator("input[type=range]").all():
+        at, text = slider.input_value(), slider.get_attribute("aria-valuetext")
+        press(lesson.page, panel, slider)
+        looks.append(seen(panel))
+        assert slider.input_value() != at and slider.get_attribute("aria-valuetext") != text
+        assert looks[-1]["picture"] != looks[-2]["picture"]
+        announced = panel.get_by_role("status").last.inner_text()
+        assert looks[-1]["alt"] == looks[-1]["sentence"] == announced
+    assert len({look["sentence"] for look in looks}) > 1
+    keep_picture(panel, "panel")
+
+
+def test_new_sample_and_reset(lesson, panel):
+    looks = []
+    for name in ("Reset", "New sample", "Reset"):
+        turn = turn_of(panel)
+        panel.get_by_role("button", name=name).press("Enter")
+        answered(lesson.page, panel, turn + 1)
+        looks.append(seen(panel))
+    assert looks[0] == looks[2] != looks[1]
+
+
+def test_the_code_of_one_study_is_shown_with_the_values_of_the_sliders(lesson, panel):
+    page, code = lesson.page, panel.locator("pre code")
+    panel.locator("summary").press("Enter")
+    page.wait_for_function("code => code.textContent.includes('import')", arg=code.element_handle())
+    before = code.text_content()
+    press(page, panel, panel.locator("input[type=range]").first)
+    page.wait_for_function(
+        "([code, before]) => code.textContent !== before", arg=[code.element_handle(), before]
+    )
+    no_violation(lesson, ".explorable")
+    assert beyond(panel, ":not(.hidden, option, pre *)") == []
+    panel.locator("summary").press("Enter")
+    assert not code.is_visible()
+
+
+def test_keys_in_a_panel_do_not_reach_the_notebook(lesson, panel):
+    cells = len(lesson.cells())
+    for control in panel.locator("input, select, button, summary").all():
+        if control.is_visible():
+            control.focus()
+            for key in ("d", "d", "x", "b"):
+                lesson.page.keyboard.press(key)
+    lesson.page.wait_for_timeout(300)
+    assert len(lesson.cells()) == cells
+
+
+def test_same_panel_shown_twice(lesson, panel):
+    page = lesson.page
+    page.evaluate(
+        """cell => {
+            panel.content.activeCellIndex = cell;
+            return jupyterapp.commands.execute('notebook:create-output-view');
+        }""",
+        lesson.panel_cells[0],
+    )
+    other = page.locator(".jp-LinkedOutputView .explorable")
+    other.wait_for()
+    turn = turn_of(panel)
+    press(page, other, other.locator("input[type=range]").first)
+    answered(page, panel, turn + 1)
+    assert seen(other) == seen(panel)
+    ids = page.evaluate("[...document.querySelectorAll('.explorable [id]')].map(element => element.id)")
+    assert len(ids) == len(set(ids)) > 0
+    page.evaluate("jupyterapp.shell.currentWidget.close()")
+    page.evaluate("jupyterapp.shell.activateById(panel.id)")
+
+
+def test_interrupting_the_kernel_does_not_stop_a_panel(lesson, panel):
+    page, turn = lesson.page, turn_of(panel)
+    panel.locator("input[type=range]").first.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    page.evaluate("panel.sessionContext.session.kernel.interrupt()")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "([panel, turn]) => Number(panel.dataset.turn) > turn && panel.dataset.state === 'refined'",
+        arg=[panel.element_handle(), turn],
+    )
+    assert lesson.errors() == []
+
+
+def test_a_saved_panel_is_seen_when_the_learner_comes_back(lesson, panel, lab):
+    address, browser = lab
+    lesson.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+    notebook = browser.open(address, lesson.name)
+    # JupyterLab fills in the cells outside the window only when they come near it.
+    notebook.page.evaluate(
+        """cell => {
+            panel.content.activeCellIndex = cell;
+            return panel.content.scrollToItem(cell, 'center');
+        }""",
+        lesson.panel_cells[0],
+    )
+    # The panel as it was left; in a notebook not yet trusted, the picture that it holds.
+    image = notebook.page.locator(".jp-mod-active .jp-OutputArea-output img").first
+    image.scroll_into_view_if_needed()
+    assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
+    assert notebook.page.get_by_text("model not found").count() == 0
+    notebook.page.close()
+
+
+# An exercise, and the forms
+
+
+@pytest.mark.parametrize("name", one_by_first(EXERCISES[0], EXERCISES[1:]))
+def test_an_exercise_tells_what_is_missing_from_what_is_right(opened, name):
+    exercise = opened(f"exercises/{name}")
+    asked = cell_with(exercise, r"^checks?\.\w+\(\w+\)$")
+    function = re.search(r"\((\w+)\)$", exercise.cells()[asked]["source"])[1]
+    written = cell_with(exercise, rf"^def {function}\(")
+    solution = code_cells(ROOT / "solutions" / name)
+    right = next(source for source in solution if re.search(rf"^def {function}\(", source, re.M))
+    for number in range(written + 1):
+        if exercise.cells()[number]["type"] == "code":
+            exercise.run(number)
+    for verdict in ("Not yet", "Passed"):
+        exercise.run(asked)
+        assert verdict in str(exercise.cells()[asked]["outputs"])
+        assert exercise.errors() == []
+        exercise.type(written, right)
+        exercise.run(written)
+
+
+def test_a_stand_is_taken_by_the_keyboard_kept_and_shown_again(opened, course):
+    file = course / "lessons" / "my_stand.json"
+    notebook = opened("lessons/00_start_here.ipynb")
+    asked = cell_with(notebook, r"^Stand\(\)")
+    notebook.run(asked)
+    form = notebook.page.locator(".welcome form")
+    status = notebook.page.locator(".welcome").get_by_role("status")
+    form.get_by_role("button", name="Keep my stand").press("Enter")
+    status.get_by_text("one statement at least").wait_for()
+    first = form.locator("fieldset").first
+    first.get_by_label("agree", exact=True).press("Space")
+    for key in ("ArrowRight", "ArrowRight", "d", "d"):  # keys in the form do not reach the notebook
+        notebook.page.keyboard.press(key)
+    first.get_by_role("slider").press("End")
+    form.get_by_role("button", name="Keep my stand").press("Enter")
+    status.get_by_text("Kept in my_stand.json").wait_for()
+    assert json.loads(file.read_text(encoding="utf-8")) == {"first": {"S1": ["it depends", 100]}}
+    no_violation(notebook, ".welcome")
+    notebook.run(asked)
+    chosen = "document.querySelector('.welcome input[type=radio]:checked')?.value"
+    notebook.page.wait_for_function(f"{chosen} === 'it depends'")
+    notebook.run(cell_with(notebook, r"^Installation\(\)"))
+    lines = notebook.page.locator(".welcome li")
+    lines.first.wait_for()
+    assert len(lines.all()) == 4 and all(line.startswith("Fine.") for line in lines.all_inner_texts())
+    for number, box in enumerate(notebook.page.locator(".welcome").all()):
+        keep_picture(box, f"welcome{number}")
+    form.get_by_role("button", name="Delete what was kept").press("Enter")
+    status.get_by_text("Deleted").wait_for()
+    assert not file.exists()
+    assert notebook.errors() == []
+
+
+def test_a_study_is_reviewed_by_the_keyboard(opened):
+    notebook = opened("lessons/07_audit_a_study.ipynb")
+    for pattern in (r"^from .*review.* import .*simulate_study", r"^ReviewForm\("):
+        notebook.run(cell_with(notebook, pattern))
+    form = notebook.page.locator(".review-form")
+    form.wait_for()
+    count = len(notebook.cells())
+    form.get_by_label("Some people are in the data twice").press("Space")
+    for key in ("d", "d", "x"):  # keys in the form do not reach the notebook
+        notebook.page.keyboard.press(key)
+    slider = form.get_by_role("slider")
+    slider.press("Home")
+    slider.press("ArrowRight")
+    assert slider.get_attribute("aria-valuetext") == "0.41"
+    form.get_by_role("button", name="Show the truth").press("Enter")
+    form.get_by_role("status").get_by_text("You said 0.41").wait_for()
+    assert len(notebook.cells()) == count
+    found = form.locator("tbody tr", has_text="Some people are in the data twice")
+    assert "found" in found.inner_text()
+    image = form.locator("img")
+    assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
+    assert image.get_attribute("alt") == form.locator("p[role=status]").inner_text()
+    keep_picture(form, "review")
+    no_violation(notebook, ".review-form")
+    notebook.page.evaluate("() => jupyterapp.shell.collapseLeft?.()")
+    assert beyond(form, ":scope > :not(.table), fieldset *") == []
+    assert notebook.errors() == []
