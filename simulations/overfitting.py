@@ -348,13 +348,6 @@ def effects_of_regions(regions: str) -> np.ndarray:
     return np.array(of[regions])
 
 
-def _auc(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """AUC along the last axis; labels 0 and 1, of the shape of one row of scores; no ties expected."""
-    ranks = np.arange(1, len(labels) + 1)
-    high = labels.sum()
-    return (labels[scores.argsort(axis=-1)] @ ranks - high * (high + 1) / 2) / (high * (len(labels) - high))
-
-
 @simulation(block=4, draw=functools.partial(curves, along="sizes", label="Subjects", score="AUC"))
 class regional_mri:
     """Parkinson's disease from regional MRI, with the effect sizes of ENIGMA-PD: a study that grows.
@@ -415,10 +408,10 @@ class regional_mri:
                 X = X.astype(float)
             held_out, weights, _ = batched.cross_validated_rule(X, 2.0 * labels - 1, tests, p.ridge)
             width = np.sqrt(2 * np.einsum("rp,pq,rq->r", weights, s.covariance, weights))
-            of_folds = [_auc(held_out[:, fold], labels[test]) for fold, test in enumerate(tests)]
+            of_folds = [batched.auc(held_out[:, fold], labels[test]) for fold, test in enumerate(tests)]
             found.append(
                 {
-                    "training": _auc((X @ weights[..., None].astype(X.dtype))[..., 0], labels),
+                    "training": batched.auc((X @ weights[..., None].astype(X.dtype))[..., 0], labels),
                     "reported": np.mean(of_folds, axis=0),
                     "true": ndtr(weights @ s.d / width),
                     "ceiling": np.full(len(X), ndtr(np.sqrt(s.d @ s.best / 2))),

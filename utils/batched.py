@@ -415,6 +415,13 @@ def accuracy_on_new_subjects(weights: np.ndarray, intercepts: np.ndarray, means:
     return (towards + 1 - against) / 2
 
 
+def auc(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """AUC along the last axis; labels 0 and 1, of the shape of one row of scores; no ties expected."""
+    ranks = np.arange(1, len(labels) + 1)
+    high = labels.sum()
+    return (labels[scores.argsort(axis=-1)] @ ranks - high * (high + 1) / 2) / (high * (len(labels) - high))
+
+
 # Shrunken centroids -----------------------------------------------------------------------------------
 
 

@@ -90,6 +90,9 @@ class Number(Parameter):
     high: float = LARGEST
     open: str = field(default="", kw_only=True)  # "low", "high" or "both"
     of: int = field(default=1, kw_only=True)
+    reach: int = field(
+        default=20, kw_only=True
+    )  # random tests go so many steps above `low`: for costly counts
     whole = False
     most = LARGEST
 

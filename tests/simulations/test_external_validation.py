@@ -8,21 +8,18 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from simulations.an_external_table import external_scaling, prevalence_shift
+from simulations.external_validation import harmonised_sites, site_shortcut, sites_of_a_consortium
 from utils.data import load
-from utils.experiments import (
-    external_scaling,
-    harmonised_sites,
-    prevalence_shift,
-    site_shortcut,
-    sites_of_a_consortium,
-)
 
 
 def means(outcome):
     return {name: values.mean(axis=0) for name, values in outcome.draws.items()}
 
 
-@pytest.mark.parametrize("settings", [{"prevalence": 0.5}, {"site_mark": 0}, {"prevalence": 0.5, "site_mark": 5, "n_per_site": 50}])
+@pytest.mark.parametrize(
+    "settings", [{"prevalence": 0.5}, {"site_mark": 0}, {"prevalence": 0.5, "site_mark": 5, "n_per_site": 50}]
+)
 def test_the_shortcut_needs_both(settings):
     found = means(site_shortcut(repeats=400, **settings))
     for name in ("reported", "within site"):
@@ -31,7 +28,9 @@ def test_the_shortcut_needs_both(settings):
 
 def test_without_the_shortcut_few_subjects_are_what_is_missing():
     """The gap to the best possible shrinks with subjects; one site left out learns from half of them and gets a little less."""
-    few, many = (means(site_shortcut(site_mark=0, prevalence=0.5, n_per_site=n, repeats=400)) for n in (50, 200))
+    few, many = (
+        means(site_shortcut(site_mark=0, prevalence=0.5, n_per_site=n, repeats=400)) for n in (50, 200)
+    )
     assert few["ceiling"] - few["true"] > 1.5 * (many["ceiling"] - many["true"]) > 0
     for found in (few, many):
         assert 0.005 < found["true"] - found["site left out"] < 0.05
@@ -48,9 +47,13 @@ def test_within_a_site_and_one_left_out_give_the_shortcut_away(effect, n_per_sit
         assert outcome.draws[name].std() > 1.3 * outcome.draws["reported"].std()
 
 
-@pytest.mark.parametrize(("site_mark", "effect", "n_subjects"), [(0, 0, 60), (0, 2, 60), (1, 2, 60), (1, 2, 120)])
+@pytest.mark.parametrize(
+    ("site_mark", "effect", "n_subjects"), [(0, 0, 60), (0, 2, 60), (1, 2, 60), (1, 2, 120)]
+)
 def test_with_balanced_sites_every_harmonisation_reports_nearly_the_truth(site_mark, effect, n_subjects):
-    found = means(harmonised_sites(imbalance=0, site_mark=site_mark, effect=effect, n_subjects=n_subjects, repeats=200))
+    found = means(
+        harmonised_sites(imbalance=0, site_mark=site_mark, effect=effect, n_subjects=n_subjects, repeats=200)
+    )
     np.testing.assert_allclose(found["reported"], found["true"], atol=0.055)
 
 
@@ -71,7 +74,9 @@ def test_imbalance_is_dangerous_even_without_a_scanner_effect(site_mark):
 @pytest.mark.parametrize("imbalance", [0.2, 0.4])
 @pytest.mark.parametrize("n_subjects", [60, 120])
 def test_blind_harmonisation_takes_disease_away(imbalance, n_subjects):
-    found = means(harmonised_sites(imbalance=imbalance, effect=2, n_subjects=n_subjects, site_mark=0.5, repeats=200))
+    found = means(
+        harmonised_sites(imbalance=imbalance, effect=2, n_subjects=n_subjects, site_mark=0.5, repeats=200)
+    )
     assert found["reported"][3] < found["true"][3] - 0.02
 
 
@@ -79,7 +84,10 @@ def test_which_scaling_survives_what():
     for q in (0.1, 0.5, 0.9):
         for s in (-1, 0, 1):
             found = means(external_scaling(prevalence=q, scanner_shift=s, n_external=500, repeats=200))
-            right = np.abs(np.stack([found["sensitivity"], found["specificity"]]) - found["inside"]).max(axis=0) < 0.02
+            right = (
+                np.abs(np.stack([found["sensitivity"], found["specificity"]]) - found["inside"]).max(axis=0)
+                < 0.02
+            )
             assert list(right) == [s == 0, q == 0.5, True]
     few = external_scaling(prevalence=0.1, n_external=50, repeats=200).draws["sensitivity"][:, 0]
     assert set(np.round(5 * few, 9)) <= {0, 1, 2, 3, 4, 5}
@@ -89,7 +97,9 @@ def test_which_scaling_survives_what():
 @pytest.mark.parametrize("outside", [0.05, 0.5, 0.9])
 @pytest.mark.parametrize("effect", [1, 3])
 def test_three_points_stay_in_their_rings(inside, outside, effect):
-    found = means(prevalence_shift(prevalence_inside=inside, prevalence_outside=outside, effect=effect, repeats=300))
+    found = means(
+        prevalence_shift(prevalence_inside=inside, prevalence_outside=outside, effect=effect, repeats=300)
+    )
     np.testing.assert_allclose(found["outside"][:3], found["inside"][:3], atol=0.02)
     assert np.abs(found["outside"][3:] - found["inside"][3:]).max() > 0.04
     assert np.sign(found["intercept"]) == np.sign(outside - inside)
@@ -113,7 +123,14 @@ def test_if_all_sites_are_alike_their_number_does_not_matter():
 
 def test_one_external_site_is_one_draw_however_many_subjects_it_has():
     def width(**settings):
-        return np.diff(np.quantile(sites_of_a_consortium(repeats=300, site_counts=(1, 20), **settings).draws["external"], [0.05, 0.95], axis=0), axis=0)
+        return np.diff(
+            np.quantile(
+                sites_of_a_consortium(repeats=300, site_counts=(1, 20), **settings).draws["external"],
+                [0.05, 0.95],
+                axis=0,
+            ),
+            axis=0,
+        )
 
     assert np.all(width(n_external=400) > 0.13)
     assert np.all(width(n_external=400, heterogeneity=0) < 0.1)
@@ -137,14 +154,23 @@ def test_four_sites_of_abide_have_96_scans():
 def test_other_models_lose_as_much_outside_and_one_measure_lies_elsewhere():
     """External AUC of forests, boosting and logistic regression: .64 to .76. efc: half below nearly all of ABIDE."""
     inside, outside = load("mriqc_abide"), load("mriqc_ds030")
-    models = [RandomForestClassifier(100, random_state=0), RandomForestClassifier(100, min_samples_leaf=10, random_state=0),
-              ExtraTreesClassifier(100, min_samples_leaf=3, random_state=1), HistGradientBoostingClassifier(max_depth=3, random_state=0),
-              make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))]
-    found = [roc_auc_score(outside.y, model.fit(inside.X, inside.y).predict_proba(outside.X)[:, 1]) for model in models]
+    models = [
+        RandomForestClassifier(100, random_state=0),
+        RandomForestClassifier(100, min_samples_leaf=10, random_state=0),
+        ExtraTreesClassifier(100, min_samples_leaf=3, random_state=1),
+        HistGradientBoostingClassifier(max_depth=3, random_state=0),
+        make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)),
+    ]
+    found = [
+        roc_auc_score(outside.y, model.fit(inside.X, inside.y).predict_proba(outside.X)[:, 1])
+        for model in models
+    ]
     assert 0.635 < min(found) and max(found) < 0.765
     lesson = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=8, random_state=0)
     rest = inside.X.columns.drop("efc")
     assert outside.X["efc"].median() < inside.X["efc"].quantile(0.01)
-    both = [roc_auc_score(outside.y, lesson.fit(inside.X[c], inside.y).predict_proba(outside.X[c])[:, 1])
-            for c in (inside.X.columns, rest)]
+    both = [
+        roc_auc_score(outside.y, lesson.fit(inside.X[c], inside.y).predict_proba(outside.X[c])[:, 1])
+        for c in (inside.X.columns, rest)
+    ]
     assert both[0] == pytest.approx(both[1], abs=0.005)

@@ -1,0 +1,319 @@
+"""Lesson 06, its second half: an external table, its scale and its share of patients."""
+
+from types import SimpleNamespace
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit, logit, ndtr
+from scipy.stats import norm
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import precision_score, recall_score, roc_auc_score
+from sklearn.preprocessing import StandardScaler
+
+from simulations.external_validation import SD, percent
+from utils import batched
+from utils.drawing import (
+    COLOURS,
+    DASHED,
+    LABEL,
+    TEXT,
+    area,
+    hand_over,
+    house_style,
+    legend,
+    name_rows,
+    new_figure,
+)
+from utils.simulation import Number, Share, Studies, Whole, simulation
+
+# Scaling
+
+SCALINGS = ("by the training cohort", "by its own mean", "by its own controls")
+_RATES = ("sensitivity", "specificity")
+
+
+@house_style
+def operating_points(outcome, figure=None):
+    """Sensitivity and specificity of an external cohort at the internal threshold, by kind of scaling."""
+    parts = (figure := figure or _operating_figure()).parts
+    inside = outcome.draws["inside"].mean()
+    parts.name.set_text(f"dashed: inside {inside:.2f}")
+    for line, rate in zip(parts.inside, _RATES, strict=True):
+        line.set_xdata([inside, inside])
+        ends = np.quantile(outcome.draws[rate], [0.05, 0.95], axis=0).T
+        means = outcome.draws[rate].mean(axis=0)
+        for (bar, dot, text), end, mean in zip(parts.rows[rate], ends, means, strict=True):
+            bar.set_xdata(end)
+            dot.set_xdata([mean])
+            text.set_x(min(max(mean, 0.07), 0.93))
+            text.set_text(f"{mean:.2f}")
+    return figure
+
+
+def _operating_figure():
+    figure, both = new_figure((1, 1), (8.6, 4.0))
+    blue, parts = COLOURS["true"], SimpleNamespace(rows={}, inside=[])
+    for axes, rate in zip(both, _RATES, strict=True):
+        axes.set(xlim=(0, 1), ylim=(-0.5, 2.75), xlabel=rate.capitalize())
+        names = ["scaled by the\ntraining cohort", "scaled by its\nown mean", "scaled by its\nown controls"]
+        name_rows(axes, names if rate == _RATES[0] else [""] * 3)
+        style = {"color": COLOURS["reported"], "linewidth": 2.5, "linestyle": DASHED, "zorder": 1}
+        parts.inside += axes.plot([0, 0], [-0.5, 2.75], **style)
+        parts.rows[rate] = []
+        for row in (2, 1, 0):
+            (bar,) = axes.plot(
+                [0, 0], [row, row], color=blue, linewidth=4, marker="|", markersize=14, markeredgewidth=3
+            )
+            (dot,) = axes.plot([0], [row], color=blue, marker="o", markersize=11, clip_on=False, zorder=5)
+            style = {"color": blue, "fontsize": TEXT + 1, "fontweight": "bold", "bbox": LABEL}
+            text = axes.text(0, row + 0.3, "", ha="center", va="center", **style)
+            parts.rows[rate].append((bar, dot, text))
+    legend(figure, {"outside: mean, and nine cohorts in ten": (0.47, "true")})
+    style = {"color": COLOURS["reported"], "fontsize": TEXT, "fontweight": "bold", "va": "top"}
+    parts.name = figure.text(0.02, 0.985, "", **style)
+    moving = [artist for rows in parts.rows.values() for row in rows for artist in row]
+    hand_over(figure, parts, [*parts.inside, *moving, parts.name])
+    return figure
+
+
+@simulation(block=50, draw=operating_points)
+class external_scaling:
+    """An external cohort is scaled in three ways before it meets the threshold that was chosen inside.
+
+    One normal feature of variance 1 in either class. Inside, half are patients, there are endless subjects,
+    and the threshold lies half-way between the classes. Draws: "sensitivity" and "specificity", one for each
+    of SCALINGS (with the mean of the training cohort; of the external cohort; with mean and standard
+    deviation of the controls of either cohort), measured in one external cohort each; "AUC" (the same for all
+    three) and "inside" (true sensitivity, and specificity, in the training cohort).
+
+    Theory: with endless external subjects and no shift, scaling by the own mean gives sensitivity Phi((1 - q)
+    d) and specificity Phi(q d) for prevalence q; with the scanner shift s, the training mean gives Phi(d / 2
+    + s) and Phi(d / 2 - s).
+    """
+
+    prevalence = Share(
+        0.8, low=0.05, high=0.95, label="Patients in the external cohort", at=np.arange(0.1, 0.95, 0.1)
+    )
+    scanner_shift = Number(0.0, label="What the external scanner adds", unit=SD, at=np.arange(-2, 2.1, 0.5))
+    n_external = Whole(200, 40, label="Subjects in the external cohort", at=[50, 100, 200, 500])
+    effect = Number(1.5, 0, open="low", label="True effect", unit=SD, at=[0.5, 1, 1.5, 2, 3])
+
+    def recruit(p, rng, repeats):
+        labels = (np.arange(p.n_external) < round(p.prevalence * p.n_external)).astype(int)
+        x = rng.standard_normal((repeats, p.n_external)) + p.effect * labels + p.scanner_shift
+        return Studies({"x": x}, labels=labels)
+
+    def one(p, study):
+        x, y = study.x[:, None], study.labels
+        controls = StandardScaler().fit(x[y == 0])
+        # The training cohort is endless: its mean is effect / 2, and its controls have mean 0 and variance 1.
+        called = [
+            x > p.effect / 2,
+            StandardScaler().fit_transform(x) > 0,
+            (x - controls.mean_) / x[y == 0].std(ddof=1) > p.effect / 2,
+        ]
+        return {
+            "sensitivity": [recall_score(y, ill[:, 0]) for ill in called],
+            "specificity": [recall_score(y, ill[:, 0], pos_label=0) for ill in called],
+            "AUC": roc_auc_score(y, study.x),
+            "inside": norm.cdf(p.effect / 2),
+        }
+
+    def analyse(p, s):
+        controls = s.x[:, s.labels == 0]
+        middle, spread = controls.mean(axis=1, keepdims=True), controls.std(axis=1, ddof=1, keepdims=True)
+        own = s.x > s.x.mean(axis=1, keepdims=True)
+        called = np.stack([s.x > p.effect / 2, own, (s.x - middle) > p.effect / 2 * spread], axis=1)
+        return {
+            "sensitivity": called[..., s.labels == 1].mean(axis=2),
+            "specificity": 1 - called[..., s.labels == 0].mean(axis=2),
+            "AUC": batched.auc(s.x, s.labels),
+            "inside": np.full(len(s.x), ndtr(p.effect / 2)),
+        }
+
+    def read(p, draws):
+        rates = (draws[name].mean(axis=0) for name in _RATES)
+        got = "; ".join(f"{name} {a:.2f} and {b:.2f}" for name, a, b in zip(SCALINGS, *rates, strict=True))
+        low, high = np.quantile(draws["AUC"], [0.05, 0.95])
+        return (
+            f"External cohort of {p.n_external} with {percent(p.prevalence)} patients, scanner shift "
+            f"{p.scanner_shift:+.2g}. Sensitivity and specificity at the internal threshold, if the cohort "
+            f"is scaled: {got}. Inside both were {draws['inside'].mean():.2f}. The AUC is the same for all "
+            f"three; nine cohorts in ten measure {low:.2f} to {high:.2f}."
+        )
+
+
+# Prevalence
+
+AT_THE_CUT = ("AUC", "sensitivity", "specificity", "positive predictive value", "negative predictive value")
+
+
+@house_style
+def moved_by_prevalence(outcome, figure=None):
+    """What changes with the share of patients and what does not, beside the calibration curve."""
+    parts, draws = (figure := figure or _prevalence_figure()).parts, outcome.draws
+    ends = np.quantile(draws["outside"], [0.05, 0.95], axis=0).T
+    means = (draws[name].mean(axis=0) for name in ("outside", "inside"))
+    for (bar, outside, inside), end, there, here in zip(parts.rows, ends, *means, strict=True):
+        bar.set_xdata(end)
+        outside.set_xdata([there])
+        inside.set_xdata([here])
+    at = draws["predicted"].mean(axis=0)
+    parts.curve.set_data(at, draws["observed"].mean(axis=0))
+    parts.band.set_xy(area(at, *np.quantile(draws["observed"], [0.05, 0.95], axis=0)))
+    said = f"intercept {draws['intercept'].mean():+.2f}\nslope {draws['slope'].mean():.2f}"
+    parts.words.set_text(said.replace("-", "−"))
+    # The words stand where the curve is not.
+    above = draws["observed"].mean() > at.mean()
+    parts.words.set_position((0.97, 0.03) if above else (0.03, 0.97))
+    parts.words.set(ha="right" if above else "left", va="bottom" if above else "top")
+    return figure
+
+
+def _prevalence_figure():
+    figure, (left, right) = new_figure((1.25, 1), (8.6, 4.0))
+    blue, orange, parts = COLOURS["true"], COLOURS["reported"], SimpleNamespace(rows=[])
+    left.set(xlim=(0, 1), ylim=(-0.6, 4.6), xlabel="Called ill from a risk of 50 %")
+    name_rows(left, [name.replace("tive pre", "tive\npre") for name in AT_THE_CUT])
+    for row in range(5)[::-1]:
+        style = {"linewidth": 4, "marker": "|", "markersize": 13, "markeredgewidth": 3}
+        (bar,) = left.plot([0, 0], [row, row], color=blue, **style)
+        (outside,) = left.plot([0], [row], color=blue, marker="o", markersize=11, clip_on=False, zorder=5)
+        hollow = {"marker": "o", "markersize": 13, "markerfacecolor": "none", "markeredgewidth": 3}
+        (inside,) = left.plot([0], [row], color=orange, clip_on=False, zorder=6, **hollow)
+        parts.rows.append((bar, outside, inside))
+    right.set(xlim=(0, 1), ylim=(0, 1), xlabel="Predicted risk", ylabel="Share of patients")
+    right.plot([0, 1], [0, 1], color=orange, linestyle=DASHED, linewidth=2)
+    (parts.curve,) = right.plot([0] * 10, [0] * 10, color=blue, linewidth=3, marker="o", markersize=6)
+    (parts.band,) = right.fill([0, 0, 1], [0, 0, 0], facecolor=blue, alpha=0.25, linewidth=0)
+    style = {"color": blue, "fontsize": TEXT, "fontweight": "bold", "linespacing": 1.1, "bbox": LABEL}
+    parts.words = right.text(0.03, 0.97, "", va="top", **style)
+    legend(figure, {"○ inside": (0.02, "reported"), "● outside, with nine cohorts in ten": (0.17, "true")})
+    hand_over(
+        figure, parts, [parts.band, parts.curve, parts.words, *(one for row in parts.rows for one in row)]
+    )
+    return figure
+
+
+STEEPEST = 10.0
+
+
+def _enough(prevalence) -> int:
+    """Subjects with 8 patients and 8 controls among them."""
+    return int(np.ceil(8 / min(prevalence, 1 - prevalence)))
+
+
+def _logistic(log_odds, labels):
+    """Calibration intercept (slope held at 1) and slope of every study, by Newton's method.
+
+    The likelihood is concave. Where the classes are apart the slope has no end: it is given as STEEPEST.
+    """
+    offset, a, b = (np.full((len(log_odds), 1), start) for start in (0.0, 0.0, 1.0))
+    for _ in range(25):
+        p = expit(np.clip(offset + log_odds, -30, 30))
+        step = (labels - p).sum(axis=1, keepdims=True) / (p * (1 - p)).sum(axis=1, keepdims=True)
+        offset += np.clip(step, -2, 2)
+        p = expit(np.clip(a + b * log_odds, -30, 30))
+        w, left = p * (1 - p) + 1e-12, labels - p
+        w0, w1, w2 = ((w * log_odds**k).sum(axis=1, keepdims=True) for k in range(3))
+        g0, g1 = ((left * log_odds**k).sum(axis=1, keepdims=True) for k in range(2))
+        determinant = w0 * w2 - w1**2 + 1e-12
+        a = a + np.clip((w2 * g0 - w1 * g1) / determinant, -2, 2)
+        b = b + np.clip((w0 * g1 - w1 * g0) / determinant, -2, 2)
+    return offset[:, 0], np.minimum(b[:, 0], STEEPEST)
+
+
+@simulation(block=20, draw=moved_by_prevalence)
+class prevalence_shift:
+    """A perfectly calibrated model meets a cohort in which the disease is rarer or more frequent.
+
+    One normal feature, the same in patients inside and outside, the same in controls: only the share of
+    patients changes. The model gives the true risk of the inside world, and calls a patient whom it gives 50
+    % or more. Draws: "outside" (measured in one external cohort each) and "inside" (exact), one for each of
+    AT_THE_CUT; "intercept" (with the slope held at 1) and "slope" (at most 10) of a logistic regression of
+    the diagnosis on the log odds of the predicted risk; "predicted" and "observed": mean risk and share of
+    patients in tenths of the cohort, by predicted risk.
+
+    Theory: with endless subjects the intercept is logit(outside) - logit(inside), the slope 1, and the AUC,
+    the sensitivity and the specificity are those of inside.
+    """
+
+    prevalence_inside = Number(0.683, 0.02, 0.98, label="Patients inside", at=[0.2, 0.5, 0.683])
+    prevalence_outside = Number(
+        0.2, 0.02, 0.98, label="Patients outside", at=[0.05, 0.1, 0.2, 0.3, 0.5, 0.683, 0.8, 0.9]
+    )
+    n_external = Whole(
+        400,
+        ("enough for 8 patients and 8 controls", lambda p: _enough(p.prevalence_outside)),
+        label="Subjects in the external cohort",
+        at=[200, 400, 1000],
+    )
+    effect = Number(1.5, 0, open="low", label="True effect", unit=SD, at=[1, 1.5, 2, 3])
+
+    def recruit(p, rng, repeats):
+        labels = (np.arange(p.n_external) < round(p.n_external * p.prevalence_outside)).astype(int)
+        return Studies({"x": rng.standard_normal((repeats, p.n_external)) + p.effect * labels}, labels=labels)
+
+    def one(p, study):
+        y, log_odds = study.labels, p.effect * (study.x - p.effect / 2) + logit(p.prevalence_inside)
+        called = (log_odds > 0).astype(int)
+        outside = [roc_auc_score(y, log_odds), recall_score(y, called), recall_score(y, called, pos_label=0)]
+        # Where nobody is called ill (or well) there is nothing to be right about: half, as a coin.
+        outside += [precision_score(y, called, pos_label=a) if a in called else 0.5 for a in (1, 0)]
+        # Calibration in the large: the shift of all log odds with which the mean risk is the share of
+        # patients.
+        intercept = brentq(lambda shift: expit(log_odds + shift).mean() - y.mean(), -50, 50, xtol=1e-12)
+        model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10).fit(log_odds[:, None], y)
+        tenths = np.array_split(np.argsort(log_odds), 10)
+        return {
+            "inside": _inside(p),
+            "outside": outside,
+            "intercept": intercept,
+            "slope": min(model.coef_[0, 0], STEEPEST),  # it has no end where the classes are apart
+            "predicted": [expit(log_odds[tenth]).mean() for tenth in tenths],
+            "observed": [y[tenth].mean() for tenth in tenths],
+        }
+
+    def analyse(p, s):
+        ill, n = s.labels == 1, len(s.labels)
+        log_odds = p.effect * (s.x - p.effect / 2) + logit(p.prevalence_inside)
+        called = log_odds > 0
+        rates = called[:, ill].mean(axis=1), 1 - called[:, ~ill].mean(axis=1)
+        shares = []
+        for group, right in ((called, ill), (~called, ~ill)):
+            count, half = group.sum(axis=1), np.full(len(s.x), 0.5)
+            shares.append(np.divide((group & right).sum(axis=1), count, out=half, where=count > 0))
+        intercept, slope = _logistic(log_odds, s.labels)
+        order, tenths = log_odds.argsort(axis=1), np.array_split(np.arange(n), 10)
+        risk, y = np.take_along_axis(expit(log_odds), order, axis=1), s.labels[order]
+        return {
+            "inside": np.tile(_inside(p), (len(s.x), 1)),
+            "outside": np.stack([batched.auc(s.x, s.labels), *rates, *shares], axis=-1),
+            "intercept": intercept,
+            "slope": slope,
+            "predicted": np.stack([risk[:, tenth].mean(axis=1) for tenth in tenths], axis=1),
+            "observed": np.stack([y[:, tenth].mean(axis=1) for tenth in tenths], axis=1),
+        }
+
+    def read(p, draws):
+        means = (draws[name].mean(axis=0) for name in ("inside", "outside"))
+        moved = ", ".join(f"{name} {a:.2f} to {b:.2f}" for name, a, b in zip(AT_THE_CUT, *means, strict=True))
+        low, high = np.quantile(draws["intercept"], [0.05, 0.95])
+        return (
+            f"{percent(p.prevalence_inside)} patients inside, {percent(p.prevalence_outside)} outside: "
+            f"{moved}. Calibration intercept {draws['intercept'].mean():+.2f} (nine cohorts in ten "
+            f"{low:+.2f} to {high:+.2f}), slope {draws['slope'].mean():.2f}."
+        )
+
+
+def _inside(p):
+    """AUC, sensitivity, specificity and predictive values where the model was made, exact."""
+    cut = p.effect / 2 - logit(p.prevalence_inside) / p.effect  # of the measure: a risk of one half
+    sensitivity, specificity = norm.sf(cut - p.effect), norm.cdf(cut)
+    ill, well = p.prevalence_inside, 1 - p.prevalence_inside
+    found, cleared = ill * sensitivity, well * specificity
+    called = found + well * (1 - specificity)
+    shares = [
+        right / all_of if all_of > 0 else 0.5 for right, all_of in ((found, called), (cleared, 1 - called))
+    ]
+    return [norm.cdf(p.effect / np.sqrt(2)), sensitivity, specificity, *shares]
