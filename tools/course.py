@@ -281,9 +281,10 @@ def pytest(*selection):
     install_all()
     # Programs run beside each other; with several threads each they would wait for one another.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # Four on two cores, because they often wait: for a browser, or for the kernel of a notebook. What belongs
-    # together (see tests/conftest.py) stays in one hand, and begins in the order that is given.
-    beside = ("-n", "4", "--dist", "loadgroup", "--no-loadscope-reorder")
+    # Four on two cores, because they often wait: for a browser, or for the kernel of a notebook. A file stays
+    # in one hand, as the cells of a notebook must, and files begin in the order that is given. (xdist's
+    # "loadgroup" groups nothing with pytest 9.2, and says nothing of it.)
+    beside = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
     return run("-m", "pytest", *beside, *selection)
 
 
