@@ -26,8 +26,8 @@ class ReviewForm(anywidget.AnyWidget):
     """The widget: one box to tick for every flaw of `FLAWS`, a score, and the truth on demand.
 
     The front end writes `answer`: the running number "turn", the names of the "flaws", and the "score". The
-    kernel writes `verdict` (the "turn" that it answers, the "sentence", the "rows" of the table) and `picture`, a
-    PNG.
+    kernel writes `verdict` (the "turn" that it answers, the "sentence", the "rows" of the table) and
+    `picture`, a PNG.
     """
 
     _esm = Path(__file__).with_name("form.js")

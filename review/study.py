@@ -330,11 +330,11 @@ def _rates(
     """Sensitivity and specificity at ten new sites, in endless people before anybody is diagnosed.
 
     Outputs of a linear model are normal there. Every new site has the study's share of patients. Where the
-    study centred its sites, a new site is centred by its own mean. A consequence of the diagnosis is not there
-    yet: it looks as in controls.
+    study centred its sites, a new site is centred by its own mean. A consequence of the diagnosis is not
+    there yet: it looks as in controls.
 
-    `weights` has shape (studies, columns), `low`, the output at 0 minus the cut-off, (studies,); each rate has
-    (studies, NEW_SITES).
+    `weights` has shape (studies, columns), `low`, the output at 0 minus the cut-off, (studies,); each rate
+    has (studies, NEW_SITES).
     """
     low, rng = np.repeat(low[:, None], NEW_SITES, axis=1), stream(design.seed, "new")
     weights, of_dose = weights[:, :FEATURES].astype(float), weights[:, FEATURES:].astype(float)

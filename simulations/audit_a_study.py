@@ -62,7 +62,7 @@ def difference(X, y):
 
 
 def with_synthetic_controls(X, y, person, site, rng):
-    """Mixtures of a control and one of its five nearest controls, until there are as many controls as patients."""
+    """Mixtures of a control and one of its five nearest ones, until there are as many controls as patients."""
     controls = np.flatnonzero(y == 0)
     missing = np.sum(y == 1) - len(controls)
     first, turn, share = (
@@ -112,7 +112,7 @@ def model_of(columns, kept, penalty, centred):
 
 def true_score(model, cut, study, columns, centred, harmonised):
     """Balanced accuracy of the model in endless people at ten new sites, before anybody is diagnosed."""
-    # The model is linear: its weights are read off at 0 and at one unit of each column, everywhere at one site.
+    # The model is linear: its weights are read off at 0 and at one unit of each column, all at one site.
     probes = np.vstack([np.zeros(columns), np.eye(columns)])
     level, *others = model.decision_function(np.column_stack([probes, np.zeros(columns + 1)]))
     weights = np.array(others) - level
@@ -192,8 +192,8 @@ class one_flaw:
     per_site = Whole(25, 10, label="People at each of four sites", at=[15, 25, 50, 100])
 
     def recruit(p, rng, repeats):
-        # Some studies scan everybody several times: they stand in a stack of their own. Who is scanned follows
-        # from a design and its seed.
+        # Some studies scan everybody several times: they stand in a stack of their own. Who is scanned
+        # follows from a design and its seed.
         flaws = with_companions([p.flaw])
         stacks = plan_stacks(rng, flaws, p.per_site, repeats)
         places = {
@@ -220,6 +220,6 @@ class one_flaw:
     def read(p, draws):
         reported, honest, true = (draws[name].mean() for name in ("reported", "honest", "true"))
         return (
-            f"{4 * p.per_site} people, one flaw ({FLAWS[p.flaw].accusation}): the study reports {reported:.2f}; "
-            f"without the flaw it would report {honest:.2f}; the truth is {true:.2f}."
+            f"{4 * p.per_site} people, one flaw ({FLAWS[p.flaw].accusation}): the study reports "
+            f"{reported:.2f}; without the flaw it would report {honest:.2f}; the truth is {true:.2f}."
         )
