@@ -1,8 +1,8 @@
 """Lessons, exercises and forms as a learner meets them: JupyterLab, a real browser, the keyboard.
 
 The words and controls of every panel are looked at in one notebook; the first lesson is then used as it is,
-with few studies behind each picture. (What pictures show: tests/utils/test_panel.py.) With SHOTS=folder in the
-environment, pictures of panels and forms are left in it.
+with few studies behind each picture. (What pictures show: tests/utils/test_panel.py.) With SHOTS=folder in
+the environment, pictures of panels and forms are left in it.
 """
 
 import json
@@ -16,6 +16,9 @@ from harness import ROOT
 LESSONS = sorted(path.name for path in (ROOT / "lessons").glob("*.ipynb"))
 EXERCISES = sorted(path.name for path in (ROOT / "exercises").glob("*.ipynb"))
 FEW = "import utils.panel; utils.panel.panel.__kwdefaults__['repeats'] = 100"
+STUDY, REVIEW = r"^from .*review.* import .*simulate_study", r"^ReviewForm\("
+STAND, INSTALLATION = r"^Stand\(\)", r"^Installation\(\)"
+FORMS = "|".join([STUDY, REVIEW, STAND, INSTALLATION])
 BLANK = """
 import utils.panel
 from matplotlib.figure import Figure
@@ -37,11 +40,6 @@ def code_cells(path):
 
 def has_panel(source):
     return re.search(r"^panel\(", source, re.MULTILINE)
-
-
-def one_by_first(first, others):
-    """The first is tested always; the others once more the same."""
-    return [first, *(pytest.param(name, marks=pytest.mark.repetition) for name in others)]
 
 
 @pytest.fixture(scope="module")
@@ -74,17 +72,20 @@ def cell_with(notebook, pattern):
 
 @pytest.fixture(scope="module")
 def gallery(opened, course):
-    """A notebook with the panels of all lessons, run, with blank pictures."""
+    """A notebook with all panels, run, with blank pictures; below them the forms and an exercise."""
     sources = [source for name in LESSONS for source in code_cells(course / "lessons" / name)]
-    sources = [BLANK, *filter(has_panel, sources)]
+    panels = list(filter(has_panel, sources))
+    forms = [source for source in sources if re.search(FORMS, source, re.MULTILINE)]
+    sources = [BLANK, *panels, *forms, *code_cells(course / "exercises" / EXERCISES[0])]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, course / "gallery.ipynb")
     notebook = opened("gallery.ipynb")
-    notebook.run_all()
+    for number in range(1 + len(panels)):
+        notebook.run(number)
     notebook.page.wait_for_function(
         "count => document.querySelectorAll('.explorable[data-state=refined]').length === count",
-        arg=len(sources) - 1,
+        arg=len(panels),
     )
     return notebook
 
@@ -113,7 +114,10 @@ def test_at_320_pixels_nothing_of_a_panel_is_cut_off(gallery):
 # A lesson as it is
 
 
-@pytest.fixture(scope="module", params=one_by_first(LESSONS[0], LESSONS[1:]))
+@pytest.fixture(
+    scope="module",
+    params=[LESSONS[0], *(pytest.param(name, marks=pytest.mark.repetition) for name in LESSONS[1:])],
+)
 def lesson(request, opened):
     notebook = opened(f"lessons/{request.param}")
     notebook.page.evaluate("code => panel.sessionContext.session.kernel.requestExecute({ code }).done", FEW)
@@ -244,16 +248,24 @@ def test_a_saved_panel_is_seen_when_the_learner_comes_back(lesson, panel, lab):
 # An exercise, and the forms
 
 
-@pytest.mark.parametrize("name", one_by_first(EXERCISES[0], EXERCISES[1:]))
-def test_an_exercise_tells_what_is_missing_from_what_is_right(opened, name):
-    exercise = opened(f"exercises/{name}")
+def test_an_exercise_tells_what_is_missing_from_what_is_right(gallery):
+    tells(gallery, EXERCISES[0])
+
+
+@pytest.mark.repetition
+@pytest.mark.parametrize("name", EXERCISES)
+def test_every_exercise_tells_what_is_missing_from_what_is_right(opened, name):
+    tells(opened(f"exercises/{name}"), name)
+
+
+def tells(exercise, name):
     asked = cell_with(exercise, r"^checks?\.\w+\(\w+\)$")
     function = re.search(r"\((\w+)\)$", exercise.cells()[asked]["source"])[1]
     written = cell_with(exercise, rf"^def {function}\(")
     solution = code_cells(ROOT / "solutions" / name)
     right = next(source for source in solution if re.search(rf"^def {function}\(", source, re.M))
-    for number in range(written + 1):
-        if exercise.cells()[number]["type"] == "code":
+    for number, cell in enumerate(exercise.cells()[: written + 1]):
+        if cell["type"] == "code" and not re.search(rf"^panel\(|{FORMS}", cell["source"], re.MULTILINE):
             exercise.run(number)
     for verdict in ("Not yet", "Passed"):
         exercise.run(asked)
@@ -263,10 +275,9 @@ def test_an_exercise_tells_what_is_missing_from_what_is_right(opened, name):
         exercise.run(written)
 
 
-def test_a_stand_is_taken_by_the_keyboard_kept_and_shown_again(opened, course):
-    file = course / "lessons" / "my_stand.json"
-    notebook = opened("lessons/00_start_here.ipynb")
-    asked = cell_with(notebook, r"^Stand\(\)")
+def test_a_stand_is_taken_by_the_keyboard_kept_and_shown_again(gallery, course):
+    file, notebook = course / "my_stand.json", gallery
+    asked = cell_with(notebook, STAND)
     notebook.run(asked)
     form = notebook.page.locator(".welcome form")
     status = notebook.page.locator(".welcome").get_by_role("status")
@@ -284,7 +295,7 @@ def test_a_stand_is_taken_by_the_keyboard_kept_and_shown_again(opened, course):
     notebook.run(asked)
     chosen = "document.querySelector('.welcome input[type=radio]:checked')?.value"
     notebook.page.wait_for_function(f"{chosen} === 'it depends'")
-    notebook.run(cell_with(notebook, r"^Installation\(\)"))
+    notebook.run(cell_with(notebook, INSTALLATION))
     lines = notebook.page.locator(".welcome li")
     lines.first.wait_for()
     assert len(lines.all()) == 4 and all(line.startswith("Fine.") for line in lines.all_inner_texts())
@@ -296,9 +307,9 @@ def test_a_stand_is_taken_by_the_keyboard_kept_and_shown_again(opened, course):
     assert notebook.errors() == []
 
 
-def test_a_study_is_reviewed_by_the_keyboard(opened):
-    notebook = opened("lessons/07_audit_a_study.ipynb")
-    for pattern in (r"^from .*review.* import .*simulate_study", r"^ReviewForm\("):
+def test_a_study_is_reviewed_by_the_keyboard(gallery):
+    notebook = gallery
+    for pattern in (STUDY, REVIEW):
         notebook.run(cell_with(notebook, pattern))
     form = notebook.page.locator(".review-form")
     form.wait_for()
