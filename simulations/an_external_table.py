@@ -208,19 +208,23 @@ def _logistic(log_odds, labels):
 
     The likelihood is concave. Where the classes are apart the slope has no end: it is given as STEEPEST.
     """
-    offset, a, b = (np.full((len(log_odds), 1), start) for start in (0.0, 0.0, 1.0))
+    offset = np.zeros((len(log_odds), 1))
     for _ in range(25):
         p = expit(np.clip(offset + log_odds, -30, 30))
         step = (labels - p).sum(axis=1, keepdims=True) / (p * (1 - p)).sum(axis=1, keepdims=True)
         offset += np.clip(step, -2, 2)
+    a, b = offset.copy(), np.ones_like(offset)
+    for _ in range(40):
         p = expit(np.clip(a + b * log_odds, -30, 30))
         w, left = p * (1 - p) + 1e-12, labels - p
         w0, w1, w2 = ((w * log_odds**k).sum(axis=1, keepdims=True) for k in range(3))
         g0, g1 = ((left * log_odds**k).sum(axis=1, keepdims=True) for k in range(2))
-        determinant = w0 * w2 - w1**2 + 1e-12
-        a = a + np.clip((w2 * g0 - w1 * g1) / determinant, -2, 2)
-        b = b + np.clip((w0 * g1 - w1 * g0) / determinant, -2, 2)
-    return offset[:, 0], np.minimum(b[:, 0], STEEPEST)
+        steps = np.stack([w2 * g0 - w1 * g1, w0 * g1 - w1 * g0]) / (w0 * w2 - w1**2 + 1e-12)
+        # Far from the maximum a full step would go beyond it: the direction is kept, the length is not.
+        steps /= np.maximum(np.abs(steps).max(axis=0), 1)
+        a, b = a + steps[0], b + steps[1]
+    apart = log_odds[:, labels == 1].min(axis=1) > log_odds[:, labels == 0].max(axis=1)
+    return offset[:, 0], np.where(apart, STEEPEST, np.minimum(b[:, 0], STEEPEST))
 
 
 @simulation(block=20, draw=moved_by_prevalence)
@@ -264,12 +268,14 @@ class prevalence_shift:
         # patients.
         intercept = brentq(lambda shift: expit(log_odds + shift).mean() - y.mean(), -50, 50, xtol=1e-12)
         model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10).fit(log_odds[:, None], y)
+        apart = log_odds[y == 1].min() > log_odds[y == 0].max()
+        slope = np.inf if apart else model.coef_[0, 0]
         tenths = np.array_split(np.argsort(log_odds), 10)
         return {
             "inside": _inside(p),
             "outside": outside,
             "intercept": intercept,
-            "slope": min(model.coef_[0, 0], STEEPEST),  # it has no end where the classes are apart
+            "slope": min(slope, STEEPEST),
             "predicted": [expit(log_odds[tenth]).mean() for tenth in tenths],
             "observed": [y[tenth].mean() for tenth in tenths],
         }
