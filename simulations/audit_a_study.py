@@ -62,7 +62,7 @@ def difference(X, y):
 
 
 def with_synthetic_controls(X, y, person, site, rng):
-    """Mixtures of a control and one of its five nearest ones, until there are as many controls as patients."""
+    """Mixtures of a control and one of its five nearest ones, until there are as many as patients."""
     controls = np.flatnonzero(y == 0)
     missing = np.sum(y == 1) - len(controls)
     first, turn, share = (

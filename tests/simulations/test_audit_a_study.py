@@ -129,7 +129,7 @@ def test_a_new_site_may_see_anything():
 
 @pytest.mark.parametrize(("spread", "sites"), [(0.0, 9), (0.3, 9), (0.8, 9), (1.2, 9), (0.8, 25)])
 def test_the_prediction_interval_holds_the_auc_of_a_new_site(spread, sites):
-    """Sites whose true AUC differs: the interval for one more holds its true AUC in 95 of 100 cases or more."""
+    """Sites whose true AUC differs: the interval for one more holds its true AUC 95 times in 100 or more."""
     rng, held = np.random.default_rng(3), []
     for _ in range(repetitions(300, 1000)):
         distance = 1.3 + spread * rng.normal(size=sites + 1)
