@@ -27,7 +27,7 @@ def test_the_shortcut_needs_both(settings):
 
 
 def test_without_the_shortcut_few_subjects_are_what_is_missing():
-    """The gap to the best possible shrinks with subjects; one site left out learns from half of them and gets a little less."""
+    """The gap to the best possible shrinks with subjects; one site left out learns from half of them."""
     few, many = (
         means(site_shortcut(site_mark=0, prevalence=0.5, n_per_site=n, repeats=400)) for n in (50, 200)
     )
@@ -69,6 +69,24 @@ def test_imbalance_is_dangerous_even_without_a_scanner_effect(site_mark):
     assert found["reported"][1] < 0.35 and found["reported"][2] > 0.63 and found["reported"][4] > 0.6
     assert found["reported"][3] == pytest.approx(0.5, abs=0.025)
     np.testing.assert_allclose(found["true"], 0.5)
+
+
+@pytest.mark.parametrize(
+    ("n_subjects", "blind", "protected"), [(60, 0.27, 0.71), (300, 0.42, 0.56), (1200, 0.47, 0.54)]
+)
+def test_harmonisation_before_the_folds_is_a_fault_of_small_studies(n_subjects, blind, protected):
+    outcome = harmonised_sites(n_subjects=n_subjects, site_mark=0.5, repeats=60 if n_subjects < 1000 else 20)
+    reported = outcome.draws["reported"]
+    error = (
+        3 * reported.std(axis=0) / np.sqrt(outcome.repeats / 5) + 0.005
+    )  # blocks of five share their diagnoses
+    assert reported[:, 1].mean() == pytest.approx(blind, abs=error[1])
+    assert reported[:, 2].mean() == pytest.approx(protected, abs=error[2])
+
+
+def test_a_scan_of_abide_stands_in_the_table_twice():
+    data = load("mriqc_abide")
+    assert list(np.flatnonzero(data.X.duplicated(keep=False))) == [202, 209] and not data.y.iloc[202]
 
 
 @pytest.mark.parametrize("imbalance", [0.2, 0.4])
@@ -138,7 +156,7 @@ def test_one_external_site_is_one_draw_however_many_subjects_it_has():
 
 
 def test_what_2400_subjects_are_worth_for_a_pooled_mean():
-    """The variance of a mean over k sites of m subjects, by simulation for 4 sites, and the lesson's three numbers by formula."""
+    """The variance of a mean over sites, by simulation, and the lesson's numbers by formula."""
     worth = {k: 2400 / (1 + (2400 / k - 1) * 0.05) for k in (4, 24, 120)}
     assert {k: round(n) for k, n in worth.items()} == {4: 78, 24: 403, 120: 1231}
     rng = np.random.default_rng(0)
@@ -152,7 +170,7 @@ def test_four_sites_of_abide_have_96_scans():
 
 
 def test_other_models_lose_as_much_outside_and_one_measure_lies_elsewhere():
-    """External AUC of forests, boosting and logistic regression: .64 to .76. efc: half below nearly all of ABIDE."""
+    """External AUC of other models: .64 to .76. efc: half below nearly all of ABIDE."""
     inside, outside = load("mriqc_abide"), load("mriqc_ds030")
     models = [
         RandomForestClassifier(100, random_state=0),
