@@ -3,12 +3,13 @@
 import importlib
 import itertools
 import pkgutil
+import re
 import warnings
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from harness import trials
+from harness import ROOT, trials
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -161,3 +162,12 @@ def test_the_code_of_one_study_runs_by_itself_and_prints_the_panels_numbers(run,
         printed = capsys.readouterr().out
         first = next(run.plain(p, seed=2))
         assert printed == "".join(f"{name} {np.round(value, 3)}\n" for name, value in first.items())
+
+
+def test_the_example_in_contributing_is_a_whole_simulation():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    names = {"__name__": __name__}
+    exec(re.search(r"```python\n(import numpy.*?)```", text, re.DOTALL)[1], names)
+    (run,) = (one for one in names.values() if isinstance(one, Simulation))
+    holds_to_one_by_one(run, {"n_scans": 60}, seed=0)
+    assert panel(run, repeats=20).shown["sentence"] == run(repeats=20).sentence
