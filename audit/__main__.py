@@ -13,7 +13,10 @@ def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m audit",
         description="Check a table for what makes a score better than the truth. Nothing is sent anywhere.",
-        epilog="Exit status: 0 nothing found, 1 something to look at, 2 something to clear up, 3 the table cannot be audited.",
+        epilog=(
+            "Exit status: 0 nothing found, 1 something to look at, 2 something to clear up, 3 the table"
+            " cannot be audited."
+        ),
     )
     parser.add_argument("table", help="a csv, tsv, xlsx or parquet file with one row per scan")
     parser.add_argument("--label", required=True, help="the column to be predicted")

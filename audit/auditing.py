@@ -84,7 +84,8 @@ def audit(table, *, label, subject=None, site=None, session=None, second_rater=N
             role == "label" and column is None
         ):
             raise AuditError(
-                f"{role} is {type(column).__name__}, but it must be the name of one column. The table has {some(table.columns, 12)}."
+                f"{role} is {type(column).__name__}, but it must be the name of one column. The table has"
+                f" {some(table.columns, 12)}."
             )
     names = given | {"features": _listed(features, None), "demographics": _listed(demographics, [])}
     wanted = _listed(only, ORDER)
@@ -207,9 +208,11 @@ def _answers(study) -> dict[str, str]:
         "size": a.get("size", ""),
         "groups": a.get("groups", ""),
         "leakage": "single features were tested: see the findings",
-        "missing": f"{100 * a['missing']:.1f} % of feature values; audit: median, inside the folds"
-        if "missing" in a
-        else "",
+        "missing": (
+            f"{100 * a['missing']:.1f} % of feature values; audit: median, inside the folds"
+            if "missing" in a
+            else ""
+        ),
         "model": f"audit: {linear}, a forest of 50 trees; 5 folds",
         "measures": f"{study.unit}, calibration slope",
         "inside": "audit: imputation and scaling inside the folds. Yours: run canaries()",

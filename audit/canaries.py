@@ -117,7 +117,10 @@ def _judge(name, found, guess, score, few):
     alarm = gap > LEAST * score.scale and _above(found, guess)
     text = f"Mean score {found.mean():.2f} over {len(found)} runs; guessing {guess.mean():.2f}."
     if not alarm and gap < -LEAST * score.scale:
-        text += " Below guessing, as scores that are pooled, or of rows left out one by one, are where nothing can be learnt."
+        text += (
+            " Below guessing, as scores that are pooled, or of rows left out one by one, are where nothing"
+            " can be learnt."
+        )
     one = finding(name, "fine" if not alarm else "warn" if name.endswith("sites") else "stop", text)
     if alarm:
         text = f"{text} {one.why}"
@@ -145,7 +148,8 @@ class _Data:
     def __init__(self, evaluate, X, y, groups, sites, repeats, seed):
         if not callable(evaluate):
             raise AuditError(
-                "evaluate must be a function, evaluate(X, y, groups) -> score. Write its name without brackets."
+                "evaluate must be a function, evaluate(X, y, groups) -> score. Write its name without"
+                " brackets."
             )
         try:
             inspect.signature(evaluate).bind(X, y, groups)
@@ -160,7 +164,8 @@ class _Data:
             or seed < 0
         ):
             raise AuditError(
-                f"repeats is {quoted(repeats)} and seed {quoted(seed)}; they must be whole numbers, at least 3 and 0."
+                f"repeats is {quoted(repeats)} and seed {quoted(seed)}; they must be whole numbers, at least"
+                " 3 and 0."
             )
         self.evaluate, self.repeats, self.seed = evaluate, int(repeats), int(seed)
         self.frame = X if isinstance(X, pd.DataFrame) else None
@@ -173,7 +178,8 @@ class _Data:
             sites is not None and len(sites) != len(self.y)
         ):
             raise AuditError(
-                f"X has {len(self.X)} rows, y {len(self.y)}, groups {len(self.subject)}: they must agree (sites too)."
+                f"X has {len(self.X)} rows, y {len(self.y)}, groups {len(self.subject)}: they must agree"
+                " (sites too)."
             )
         if self.X.ndim != 2 or pd.isna(self.y).any():
             raise AuditError("X must have rows and columns, and y no missing values.")
@@ -244,7 +250,7 @@ class _Data:
         kinds = [
             ("few noise features", self.noise(SUBJECTS, self.p)),
             ("many noise features", self.noise(SUBJECTS // 2, max(self.p, 40), alike=True)),
-            ("very many noise features", self.noise(SUBJECTS, max(self.p, 1000))),
+            ("very many noise features", self.noise(SUBJECTS // 2, max(self.p, 1000))),
         ]
         if self.rows_each > 1:
             kinds.append(("copied subjects", self.triplets))
@@ -285,8 +291,9 @@ class _Score:
             self.kind == "loss" and self.scale < 0.02 * max(abs(self.coin.mean()), 1e-12)
         ) or top < self.guess(None) - 0.1:
             raise AuditError(
-                f"evaluate gives {top:.2f} where the features are the label itself, and {self.coin.mean():.2f} where they are coins. "
-                "It must be larger for a better model: return minus an error, or the mean of cross_val_score."
+                f"evaluate gives {top:.2f} where the features are the label itself, and"
+                f" {self.coin.mean():.2f} where they are coins. It must be larger for a better model: return"
+                " minus an error, or the mean of cross_val_score."
             )
 
     def _rng(self, *key):
@@ -366,7 +373,10 @@ class _Score:
     def nothing_to_learn(self):
         """Whether the function finds something in coins."""
         guess, mean = self.guess(None), self.coin.mean()
-        text = f"Labels by lot, and nothing in the features that could be learnt: mean score {mean:.2f}, guessing {guess:.2f}."
+        text = (
+            f"Labels by lot, and nothing in the features that could be learnt: mean score {mean:.2f},"
+            f" guessing {guess:.2f}."
+        )
         level = "fine"
         if self.kind != "loss" and mean - guess > LEAST * self.scale and _above(self.coin, np.array([guess])):
             level = "stop" if mean - guess > 0.3 * self.scale or mean > 0.9 else "warn"
@@ -405,11 +415,14 @@ def _why_nan(evaluate, X, y, groups) -> str:
     for i, test in enumerate(folds, 1):
         where = f". Fold {i} of {len(folds)} tests {len(test)} row{'s' * (len(test) != 1)}"
         if len(test) == 1:
-            return f"{where}, and a score such as R2 or an AUC needs several. Pool the predictions of all folds, and score once"
+            return (
+                f"{where}, and a score such as R2 or an AUC needs several. Pool the predictions of all folds,"
+                " and score once"
+            )
         if len(np.unique(y[test])) == 1:
             return (
-                f"{where}, all of them {quoted(y[test][0])}, and an AUC needs both classes. Use StratifiedGroupKFold, or pool the "
-                "predictions of all folds and score once"
+                f"{where}, all of them {quoted(y[test][0])}, and an AUC needs both classes. Use"
+                " StratifiedGroupKFold, or pool the predictions of all folds and score once"
             )
     return ""
 

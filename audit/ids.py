@@ -8,7 +8,8 @@ import pandas as pd
 _DAY, _MONTH, _YEAR = "(?:0[1-9]|[12]\\d|3[01])", "(?:0[1-9]|1[0-2])", "(?:19|20)\\d\\d"
 DATE = rf"{_YEAR}[-_.]?{_MONTH}(?:[-_.]?{_DAY})?(?:t?\d{{4,6}})?|{_DAY}[-_.]{_MONTH}[-_.]{_YEAR}"
 REPEAT = re.compile(
-    r"[-_. ]*(?:(?:ses|session|visit|vis|scan|run|slice|slc|sl|img|image|im|frame|patch|crop|tile|roi|view|acq|echo|"
+    r"[-_."
+    r" ]*(?:(?:ses|session|visit|vis|scan|run|slice|slc|sl|img|image|im|frame|patch|crop|tile|roi|view|acq|echo|"
     r"aug|augm|augmented|copy|dup|flip|rot|noise|rep|repeat|repetition|trial|rec|recording|sample|tp|timepoint|time|"
     r"wave|month|week|year|day|mon|yr|wk|fu|followup|follow[-_]up|bl|baseline|screening|pre|post|retest|test|eye|"
     r"left|right|lh|rh|od|os|part|seg|segment|z)(?:[-_. ]?[a-z]*\d{0,4}[a-z]*)?|[tvmwyd]\d{1,3}|[lr]|[ts]\d|"
@@ -42,13 +43,19 @@ def persons(ids: pd.Series, label: np.ndarray) -> tuple[pd.Series, str]:
     mixed = pd.Series(label).groupby(stem.to_numpy()).nunique()
     several = folded.groupby(stem).nunique()
     if (mixed[several > 1] > 1).mean() > 0.8:
-        return folded, (
-            f"{said}The ids fall into {stems} groups whose members have different labels, like matched pairs. They were taken "
-            "for different persons. "
+        return (
+            folded,
+            (
+                f"{said}The ids fall into {stems} groups whose members have different labels, like matched"
+                " pairs. They were taken for different persons. "
+            ),
         )
-    return stem, (
-        f"{said}The ids contain a visit, a slice or the like: {n} ids, but only {stems} without it. What remains was taken "
-        "for the person. "
+    return (
+        stem,
+        (
+            f"{said}The ids contain a visit, a slice or the like: {n} ids, but only {stems} without it. What"
+            " remains was taken for the person. "
+        ),
     )
 
 

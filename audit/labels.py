@@ -22,8 +22,8 @@ def question(study) -> str:
         numbers = [f"{c} {np.sum(y == i)}" for i, c in enumerate(study.classes)]
         most = np.bincount(y).max() / len(y)
         text = (
-            f"Classification: {quoted(name)}, {len(numbers)} classes ({some(numbers, 20)}) in {who}. Always naming the largest is "
-            f"right in {100 * most:.0f} %."
+            f"Classification: {quoted(name)}, {len(numbers)} classes ({some(numbers, 20)}) in {who}. Always"
+            f" naming the largest is right in {100 * most:.0f} %."
         )
     return text + (f" Taken as given: {'; '.join(study.assumed)}." if study.assumed else "")
 
@@ -73,8 +73,9 @@ def suspect_labels(study):
     gain = fits - fits[0]
     alarm = 2 * gain.sum(1).max() > 12
     text = (
-        f"{suspect.sum()} of {len(y)} labels{' (one per subject, copies once)' if len(y) < len(study.y) else ''} lie, out of "
-        f"fold, where those of another class lie; the share of wrong labels that fits best is {100 * share:.0f} %"
+        f"{suspect.sum()} of {len(y)}"
+        f" labels{' (one per subject, copies once)' if len(y) < len(study.y) else ''} lie, out of fold, where"
+        f" those of another class lie; the share of wrong labels that fits best is {100 * share:.0f} %"
         + ("." if alarm or not share else ", but none fits nearly as well.")
     )
     draw = pictures.stacked(
@@ -103,7 +104,10 @@ def _doubt(z, y, gain) -> str:
             return f"a class of {own.sum()} is too small for it"
         p = stats.kstest(good / np.median(good) * stats.norm.ppf(0.75), stats.halfnorm.cdf).pvalue
         if p < 0.10:
-            return "the predictions within a class are not normally distributed, so that a long tail is to be expected"
+            return (
+                "the predictions within a class are not normally distributed, so that a long tail is to be"
+                " expected"
+            )
         both.append(2 * gain[:, own].sum(1).max())
     if min(both) < 3:
         return "only one class has a tail, which a mild or an early form would have as well"
@@ -122,7 +126,10 @@ def _suspect_numbers(study, predicted, score):
     suspect = z < -3
     people = len(np.unique(study.subject[suspect]))
     alarm = people > 3 and stats.binom.sf(people - 1, len(study.starts), 3 * stats.norm.cdf(-3.0)) <= ALPHA
-    text = f"{people} of {len(study.starts)} subjects have a value more than 3 robust standard deviations from its prediction."
+    text = (
+        f"{people} of {len(study.starts)} subjects have a value more than 3 robust standard deviations from"
+        " its prediction."
+    )
     draw = pictures.stacked(
         z[~suspect], z[suspect], "how well the value agrees with the prediction (robust z)"
     )
@@ -132,7 +139,10 @@ def _suspect_numbers(study, predicted, score):
     if alarm and len(inner) > 20 and stats.kstest(inner, expected).pvalue < 0.10:
         return (
             "open",
-            f"Cannot tell whether values are wrong: the errors of prediction are not normally distributed. {text}",
+            (
+                "Cannot tell whether values are wrong: the errors of prediction are not normally"
+                f" distributed. {text}"
+            ),
             draw,
         )
     if alarm:
@@ -168,7 +178,10 @@ def agreement_of_raters(study):
     if unknown := second[both].map(lambda v: not np.isscalar(v) or v not in code).sum():
         return (
             "open",
-            f"The second rater gives {count(int(unknown), 'row')} a value that is no class of the label ({some(map(quoted, study.values))}). Code both alike.",
+            (
+                f"The second rater gives {count(int(unknown), 'row')} a value that is no class of the label"
+                f" ({some(map(quoted, study.values))}). Code both alike."
+            ),
             None,
         )
     a, b = study.y[both], second[both].map(code).to_numpy(int)
@@ -181,10 +194,11 @@ def agreement_of_raters(study):
     )  # each rater's, if alike and independent
     study.answers["raters"] = f"agreement {agree:.2f}, Cohen's kappa {kappa:.2f} in {n} rows"
     text = (
-        f"Two raters agree in {100 * agree:.0f} % of {n} rows: Cohen's kappa {kappa:.2f} ({max(kappa - 1.96 * error, -1):.2f} to "
-        f"{min(kappa + 1.96 * error, 1):.2f}). If both raters err equally often and independently, each is wrong in about "
-        f"{100 * wrong:.0f} %, and a perfect model would reach an accuracy of about {1 - wrong:.2f} against one of them. "
-        "If they share their errors, that ceiling is not one."
+        f"Two raters agree in {100 * agree:.0f} % of {n} rows: Cohen's kappa {kappa:.2f}"
+        f" ({max(kappa - 1.96 * error, -1):.2f} to {min(kappa + 1.96 * error, 1):.2f}). If both raters err"
+        f" equally often and independently, each is wrong in about {100 * wrong:.0f} %, and a perfect model"
+        f" would reach an accuracy of about {1 - wrong:.2f} against one of them. If they share their errors,"
+        " that ceiling is not one."
     )
     upper = kappa + 1.96 * error
     table = np.array([[np.sum((a == i) & (b == j)) for j in range(c)] for i in range(c)])

@@ -113,8 +113,8 @@ def columns(study):
     known = [what for what, (_, bound) in study.known.items() if bound >= 0.80]
     if known:
         odd.append(
-            f"The label goes with {some(known)}, as where a table is sorted by group. Shuffle before any split by position, and let "
-            "neither an index nor an id become a feature."
+            f"The label goes with {some(known)}, as where a table is sorted by group. Shuffle before any"
+            " split by position, and let neither an index nor an id become a feature."
         )
     text = f"{len(study.features)} features are used."
     if taken:
@@ -143,13 +143,19 @@ def target_leakage(study):
         and c not in named
         and c not in texts
     ]
-    text = f"The best single feature, {cut_name(study.features[order[0]])}, alone has {'a' if study.classes is None else 'an'} {what} of {value[order[0]]:.2f}."
+    text = (
+        f"The best single feature, {cut_name(study.features[order[0]])}, alone has"
+        f" {'a' if study.classes is None else 'an'} {what} of {value[order[0]]:.2f}."
+    )
     if named or texts:
         text = (
             f"{'Nearly the label itself' if sure else 'Close to the label'}: {some([*named, *texts])}. {text}"
         )
     if texts:
-        text += f" Text that tells the label: {some([f'{cut_name(c)} ({what} {one[0]:.2f})' for c, one in texts.items()])}."
+        text += (
+            " Text that tells the label:"
+            f" {some([f'{cut_name(c)} ({what} {one[0]:.2f})' for c, one in texts.items()])}."
+        )
     gone = [f for f in named if study.missing[:, study.features.index(f)].any() and _gap_tells(study, f)]
     if gone:
         text += f" It is the gaps that tell in {some(gone)}: for one class the value is missing."
@@ -158,14 +164,14 @@ def target_leakage(study):
         study.answers["leaks"] = some(leaks, 2)
         study.answers["with"] = study.models.stated(study.models.evaluate("linear", "grouped", X=study.X))
         text += (
-            f" The linear model has {study.unit} {study.answers['with'][0]:.2f} with and {linear:.2f} without "
-            f"{study.answers['leaks']}. All other models of this audit do without."
+            f" The linear model has {study.unit} {study.answers['with'][0]:.2f} with and {linear:.2f} without"
+            f" {study.answers['leaks']}. All other models of this audit do without."
         )
     perfect = linear > (0.98 if study.classes else 0.95)
     if perfect:
         text = (
-            f"All features together give the label away: the linear model has {study.unit} {linear:.2f} on new subjects. Is the label "
-            f"made from them (a sum score above a cut-off, a difference)? {text}"
+            f"All features together give the label away: the linear model has {study.unit} {linear:.2f} on"
+            f" new subjects. Is the label made from them (a sum score above a cut-off, a difference)? {text}"
         )
     if later:
         text += (
@@ -193,8 +199,9 @@ def missing_values_and_label(study):
     most = np.argsort(-study.missing.mean(0))[:6]
     alarm = p <= ALPHA and best > 0.01
     text = (
-        f"{'Gaps go with the label' if alarm else 'Gaps do not clearly go with the label'}: p = {p:.3f}. {100 * share:.1f} % of the "
-        f"feature values are missing, most in {cut_name(study.features[most[0]])} ({100 * study.missing[:, most[0]].mean():.0f} %)."
+        f"{'Gaps go with the label' if alarm else 'Gaps do not clearly go with the label'}: p = {p:.3f}."
+        f" {100 * share:.1f} % of the feature values are missing, most in {cut_name(study.features[most[0]])}"
+        f" ({100 * study.missing[:, most[0]].mean():.0f} %)."
     )
     worst = 0.0
     if study.classes is not None:
@@ -202,8 +209,8 @@ def missing_values_and_label(study):
         j = int(np.argmax(np.ptp(rates, axis=0)))
         worst, high, low = np.ptp(rates[:, j]), rates[:, j].argmax(), rates[:, j].argmin()
         text += (
-            f" The largest difference: {cut_name(study.features[j])} is missing in {100 * rates[high, j]:.0f} % of {study.classes[high]} and in "
-            f"{100 * rates[low, j]:.0f} % of {study.classes[low]}."
+            f" The largest difference: {cut_name(study.features[j])} is missing in {100 * rates[high, j]:.0f}"
+            f" % of {study.classes[high]} and in {100 * rates[low, j]:.0f} % of {study.classes[low]}."
         )
     counts = {study.features[j]: 100 * study.missing[:, j].mean() for j in most if study.missing[:, j].any()}
     return (

@@ -53,17 +53,18 @@ def subjects(study):
             return (
                 "warn",
                 (
-                    f"{len(subject)} rows, but perhaps {people} people: the column {cut_name(column)} has {people} different values. "
-                    f"No column for the subject was named. If this one is it, audit again with subject={column!r}. Until that is "
-                    "answered, nobody can say how to split, and every score below may be too good."
+                    f"{len(subject)} rows, but perhaps {people} people: the column {cut_name(column)} has"
+                    f" {people} different values. No column for the subject was named. If this one is it,"
+                    f" audit again with subject={column!r}. Until that is answered, nobody can say how to"
+                    " split, and every score below may be too good."
                 ),
                 None,
             )
         return (
             ("stop" if unsure else "open"),
             (
-                f"No column for the subject was named, so each of the {len(subject)} rows was taken for a subject of its own. "
-                f"If that is wrong, every score below is too good.{unsure}"
+                f"No column for the subject was named, so each of the {len(subject)} rows was taken for a"
+                f" subject of its own. If that is wrong, every score below is too good.{unsure}"
             ),
             None,
         )
@@ -74,7 +75,8 @@ def subjects(study):
         return (
             "stop",
             (
-                f"{len(subject)} rows, but {len(rows)} people. {study.undated}Give a column that names the person and nothing else."
+                f"{len(subject)} rows, but {len(rows)} people. {study.undated}Give a column that names the"
+                " person and nothing else."
             ),
             pictures.bars(counts, "subjects"),
         )
@@ -82,7 +84,7 @@ def subjects(study):
         if unsure:
             return (
                 "stop",
-                f"{len(rows)} subjects by name, one row each, but perhaps fewer people.{unsure}",
+                f"{len(rows)} subjects by name, one row each, but perhaps fewer people. {study.undated}{unsure.strip()}",
                 None,
             )
         return (
@@ -94,7 +96,8 @@ def subjects(study):
     return (
         "stop",
         (
-            f"{len(subject)} rows, but {len(rows)} subjects: {np.sum(rows > 1)} have several rows (up to {rows.max()}), {constant}."
+            f"{len(subject)} rows, but {len(rows)} subjects: {np.sum(rows > 1)} have several rows (up to"
+            f" {rows.max()}), {constant}."
         ),
         pictures.bars(counts, "subjects"),
     )
@@ -136,7 +139,10 @@ def duplicates(study):
         )
     text = f"{exact} rows have an exact copy"
     if across:
-        text += f" under another subject (rows {some(study.positions[copies], 6)}; the folds below keep these together)"
+        text += (
+            f" under another subject (rows {some(study.positions[copies], 6)}; the folds below keep these"
+            " together)"
+        )
     text += f"; {len(rows)} more are nearer to a row of another subject than chance allows"
     if len(rows):
         text += (
@@ -187,8 +193,9 @@ def demographics_and_label(study):
     )
     alarm = p <= ALPHA and share > 0.01
     text = (
-        f"{some(study.names['demographics'], 6)} alone {'predict the label' if alarm else 'do not clearly predict the label'}: "
-        f"cross-validated {study.unit} of {alone[0]:.2f} (guessing: {study.chance:.2f}); association p = {p:.3f}."
+        f"{some(study.names['demographics'], 6)} alone"
+        f" {'predict the label' if alarm else 'do not clearly predict the label'}: cross-validated"
+        f" {study.unit} of {alone[0]:.2f} (guessing: {study.chance:.2f}); association p = {p:.3f}."
     )
     return "warn" if alarm else "fine", text, pictures.null(null, share, "variance of the label explained")
 
@@ -215,8 +222,8 @@ def date_and_label(study):
         return (
             "open",
             (
-                f"{cut_name(column)} has the same mean for all subjects, as a number of the visit has. It does not say who was "
-                "seen when: name a column with the date."
+                f"{cut_name(column)} has the same mean for all subjects, as a number of the visit has. It"
+                " does not say who was seen when: name a column with the date."
             ),
             None,
         )
@@ -225,7 +232,7 @@ def date_and_label(study):
     )
     alarm = p <= ALPHA and share > 0.01
     text = (
-        f"{cut_name(column)} {'goes with the label' if alarm else 'does not clearly go with the label'}: it explains "
-        f"{100 * share:.0f} % of the label's variance between subjects; p = {p:.3f}."
+        f"{cut_name(column)} {'goes with the label' if alarm else 'does not clearly go with the label'}: it"
+        f" explains {100 * share:.0f} % of the label's variance between subjects; p = {p:.3f}."
     )
     return "warn" if alarm else "fine", text, pictures.null(null, share, "variance of the label explained")

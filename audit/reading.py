@@ -23,7 +23,10 @@ MAGIC = {
     b"\x1f\x8b": "a packed file (gz)",
     b"PAR1": "a parquet file",
 }
-FOOT = r"(?i)\s*(mean|average|avg|total|sum|sd|std|st\.? ?dev\.?|standard deviation|median|min|max|count|mittelwert|moyenne)\b.{0,12}"
+FOOT = (
+    r"(?i)\s*(mean|average|avg|total|sum|sd|std|st\.? ?dev\.?|standard"
+    r" deviation|median|min|max|count|mittelwert|moyenne)\b.{0,12}"
+)
 
 
 def read_table(path: str | Path, *, encoding: str = "utf-8-sig", text: tuple[str, ...] = ()) -> pd.DataFrame:
@@ -51,7 +54,7 @@ def read_table(path: str | Path, *, encoding: str = "utf-8-sig", text: tuple[str
     _check_file(path, kind)
     try:
         if kind in TEXT:
-            return _tidied(_read_text(path, kind, encoding), text)
+            return _tidied(_read_text(path, kind, encoding, text), text)
         if kind == ".parquet":
             return _tidied(pd.read_parquet(path), text)
         with zipfile.ZipFile(path) as parts:
@@ -75,7 +78,8 @@ def read_table(path: str | Path, *, encoding: str = "utf-8-sig", text: tuple[str
         raise
     except (ValueError, KeyError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         what = "cannot be read as a table" if kind in TEXT else f"is damaged or no {kind[1:]} file"
-        raise AuditError(f"{path.name} {what}: {' '.join(str(error).split())[:300]}") from error
+        why = " ".join(str(error).split())[:300]
+        raise AuditError(f"{path.name} {what}: {why}. Save the table as csv (UTF-8).") from error
 
 
 def _check_file(path, kind) -> None:
@@ -91,7 +95,8 @@ def _check_file(path, kind) -> None:
         name = path.name if len(path.name) <= 60 else f"{path.name[:60]} …"
         reason = getattr(error, "strerror", None) or error
         raise AuditError(
-            f"{name!r} cannot be opened: the system says “{reason}”. Give the path of a csv, tsv, xlsx or parquet file."
+            f"{name!r} cannot be opened: the system says “{reason}”. Give the path of a csv, tsv, xlsx or"
+            " parquet file."
         ) from error
     if stat.S_ISDIR(about.st_mode):
         raise AuditError(
@@ -100,7 +105,8 @@ def _check_file(path, kind) -> None:
         )
     if not stat.S_ISREG(about.st_mode):
         raise AuditError(
-            f"{path.name!r} is no ordinary file but a pipe or a device. Save what comes from it as a csv file first."
+            f"{path.name!r} is no ordinary file but a pipe or a device. Save what comes from it as a csv file"
+            " first."
         )
     if kind in UNSAFE:
         raise AuditError(
@@ -122,8 +128,7 @@ def _too_large(path, what):
     )
 
 
-def _read_text(path, kind, encoding) -> pd.DataFrame:
-    """A table of text, every cell as text still, so that no leading zero is lost."""
+def _read_text(path, kind, encoding, text) -> pd.DataFrame:
     try:
         "".encode(encoding)
     except LookupError:
@@ -143,13 +148,13 @@ def _read_text(path, kind, encoding) -> pd.DataFrame:
         path,
         sep=separator,
         encoding=encoding,
-        dtype=str,
+        dtype=dict.fromkeys(text, str),
         skiprows=above,
         na_values=MISSING,
-        skip_blank_lines=True,
         skipinitialspace=True,
+        low_memory=False,
     )
-    table.columns = [name.lstrip("#% ") if i == 0 else name for i, name in enumerate(table.columns)]
+    table = table.rename(columns={table.columns[0]: table.columns[0].lstrip("#% ")})
     table.attrs["comma"] = separator == ";"
     if above > 0 and lines[0].startswith(("#", "%")):
         table.attrs["remarks"] = [f"{count(above, 'line')} of comments above the header were skipped."]
@@ -166,8 +171,8 @@ def _look_through(path, kind, encoding) -> bytes:
         for start, what in MAGIC.items():
             if head.startswith(start):
                 raise AuditError(
-                    f"{path.name} is {what}, whatever its name says. Open it where you trust it, and save the "
-                    "table as csv (UTF-8)."
+                    f"{path.name} is {what}, whatever its name says. Open it where you trust it, and save the"
+                    " table as csv (UTF-8)."
                 )
         wide = encoding.lower().replace("-", "").startswith(("utf16", "utf32"))  # every second byte may be 0
         size, line, part = 0, 0, head
@@ -178,16 +183,16 @@ def _look_through(path, kind, encoding) -> bytes:
             codes = np.frombuffer(part, np.uint8)
             if not wide and codes.min() == 0:
                 raise AuditError(
-                    f"{path.name} holds bytes of value 0, so it is damaged or no text in "
-                    f"{encoding.removesuffix('-sig').upper()}. Save it as 'CSV UTF-8'. If it came from Excel as "
-                    "'Unicode text', read it with read_table(path, encoding='utf-16')."
+                    f"{path.name} holds bytes of value 0, so it is damaged or no text in"
+                    f" {encoding.removesuffix('-sig').upper()}. Save it as 'CSV UTF-8'. If it came from Excel"
+                    " as 'Unicode text', read it with read_table(path, encoding='utf-16')."
                 )
             ends = np.flatnonzero((codes == 10) | (codes == 13))
             line += ends[0] if len(ends) else len(part)
             if max(line, np.diff(ends).max(initial=0)) > LONGEST_LINE:
                 raise AuditError(
-                    f"{path.name} has a line of more than {LONGEST_LINE / 1e6:.0f} MB. That is no table with a row "
-                    "per scan: look whether the ends of the lines were lost."
+                    f"{path.name} has a line of more than {LONGEST_LINE / 1e6:.0f} MB. That is no table with"
+                    " a row per scan: look whether the ends of the lines were lost."
                 )
             if len(ends):
                 line = len(part) - 1 - ends[-1]
@@ -199,7 +204,9 @@ def _tidied(table, text) -> pd.DataFrame:
     """Without rows of sums at the foot and empty rows or columns; numbers that were text are numbers."""
     remarks, comma = table.attrs.pop("remarks", []), table.attrs.pop("comma", False)
     table = table.dropna(how="all")
-    table = table.loc[:, [not (str(c).startswith("Unnamed:") and table[c].isna().all()) for c in table]]
+    table = table.loc[
+        :, ~(table.columns.astype(str).str.startswith("Unnamed:") & table.isna().all().to_numpy())
+    ]
     foot = 0
     while foot < min(6, len(table)):
         cells = [cell for cell in table.iloc[len(table) - 1 - foot] if isinstance(cell, str)]
@@ -216,8 +223,7 @@ def _tidied(table, text) -> pd.DataFrame:
             continue
         number = as_numbers(values, comma)
         if (number.notna() == values.notna()).all():
-            plain = pd.to_numeric(values, errors="coerce").notna().sum() == values.notna().sum()
-            changed += [] if plain else [column]
+            changed.append(column)
             table.isetitem(j, number)
     if changed:
         what = "Decimal commas" if comma else "Decimal commas, thousands separators or the like"
@@ -322,7 +328,7 @@ def read_bids(participants: str | Path, *feature_tables: str | Path) -> pd.DataF
 def _with_keys(path):
     """Name, table and remarks of a file; the ids as text in ``participant_id`` and ``session_id``."""
     first = read_table(path)
-    heads = [c for c in IDS if c in first] or [
+    heads = [c for key in IDS for c in first if str(c).casefold() == key] or [
         c for c in first.columns[:1] if re.match(r"Measure:|[lr]h\.|(?i:participant|subject)", str(c))
     ]
     if not heads:

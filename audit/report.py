@@ -89,7 +89,8 @@ class Finding:
                 f"<i>Lesson {text(self.lesson)}.</i></p>"
             )
         return (
-            f'<section class="{self.level}" id="{_anchor(self.name)}"><h3><span style="color:{colour}">{sign} {self.level}</span> '
+            f'<section class="{self.level}" id="{_anchor(self.name)}"><h3><span style="color:{colour}">{sign}'
+            f" {self.level}</span> "
             f"{text(first.rstrip('.'))}</h3><p><i>{text(self.name)}</i></p>{more}</section>"
         )
 
@@ -147,7 +148,8 @@ class Report:
         parts += [f"<p>{html.escape(note)}</p>" for note in self.notes]
         if picture:
             entries = [
-                f'<li><a href="#{_anchor(f.name)}">{LEVELS[f.level][0]} {f.level}: {html.escape(f.evidence.partition(". ")[0])}</a></li>'
+                f'<li><a href="#{_anchor(f.name)}">{LEVELS[f.level][0]} {f.level}:'
+                f" {html.escape(f.evidence.partition('. ')[0])}</a></li>"
                 for f in self.findings
             ]
             parts += [f"<h3>Contents</h3><ul>{''.join(entries)}</ul>"]
@@ -163,8 +165,9 @@ class Report:
             parts += [_table(self.scores)]
         if len(self.checklist):
             parts += [
-                "<p>Only valid evaluations are listed. The interval counts subjects. It is the least that is uncertain: "
-                "that another sample of subjects would also have trained other models is not in it.</p>"
+                "<p>Only valid evaluations are listed. The interval counts subjects. It is the least that is"
+                " uncertain: that another sample of subjects would also have trained other models is not in"
+                " it.</p>"
             ]
         if picture:
             used = [level for level in LEVELS if any(finding.level == level for finding in self.findings)]
@@ -181,8 +184,9 @@ class Report:
             parts += _folded(f"{fold} ({len(some)})", some) if fold and picture and some else some
         if picture and len(self.checklist):
             words = (
-                "<p>Topics in the words of this course. Open the guidelines themselves for the exact items. What is filled in "
-                "describes the table and this audit's own models; your study has to say it of yours.</p>"
+                "<p>Topics in the words of this course. Open the guidelines themselves for the exact items."
+                " What is filled in describes the table and this audit's own models; your study has to say it"
+                " of yours.</p>"
             )
             parts += _folded("Checklist", [words, _table(self.checklist)])
         return "\n".join(parts)
@@ -248,7 +252,7 @@ def _png(draw, dpi=90) -> bytes:
 
 
 def _image(draw, words) -> str:
-    code = base64.b64encode(_png(draw, dpi=200)).decode()
+    code = base64.b64encode(_png(draw, dpi=180)).decode()
     return f'<img src="data:image/png;base64,{code}" alt="{html.escape(words)}">'
 
 

@@ -23,8 +23,8 @@ def site_and_label(study):
     alarm = study.answers["site alarm"] = p <= ALPHA and share > 0.01
     found = "The site predicts the label" if alarm else "The site alone does not predict the label"
     text = (
-        f"{found}: {len(study.sites)} sites. A model that knows only the site has a cross-validated {study.unit} of "
-        f"{alone[0]:.2f} (guessing: {study.chance:.2f}); association p = {p:.3f}."
+        f"{found}: {len(study.sites)} sites. A model that knows only the site has a cross-validated"
+        f" {study.unit} of {alone[0]:.2f} (guessing: {study.chance:.2f}); association p = {p:.3f}."
         + (f" {single} sites have one class only." if single else "")
     )
     level = "fine" if not alarm else "stop" if share > 0.25 or single > len(study.sites) / 2 else "warn"
@@ -53,14 +53,15 @@ def site_in_the_features(study):
     if removed:
         found = "The features know less of the site than chance would leave"
     text = (
-        f"{found}. A linear model names the site of {100 * known:.0f} % of new subjects (always naming the "
-        f"largest: {100 * usual:.0f} %). Sites explain {100 * share:.1f} % of a feature's variance on average, "
-        f"{100 * null.mean():.1f} % expected by chance; p = {min(1, 2 * min(p, p_one)):.3f}."
+        f"{found}. A linear model names the site of {100 * known:.0f} % of new subjects (always naming the"
+        f" largest: {100 * usual:.0f} %). Sites explain {100 * share:.1f} % of a feature's variance on"
+        f" average, {100 * null.mean():.1f} % expected by chance; p = {min(1, 2 * min(p, p_one)):.3f}."
     )
     if removed:
         text += (
-            " So the table was harmonised over all rows, test rows included, perhaps with the diagnosis kept: then the labels of "
-            "test rows are in the features, and no split of this table is honest. Harmonise inside the training folds."
+            " So the table was harmonised over all rows, test rows included, perhaps with the diagnosis kept:"
+            " then the labels of test rows are in the features, and no split of this table is honest."
+            " Harmonise inside the training folds."
         )
     level = (
         "warn" if removed else "fine" if not alarm else "stop" if study.answers.get("site alarm") else "warn"
@@ -95,7 +96,8 @@ def missing_values_and_site(study):
     worst = sorted(by_site, key=by_site.get)[::-1]
     alarm = p <= ALPHA and best > 0.01
     text = (
-        f"{'Sites miss different values' if alarm else 'Sites do not clearly differ in what is missing'}: from "
-        f"{by_site[worst[-1]]:.1f} % ({worst[-1]}) to {by_site[worst[0]]:.1f} % ({worst[0]}); p = {p:.3f}."
+        f"{'Sites miss different values' if alarm else 'Sites do not clearly differ in what is missing'}:"
+        f" from {by_site[worst[-1]]:.1f} % ({worst[-1]}) to {by_site[worst[0]]:.1f} % ({worst[0]}); p ="
+        f" {p:.3f}."
     )
     return "warn" if alarm else "fine", text, pictures.bars({s: by_site[s] for s in worst[:12]}, "missing, %")

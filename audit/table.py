@@ -63,7 +63,8 @@ class Study:
     def _check_columns(self, frame):
         if isinstance(frame.columns, pd.MultiIndex) or frame.columns.isna().any():
             raise AuditError(
-                "Every column needs one name. This table has columns without a name, or with names on several levels."
+                "Every column needs one name. This table has columns without a name, or with names on several"
+                " levels."
             )
         if (twice := frame.columns[frame.columns.duplicated()]).size:
             raise AuditError(f"Two columns have the name {quoted(twice[0])}. Rename one.")
@@ -76,7 +77,10 @@ class Study:
                 continue
             wrong = self._no_column(frame, column)
             if not wrong and column in taken:
-                wrong = f"The column {quoted(column)} is named as {taken[column]} and as {role}. A column has one role."
+                wrong = (
+                    f"The column {quoted(column)} is named as {taken[column]} and as {role}. A column has one"
+                    " role."
+                )
             if wrong and role in ("label", "subject"):
                 raise AuditError(wrong)
             if wrong:
@@ -87,7 +91,10 @@ class Study:
             for column in list(self.names[role] or []):
                 wrong = self._no_column(frame, column)
                 if not wrong and role == "features" and column in taken:
-                    wrong = f"The column {quoted(column)} is the {taken[column].replace('_', ' ')} and a feature. It was taken out of the features."
+                    wrong = (
+                        f"The column {quoted(column)} is the {taken[column].replace('_', ' ')} and a feature."
+                        " It was taken out of the features."
+                    )
                 if wrong:
                     self.problem(role, wrong, column)
 
@@ -129,7 +136,8 @@ class Study:
         numeric = is_number(label) and not pd.api.types.is_bool_dtype(label)
         if label.nunique() < 2:
             raise AuditError(
-                f"The label {quoted(name)} is {quoted(label.iloc[0])} in every row. There is nothing to tell apart."
+                f"The label {quoted(name)} is {quoted(label.iloc[0])} in every row. There is nothing to tell"
+                " apart."
             )
         if task is None:
             task = "regression" if numeric and label.nunique() > 10 else "classification"
@@ -158,7 +166,8 @@ class Study:
             words = label.map(lambda value: isinstance(value, str) and value.strip().casefold() in UNKNOWN)
             if words.any():
                 self.remarks.append(
-                    f"{count(int(words.sum()), 'row')} with a blank, “unknown” or the like as {cut_name(name)} were left out."
+                    f"{count(int(words.sum()), 'row')} with a blank, “unknown” or the like as"
+                    f" {cut_name(name)} were left out."
                 )
                 self.assumed.append("blanks, “unknown” and the like are no class")
                 self.doubtful = True
@@ -185,7 +194,8 @@ class Study:
             raise AuditError(f"The label {quoted(name)} has infinite values.")
         if np.abs(self.y).max() > BEYOND:
             raise AuditError(
-                f"The label {quoted(name)} has values beyond 1e100. That is a mistake, or calls for another unit."
+                f"The label {quoted(name)} has values beyond 1e100. That is a mistake, or calls for another"
+                " unit."
             )
 
     def _code_classes(self, label, positive):
@@ -201,12 +211,13 @@ class Study:
         if plain.duplicated().any():
             alike = [c for c, twice in zip(classes, plain.duplicated(keep=False), strict=True) if twice]
             raise AuditError(
-                f"Classes of {quoted(name)} differ only in capitals or spaces: {some(map(quoted, alike))}. Write them alike."
+                f"Classes of {quoted(name)} differ only in capitals or spaces: {some(map(quoted, alike))}."
+                " Write them alike."
             )
         if len(classes) > 20:
             raise AuditError(
-                f"The label {quoted(name)} has {len(classes)} classes, and at most 20 can be audited: {some(classes)}. "
-                "Is it an id, or a number (task='regression')?"
+                f"The label {quoted(name)} has {len(classes)} classes, and at most 20 can be audited:"
+                f" {some(classes)}. Is it an id, or a number (task='regression')?"
             )
         if positive is not None:
             if not any(positive is c or positive == c for c in classes if np.isscalar(positive)):
@@ -227,7 +238,8 @@ class Study:
         if vague and len(classes) > 2:
             self.doubtful = True
             self.odd.append(
-                f"{some(vague)} of the label may be no class like the others. If two groups are to be compared, keep those rows only."
+                f"{some(vague)} of the label may be no class like the others. If two groups are to be"
+                " compared, keep those rows only."
             )
 
     # The people
@@ -256,7 +268,8 @@ class Study:
             self.subject = pd.factorize(person)[0]
         if (m := self.subject.max() + 1) < 10:
             raise AuditError(
-                f"There {'is one subject' if m == 1 else f'are {m} subjects'}. At least 10 are needed to say anything about new ones."
+                f"There {'is one subject' if m == 1 else f'are {m} subjects'}. At least 10 are needed to say"
+                " anything about new ones."
             )
         for code, name in enumerate(self.classes or []):
             k = len(np.unique(self.subject[self.y == code]))
@@ -295,7 +308,8 @@ class Study:
             far = np.abs(values) > BEYOND
             if far.any():
                 self.remarks.append(
-                    f"{count(int(far.sum()), 'infinite value')} (or beyond 1e100) in {cut_name(c)} were taken as missing."
+                    f"{count(int(far.sum()), 'infinite value')} (or beyond 1e100) in {cut_name(c)} were taken"
+                    " as missing."
                 )
                 values = np.where(far, np.nan, values)
             there = values[np.isfinite(values)]
@@ -339,8 +353,8 @@ class Study:
         ):  # numbers with a few words among them, such as "unknown" or "< 0.5"
             rows = self.positions[np.flatnonzero(wrong)]
             self.odd.append(
-                f"{cut_name(name)} holds numbers, but was left out because of text in {count(len(rows), 'row')} "
-                f"({some(rows, 6)}, counted from 0)."
+                f"{cut_name(name)} holds numbers, but was left out because of text in"
+                f" {count(len(rows), 'row')} ({some(rows, 6)}, counted from 0)."
             )
         return None
 
@@ -353,14 +367,14 @@ class Study:
             words = values.dropna().astype(str).str.strip()
             if words.str.fullmatch(SPLIT).all() and self.names["split"] is None:
                 self.odd.append(
-                    f"{cut_name(c)} looks like a split into training and test rows. Name it with split= to have it audited."
+                    f"{cut_name(c)} looks like a split into training and test rows. Name it with split= to"
+                    " have it audited."
                 )
                 del few[c]
         if few:
             self.odd.append(
-                f"Text with few values was left out: {some(few, 8)}. If a model of yours uses it, write it as numbers (0 and 1); "
-                "age, sex and the like belong into demographics="
-                "."
+                f"Text with few values was left out: {some(few, 8)}. If a model of yours uses it, write it as"
+                " numbers (0 and 1); age, sex and the like belong into demographics=."
             )
         if rest := [c for c in self.text if c not in few]:
             self.remarks.append(f"Text, not used as features: {some(rest, 8)}.")
@@ -374,8 +388,8 @@ class Study:
         for code, found in coded.items():
             if (rows := sum(number for _, number in found)) > 1:
                 self.odd.append(
-                    f"{code} may stand for a missing value in {some([c for c, _ in found])} ({rows} cells, far from "
-                    "all others). It was taken as a number here."
+                    f"{code} may stand for a missing value in {some([c for c, _ in found])} ({rows} cells,"
+                    " far from all others). It was taken as a number here."
                 )
 
     # Copies, and the rows that models get
@@ -457,7 +471,8 @@ class Study:
         if len(values) > len(part) / 5 or len(values) > 200:
             self.problem(
                 "site",
-                f"{quoted(column)} has {len(values)} values in {len(part)} rows. That is no site. Is it an id?",
+                f"{quoted(column)} has {len(values)} values in {len(part)} rows. That is no site. Is it"
+                " an id?",
             )
             return None, None
         return codes, [str(v) for v in values]
@@ -474,7 +489,8 @@ class Study:
         if column.nunique() > 20:
             self.problem(
                 "demographics",
-                f"The demographic column {quoted(column.name)} is text with {column.nunique()} different values.",
+                f"The demographic column {quoted(column.name)} is text with {column.nunique()} different"
+                " values.",
                 column.name,
             )
             return None

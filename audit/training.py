@@ -42,8 +42,9 @@ def sample_size(study):
     last = list(curve.values())
     what = "the score of the smallest class against the others" if study.kind == "classes" else "a score"
     text = (
-        f"{counted}: {events / p:.1f} per feature. With so many subjects {what} is known to about ± {half:.2f} at best. With "
-        f"half the training subjects the linear model has {study.unit} {last[min(1, len(last) - 1)]:.2f}, with all {last[-1]:.2f}."
+        f"{counted}: {events / p:.1f} per feature. With so many subjects {what} is known to about ±"
+        f" {half:.2f} at best. With half the training subjects the linear model has {study.unit}"
+        f" {last[min(1, len(last) - 1)]:.2f}, with all {last[-1]:.2f}."
     )
 
     def draw(axes):
@@ -89,19 +90,22 @@ def fit(study):
     best, worst = max(mean, key=mean.get), min(mean["linear"], mean["flexible"])
     if mean[best] > (0.98 if study.classes else 0.95):
         said.append(
-            f"A score of {mean[best]:.2f} ({WORDS[best]}) is rarely a disease's: look for copies and for columns made from the label."
+            f"A score of {mean[best]:.2f} ({WORDS[best]}) is rarely a disease's: look for copies and for"
+            " columns made from the label."
         )
     if train["linear"] - mean["linear"] > (0.3 if study.classes else 0.6):
         said.append(
-            f"The linear model knows its training rows ({train['linear']:.2f}) and little else ({mean['linear']:.2f})."
+            f"The linear model knows its training rows ({train['linear']:.2f}) and little else"
+            f" ({mean['linear']:.2f})."
         )
     below = models.stated(runs["linear"])
     if (study.classes and below[0] < 0.5 - 0.05 and below[0] + 1.3 * (below[0] - below[1]) < 0.5) or worst < (
         0.3 if study.classes else -1
     ):
         said.append(
-            f"A score clearly below guessing ({worst:.2f}) is no bad luck: something ties test rows to training rows with the sign turned, "
-            "such as labels dealt evenly, or means taken away over all rows."
+            f"A score clearly below guessing ({worst:.2f}) is no bad luck: something ties test rows to"
+            " training rows with the sign turned, such as labels dealt evenly, or means taken away over all"
+            " rows."
         )
     scores = (
         "; ".join(f"{WORDS[n]}: training {train[n]:.2f}, new subjects {mean[n]:.2f}" for n in WORDS)
@@ -156,7 +160,10 @@ def splits(study):
         if alike:
             return (
                 "open",
-                "No split can be called right: rows resemble each other as those of one person do. See “duplicates”.",
+                (
+                    "No split can be called right: rows resemble each other as those of one person do. See"
+                    " “duplicates”."
+                ),
                 None,
             )
         return "fine", "One row per subject and no sites: shuffled folds are the right ones.", None
@@ -201,10 +208,12 @@ def permutation(study):
     p = (1 + np.sum(total[1:] >= total[0] - 1e-12)) / len(orders)
     study.answers["p"] = p
     where = "between subjects" + ("" if study.site is None else ", within sites")
-    level = "fine" if p <= ALPHA else "warn"
+    alike = study.near.clustered or study.near.in_file
+    level = "fine" if p <= ALPHA and not alike else "warn"
     text = (
-        f"{'Chance is not ruled out' if level == 'warn' else 'Better than chance'}: p = {p:.3f}. Labels exchanged {where}, 199 times: "
-        f"{study.unit} {total[0]:.2f} with the true labels, {np.median(total[1:]):.2f} with exchanged ones (a linear model)."
+        f"{'Better than chance' if level == 'fine' else 'Chance is not ruled out'}: p = {p:.3f}. Labels"
+        f" exchanged {where}, 199 times: {study.unit} {total[0]:.2f} with the true labels,"
+        f" {np.median(total[1:]):.2f} with exchanged ones (a linear model)."
     )
     return level, text, pictures.null(total[1:], total[0], study.unit)
 
@@ -282,7 +291,10 @@ def own_split(study):
     fresh = ~np.isin(study.subject[test], both)
     text += f" The linear model has {study.unit} {score:.2f} on these test rows"
     if len(both) and fresh.sum() > 10:
-        text += f", {study.models.score(study.y[test][fresh], predicted[fresh]):.2f} on those of people it has not seen"
+        text += (
+            f", {study.models.score(study.y[test][fresh], predicted[fresh]):.2f} on those of people it has"
+            " not seen"
+        )
     return level, text + ".", None
 
 
@@ -314,7 +326,10 @@ def calibration(study):
         if vague
         else "are about right"
     )
-    text = f"Predictions of the linear model {found}: calibration slope {slope:.2f} (1 is right), 95 % interval {slope - 1.96 * error:.2f} to {slope + 1.96 * error:.2f}."
+    text = (
+        f"Predictions of the linear model {found}: calibration slope {slope:.2f} (1 is right), 95 % interval"
+        f" {slope - 1.96 * error:.2f} to {slope + 1.96 * error:.2f}."
+    )
     if vague:
         text += " With so wide an interval nothing can be said."
     elif not over and not timid and abs(slope - 1) > 1.96 * error:

@@ -92,8 +92,8 @@ def tables(draw):
             "tiny": lambda: 1e-300 * normal,
             "text": lambda: rng.choice(["a", "b", "c"], n),
             "long": lambda: np.array(["x" * 20_000] * n, object),
-            "unicode": lambda: rng.choice(["ä", "体", "🧠", "a\u0301", "\u202eabc", "\ud800"], n).astype(
-                object
+            "unicode": (
+                lambda: rng.choice(["ä", "体", "🧠", "a\u0301", "\u202eabc", "\ud800"], n).astype(object)
             ),
             "words": lambda: np.array([f"w{i}" for i in rng.integers(1000, size=n)], object),
             "date": lambda: pd.to_datetime("2020-01-01") + pd.to_timedelta(rng.integers(1000, size=n), "D"),

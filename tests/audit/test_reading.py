@@ -1,6 +1,7 @@
 """Files as they come."""
 
 import gzip
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -47,7 +48,7 @@ def test_files_that_are_refused(tmp_path, monkeypatch):
 
     (tmp_path / "t.parquet").write_bytes(b"x")
     monkeypatch.setattr(pd, "read_parquet", lacking)
-    with pytest.raises(AuditError, match=r"needs the package pyarrow\. Install it, or save the table as csv"):
+    with pytest.raises(AuditError, match=r"needs the package pyarrow\. Install it \(pip install pyarrow\), or save the table as csv"):
         read_table(tmp_path / "t.parquet")
     with (tmp_path / "large.csv").open("wb") as file:
         file.truncate(3_000_000_000)  # takes no room on the disk
@@ -79,10 +80,141 @@ def test_a_bids_folder_is_joined(tmp_path):
         return tmp_path / "v.csv"
 
     for text, sentence in (
-        ("subject,x\n1,2\n", "v.csv has no column 'participant_id'. Its columns: subject, x"),
+        ("x,y\n1,2\n", "v.csv has no column 'participant_id'. Its columns: x, y"),
         ("participant_id,x\n01,2\nsub-01,3\n", "v.csv has participant_id sub-01 more than once"),
         ("participant_id,age\n01,2\n", "v.csv has columns that an earlier table has too: age"),
         ("participant_id,x\n77,2\n", "No participant of v.csv is in the tables before it: sub-77 there"),
     ):
         with pytest.raises(AuditError, match=sentence):
             read_bids(tmp_path, given(text))
+
+
+# Files as other programs write them
+
+
+def written(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_spreadsheets_that_people_type(tmp_path):
+    table = read_table(
+        written(
+            tmp_path / "a.csv",
+            "id;age;volume\nA;61,5;1.234,5\nB;70,0;2.000,25\n\nMean;65,75;1.617,4\nSD;6,0;541,0\n",
+        )
+    )
+    assert table.to_numpy().tolist() == [["A", 61.5, 1234.5], ["B", 70.0, 2000.25]]
+    assert (
+        "2 rows of sums or means at the foot" in table.attrs["remarks"][0]
+        and "age, volume" in table.attrs["remarks"][1]
+    )
+    table = read_table(
+        written(
+            tmp_path / "b.csv",
+            '# made on Monday\n# by hand\nid,volume,share\n1,"1,234",5 %\n2,"12,034.5",7 %\n',
+        )
+    )
+    assert (
+        table.to_numpy().tolist() == [[1, 1234, 5], [2, 12034.5, 7]]
+        and "2 lines of comments" in table.attrs["remarks"][0]
+    )
+    table = read_table(written(tmp_path / "c.tsv", "#id\tx\n01\t1.5\n02\t.\n"))
+    assert list(table.columns) == ["id", "x"] and np.isnan(table.x[1])
+    table = read_table(written(tmp_path / "d.csv", "id,note\nMeant,1\nSummer,2\nSam,3\n"))
+    assert len(table) == 3 and table.attrs["remarks"] == []
+
+
+def test_an_xlsx_file_without_its_package(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "t.xlsx", "w") as file:
+        file.writestr("xl/workbook.xml", "<a/>")
+
+    def lacking(*_, **__):
+        raise ImportError("openpyxl")
+
+    monkeypatch.setattr(pd, "read_excel", lacking)
+    with pytest.raises(
+        AuditError,
+        match=r"needs the package openpyxl. Install it \(pip install openpyxl\), or save the table as csv",
+    ):
+        read_table(tmp_path / "t.xlsx")
+
+
+def test_an_xlsx_file_is_read_like_a_csv_file(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "t.xlsx", "w") as file:
+        file.writestr("xl/workbook.xml", "<a/>")
+    monkeypatch.setattr(
+        pd,
+        "read_excel",
+        lambda *_, **__: pd.DataFrame({"id": ["A", "B", "Mean"], "x": ["1,5", "2,5", "2,0"]}),
+    )
+    assert read_table(tmp_path / "t.xlsx").to_numpy().tolist() == [["A", 1.5], ["B", 2.5]]
+
+
+def people(tmp_path):
+    return written(
+        tmp_path / "participants.tsv",
+        "participant_id\tgroup\n"
+        + "".join(f"sub-{i:03d}\t{'PD' if i % 2 else 'HC'}\n" for i in range(1, 31)),
+    )
+
+
+def test_tables_of_freesurfer_are_joined(tmp_path):
+    lh, rh = (
+        written(
+            tmp_path / f"{h}.txt",
+            f"{h}.aparc.thickness\t{h}_cuneus_thickness\teTIV\n"
+            + "".join(
+                f"{name}\t{2 + i / 100}\t{1500 + i}\n"
+                for i, name in enumerate(["sub-001", "sub-002", "sub-003"])
+            ),
+        )
+        for h in ("lh", "rh")
+    )
+    aseg = written(
+        tmp_path / "aseg.txt", "Measure:volume\tLeft-Putamen\nsub-001\t5000\nsub-002\t5100\nsub-040\t5200\n"
+    )
+    joined = read_bids(people(tmp_path), lh, rh, aseg)
+    assert list(joined.columns) == [
+        "participant_id",
+        "group",
+        "lh_cuneus_thickness",
+        "eTIV",
+        "rh_cuneus_thickness",
+        "Left-Putamen",
+    ]
+    assert joined["participant_id"].tolist() == ["sub-001", "sub-002"] and joined.attrs["left_out"] == 28
+    assert "1 in aseg.txt are not in the tables before it: sub-040." in joined.attrs["remarks"]
+    assert any(
+        "27 participants have no row in lh.txt: sub-004" in remark for remark in joined.attrs["remarks"]
+    )
+
+
+def test_ids_that_were_written_in_another_way_are_reconciled(tmp_path):
+    radiomics = written(
+        tmp_path / "r.csv",
+        "ID,diagnostics_Versions,firstorder_Mean\n" + "".join(f"{i},v3.0,{i / 7}\n" for i in range(1, 31)),
+    )
+    joined = read_bids(people(tmp_path), radiomics)
+    assert len(joined) == 30 and joined["firstorder_Mean"].iloc[6] == 1.0
+    report = audit(joined, label="group", subject="participant_id", only=["columns", "label"])
+    assert "1 features are used" in report["columns"].evidence and "PD 15" in report.notes[0]
+
+
+def test_the_image_quality_of_mriqc_and_a_folder_of_phenotypes(tmp_path):
+    mriqc = written(
+        tmp_path / "T1w.tsv",
+        "bids_name\tcnr\tsnr\n"
+        + "".join(f"sub-{i:03d}_ses-{s}_T1w\t{i}\t{s}\n" for i in range(1, 6) for s in (1, 2)),
+    )
+    joined = read_bids(people(tmp_path), mriqc)
+    assert joined.shape == (10, 5) and joined["session_id"].tolist()[:2] == ["ses-1", "ses-2"]
+    (tmp_path / "phenotype").mkdir()
+    written(
+        tmp_path / "phenotype" / "moca.tsv",
+        "participant_id\tmoca\n" + "".join(f"sub-{i:03d}\t{20 + i % 9}\n" for i in range(1, 29)),
+    )
+    joined = read_bids(tmp_path)
+    assert list(joined.columns) == ["participant_id", "group", "moca"] and joined.attrs["left_out"] == 2
+    notes = audit(joined, label="group", subject="participant_id", only=["label"]).notes
+    assert any("2 participants have no row in moca.tsv: sub-029, sub-030" in note for note in notes)

@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 from audit_rates import ROLES, cohort
 
-from audit import CHECKS, LEVELS, AuditError, audit, table
+from audit import CHECKS, LEVELS, AuditError, audit, table as module
 from utils.data import load
+
+CHEAP = ["columns", "subjects", "duplicates", "target leakage", "suspect labels", "better than chance"]
 
 
 @pytest.fixture(autouse=True)
@@ -145,7 +147,7 @@ def test_a_stopped_audit_keeps_what_it_found(capsys):
 
 
 def test_large_tables_are_sampled_by_subject_and_say_so(monkeypatch):
-    monkeypatch.setattr(table, "LARGEST_SAMPLE", (600, 1e7))
+    monkeypatch.setattr(module, "LARGEST_SAMPLE", (600, 1e7))
     rng = np.random.default_rng(0)
     n = 3000
     y = np.zeros(n, int)

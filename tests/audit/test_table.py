@@ -1,11 +1,14 @@
 """What is refused, what is converted, and what is asked about: the columns of a table and their roles."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from audit_rates import ROLES, cohort
 
 from audit import AuditError, audit, read_table
+from utils.data import load
 
 # What is refused, and how
 
@@ -117,7 +120,7 @@ def test_odd_but_possible_columns_are_handled():
     assert (
         "4 features are used" in text
         and "number (counts the rows, like an index)" in text
-        and "1 infinite values" in text
+        and "1 infinite value (or beyond 1e100)" in text
     )
     assert (
         "empty (is missing everywhere)" in text
@@ -133,7 +136,7 @@ def test_infinite_values_in_a_table_of_one_kind_of_number_are_taken_as_missing()
     table = pd.DataFrame(rng.standard_normal((60, 3)), columns=list("abc")).assign(y=np.arange(60.0) % 2)
     table.loc[3, "a"] = np.inf
     report = audit(table, label="y", features=["a", "b", "c"], only=["columns"])
-    assert "1 infinite values were taken as missing" in report["columns"].evidence and np.isinf(
+    assert "1 infinite value (or beyond 1e100) in “a” were taken as missing" in report["columns"].evidence and np.isinf(
         table.loc[3, "a"]
     )
 
@@ -262,3 +265,251 @@ def test_ids_with_dates_are_merged_and_said():
 def test_without_a_subject_column_it_says_that_it_does_not_know():
     finding = audit(TABLE, label="diagnosis", only=["subjects"])["subjects"]
     assert finding.level == "open" and "every score below is too good" in finding.evidence
+
+
+# Whose row is it?
+
+
+def repeated(tail, n=40, visits=3, p=12, seed=0, noise=0.4):
+    """People with several rows that resemble each other, and a label that means nothing."""
+    rng = np.random.default_rng(seed)
+    who = np.repeat(np.arange(n), visits)
+    X = rng.standard_normal((n, p))[who] + noise * rng.standard_normal((n * visits, p))
+    table = pd.DataFrame(X, columns=[f"v{j}" for j in range(p)])
+    return table.assign(
+        dx=rng.permutation(np.arange(n) % 2)[who],
+        id=[tail(w, k) for w, k in zip(who, np.tile(np.arange(visits), n), strict=True)],
+    )
+
+
+TAILS = {
+    "slice": lambda w, k: f"patient{w:03d}_slice{k:03d}",
+    "augmented": lambda w, k: f"IMG-{w:04d}-aug{k}.png",
+    "long session": lambda w, k: f"sub-{w:02d}_ses-{('baseline', 'followup', 'month24')[k]}",
+    "month": lambda w, k: f"sub-{w:02d}_ses-month{12 * k}",
+    "bare tail": lambda w, k: f"P{w:03d}-{k + 1}",
+    "side": lambda w, k: f"{w:03d}_{'LRM'[k]}",
+    "eye": lambda w, k: f"A{w}_{('OD', 'OS', 'OU')[k]}",
+    "rep": lambda w, k: f"S{w:02d}rep{k}",
+    "time point": lambda w, k: f"x{w:02d}_tp{k}",
+    "letter": lambda w, k: f"{w + 100}{'bfm'[k]}",
+    "date": lambda w, k: f"{w:03d}_2021{k + 1:02d}15",
+    "spelling": lambda w, k: (f"sub-{w:03d}", f"SUB-{w:03d}", f"{w}")[k],
+    "run in session": lambda w, k: f"sub-{w:02d}_ses-1_run-{k}",
+    "first bare": lambda w, k: f"C{w:03d}" + ("", "_2", "_3")[k],
+}
+
+
+@pytest.mark.parametrize("form", TAILS)
+def test_a_person_is_told_from_a_visit_in_any_form_of_id(form):
+    for seed in range(2):
+        table = repeated(TAILS[form], seed=seed)
+        report = audit(table, label="dx", subject="id", only=["subjects"])
+        assert report["subjects"].level == "stop" and "120 rows, but 40 people" in report["subjects"].evidence
+
+
+@pytest.mark.parametrize("ids", [
+    [f"{i % 20:03d}_S_{37 * i:04d}" for i in range(120)], [f"{'HC' if i % 2 else 'PD'}{i:03d}" for i in range(120)], list(range(120)),
+    [f"{s:02d}-{i:03d}" for s in range(12) for i in range(10)], [f"site{s:02d}_{i}" for s in range(24) for i in range(5)],
+    [f"{chr(65 + i % 26)}{chr(65 + i // 26)}{(i * 7) % 90 + 10}" for i in range(120)],
+])  # fmt: skip
+def test_an_id_of_one_person_is_left_whole(ids):
+    rng = np.random.default_rng(1)
+    table = (
+        pd.DataFrame(rng.standard_normal((120, 6)))
+        .add_prefix("v")
+        .assign(dx=rng.permutation(120) % 2, id=ids)
+    )
+    assert (
+        audit(table, label="dx", subject="id", only=["subjects"])["subjects"].evidence
+        == "120 subjects, one row each."
+    )
+
+
+def test_matched_pairs_are_two_people():
+    table = repeated(lambda w, k: f"{w}{'ab'[k]}", visits=2, noise=20).assign(dx=np.tile([0, 1], 40))
+    finding = audit(table, label="dx", subject="id", only=["subjects"])["subjects"]
+    assert "80 subjects" in finding.evidence and "matched pairs" in finding.evidence
+
+
+@pytest.mark.parametrize(
+    ("visits", "noise", "shuffled"),
+    [(5, 0.25, True), (5, 0.25, False), (2, 0.3, True), (3, 0.5, False), (10, 0.4, True)],
+)
+def test_people_under_numbers_that_say_nothing_are_seen_in_the_features(visits, noise, shuffled):
+    for seed in range(3):
+        table = repeated(lambda w, k: 0, n=60, visits=visits, noise=noise, p=30, seed=seed)
+        if shuffled:
+            table = table.sample(frac=1, random_state=seed)
+        table["id"] = np.random.default_rng(seed).permutation(len(table))
+        report = audit(
+            table,
+            label="dx",
+            subject="id",
+            only=["subjects", "duplicates", "ways to split", "better than chance"],
+        )
+        assert report["duplicates"].level == "stop" and report["subjects"].level == "stop"
+        assert report["ways to split"].level != "fine"
+        assert report["better than chance"].level == "warn"
+
+
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.7, 1.0])
+def test_any_share_of_people_scanned_twice_is_seen(share):
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        base, k = rng.standard_normal((60, 40)), round(60 * share)
+        X = np.vstack([base, base[rng.permutation(60)[:k]] + 0.2 * rng.standard_normal((k, 40))])
+        table = pd.DataFrame(X).add_prefix("v").assign(dx=np.arange(60 + k) % 2, id=np.arange(60 + k))
+        assert audit(table, label="dx", subject="id", only=["duplicates"])["duplicates"].level == "stop"
+
+
+def strangers(kind, rng, n=150):
+    X = rng.standard_normal((n, 10))
+    if kind == "skewed":
+        return np.exp(X)
+    if kind == "heavy tails":
+        return rng.standard_t(3, X.shape)
+    if kind == "zero-inflated":
+        return np.where(rng.random(X.shape) < 0.5, 0, np.exp(X))
+    if kind == "flat":
+        X[:, 0] = np.where(rng.random(n) < 0.03, 7.0, 0.0)
+    if kind == "gaps":
+        X[rng.random(X.shape) < 0.15] = np.nan
+    if kind == "rounded":
+        return np.round(X, 1)
+    if kind == "matched":
+        X[1::2, :2] = X[::2, :2]
+    if kind == "sites":
+        X += 2 * rng.standard_normal((8, 10))[rng.integers(8, size=n)]
+    if kind == "factors":
+        return rng.standard_normal((n, 3)) @ rng.standard_normal((3, 30)) + 0.3 * rng.standard_normal((n, 30))
+    return X
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "normal",
+        "skewed",
+        "heavy tails",
+        "zero-inflated",
+        "flat",
+        "gaps",
+        "rounded",
+        "matched",
+        "sites",
+        "factors",
+    ],
+)
+def test_strangers_are_not_taken_for_one_person(kind):
+    levels = []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        table = (
+            pd.DataFrame(strangers(kind, rng))
+            .add_prefix("v")
+            .assign(dx=rng.permutation(150) % 2, id=np.arange(150))
+        )
+        levels.append(audit(table, label="dx", subject="id", only=["duplicates"])["duplicates"].level)
+    assert levels.count("fine") >= 7, levels
+
+
+def test_a_column_that_looks_like_a_person_is_asked_about():
+    voices = load("parkinsons_voice")
+    for table, label, column in (
+        (voices.table, "status", "subject_id"),
+        (repeated(lambda w, k: f"w{w}"), "dx", "id"),
+    ):
+        report = audit(table, label=label, only=["subjects", "ways to split"])
+        assert report["subjects"].level == "warn" and f"subject={column!r}" in report["subjects"].evidence
+        assert report["ways to split"].level == "open"
+
+
+def test_the_split_of_a_learner_is_audited():
+    rng = np.random.default_rng(0)
+    table = repeated(lambda w, k: f"w{w}")
+    by_row = audit(
+        table.assign(part=rng.choice(["train", "test"], len(table))),
+        label="dx",
+        subject="id",
+        split="part",
+        only=["own split"],
+    )
+    assert (
+        by_row["own split"].level == "stop"
+        and "people (copies counted as one) are in training and test" in by_row["own split"].evidence
+    )
+    whole = table.assign(part=np.where(table["id"].str[1:].astype(int) < 28, "train", "test"))
+    assert (
+        audit(whole, label="dx", subject="id", split="part", only=["own split"])["own split"].level == "fine"
+    )
+    assert (
+        "looks like a split" in audit(whole, label="dx", subject="id", only=["columns"])["columns"].evidence
+    )
+
+
+# Labels that are none, and columns that are no numbers
+
+
+@pytest.mark.parametrize("blank", ["unknown", "", " ", ".", "n/a", "Unknown", -9, 999, None])
+def test_what_is_no_label_is_no_class(blank):
+    rng = np.random.default_rng(3)
+    numbers = isinstance(blank, int)
+    label = rng.permutation(np.arange(120) % 2 + 1) if numbers else rng.choice(["PD", "HC"], 120)
+    table = (
+        pd.DataFrame(rng.standard_normal((120, 4)))
+        .add_prefix("v")
+        .assign(dx=pd.Series(label).where(np.arange(120) % 10 > 0, blank))
+    )
+    report = audit(table, label="dx", only=["label", "columns"])
+    assert (
+        "2 classes" in report.notes[0]
+        and "108 rows" in report.notes[0]
+        and "12 rows" in " ".join(report.notes)
+    )
+    assert "right in" in report.notes[0] and report["label"].level == ("fine" if blank is None else "warn")
+
+
+def test_four_labels_are_not_four_classes_without_a_word():
+    rng = np.random.default_rng(4)
+    table = pd.DataFrame(rng.standard_normal((200, 4))).add_prefix("v")
+    finding = audit(
+        table.assign(dx=rng.choice(["PD", "Control", "Other", "Prodromal"], 200)), label="dx", only=["label"]
+    )["label"]
+    assert finding.level == "warn" and "Other, Prodromal too" in finding.evidence
+    assert (
+        audit(table.assign(dx=rng.choice(["PD", "HC", "MSA"], 200)), label="dx", only=["label"])[
+            "label"
+        ].level
+        == "fine"
+    )
+
+
+def test_numbers_as_text_and_categories_are_not_dropped_under_fine():
+    rng = np.random.default_rng(5)
+    table = pd.DataFrame(rng.standard_normal((120, 4))).add_prefix("v").assign(dx=rng.permutation(120) % 2)
+    table["v0"] = table["v0"].map("{:.3f}".format).str.replace(".", ",")
+    table["v1"] = table["v1"].map(lambda v: f"{1000 + 500 * v:,.1f}")
+    table["yes"] = rng.choice(["True", "False"], 120)
+    finding = audit(table, label="dx", only=["columns"])["columns"]
+    assert "5 features" in finding.evidence and "read as numbers in v0, v1, yes" in finding.evidence
+    finding = audit(table.assign(sex=rng.choice(["f", "m"], 120)), label="dx", only=["columns"])["columns"]
+    assert finding.level == "warn" and "Text with few values was left out: sex" in finding.evidence
+
+
+def test_no_cell_stands_in_a_report(tmp_path):
+    rng = np.random.default_rng(6)
+    table = (
+        pd.DataFrame(rng.standard_normal((120, 4)))
+        .add_prefix("v")
+        .assign(dx=rng.permutation(120) % 2, id=[f"Zz{i}" for i in range(120)])
+    )
+    table["n"] = rng.integers(0, 60, 120).astype(str)
+    table.loc[[3, 9], "n"] = "Mrs Qq refused, 555-0100"
+    table["note"] = [f"Qq {i}" for i in range(120)]
+    table["group"] = rng.choice(["Qq a", "Qq b"], 120)
+    table["rater"] = "Qq"
+    report = audit(table, label="dx", subject="id", second_rater="rater", site="note", demographics="note")
+    page = report.save(tmp_path / "r.html").read_text(encoding="utf-8") + report._repr_html_() + repr(report)
+    page = re.sub(r"base64,[^\"]*", "", page)  # letters of a picture may be anything
+    assert "Qq" not in page and "Zz" not in page

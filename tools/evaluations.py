@@ -1,0 +1,271 @@
+"""Evaluation functions as people write them, honest and leaky, to measure how often the canaries are wrong.
+
+Each takes ``(X, y, groups)`` and gives a number that is larger for a better model. `HONEST` and `LEAKY` are named
+functions with the task that they are for: "binary", "classes" or "regression".
+"""
+
+import numpy as np
+import pandas as pd
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_selection import SelectKBest, f_classif, f_regression
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier, RidgeCV
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    balanced_accuracy_score,
+    cohen_kappa_score,
+    f1_score,
+    r2_score,
+    roc_auc_score,  # fmt: skip
+)
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    LeaveOneGroupOut,
+    LeaveOneOut,
+    StratifiedGroupKFold,  # fmt: skip
+    StratifiedKFold,
+    cross_val_predict,
+    cross_val_score,
+)
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+LINEAR = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
+CHOSEN = make_pipeline(StandardScaler(), SelectKBest(f_classif, k=3), LinearDiscriminantAnalysis())
+MODELS = {
+    "logistic": LINEAR,
+    "selection inside": CHOSEN,
+    "forest": RandomForestClassifier(10, random_state=0),
+    "neighbours": KNeighborsClassifier(5),
+    "bayes": GaussianNB(),
+}
+DEALT = StratifiedGroupKFold(5, shuffle=True, random_state=0)
+SPLITTERS = {
+    "stratified groups": DEALT,
+    "groups": GroupKFold(5),
+    "plain stratified": StratifiedKFold(5),
+    "many groups": GroupKFold(20),
+}
+
+
+def averaged(model, splitter, score):
+    """The mean over folds."""
+    return lambda X, y, g: cross_val_score(model, X, y, groups=g, cv=splitter, scoring=score).mean()
+
+
+def pooled(model, splitter, score, method="predict"):
+    """One score over the predictions of all folds."""
+
+    def evaluate(X, y, g):
+        predicted = cross_val_predict(model, X, y, groups=g, cv=splitter, method=method)
+        return score(y, predicted[:, 1] if method == "predict_proba" else predicted)
+
+    return evaluate
+
+
+def hold_out(X, y, g):
+    """Five hold-outs of a quarter of the people."""
+    splits = GroupShuffleSplit(5, test_size=0.25, random_state=1).split(X, y, g)
+    X = np.asarray(X)
+    return np.mean(
+        [
+            balanced_accuracy_score(y[test], CHOSEN.fit(X[train], y[train]).predict(X[test]))
+            for train, test in splits
+        ]
+    )
+
+
+def nested(X, y, g):
+    """A penalty chosen in an inner loop."""
+    inner = GridSearchCV(LINEAR, {"logisticregression__C": [0.01, 1, 100]}, cv=3, scoring="roc_auc")
+    return cross_val_score(inner, X, y, groups=g, cv=DEALT, scoring="roc_auc").mean()
+
+
+def by_names(X, y, g):
+    """Uses the names of its columns, where there are names."""
+    X = X[list(X.columns)] if isinstance(X, pd.DataFrame) else X
+    return cross_val_score(LINEAR, X, y, groups=g, cv=DEALT).mean()
+
+
+def mean_over_seeds(X, y, g):
+    """The mean of five ways to deal the folds."""
+    return np.mean(
+        [
+            averaged(CHOSEN, StratifiedGroupKFold(5, shuffle=True, random_state=s), "roc_auc")(X, y, g)
+            for s in range(5)
+        ]
+    )
+
+
+def scaled_outside(X, y, g):
+    """Scaling and principal components over all rows: they see no label."""
+    return averaged(LINEAR, DEALT, "roc_auc")(PCA(3).fit_transform(StandardScaler().fit_transform(X)), y, g)
+
+
+HONEST = {f"{m}, {s}, {score}": ("binary", averaged(MODELS[m], SPLITTERS[s], score)) for m, s, score in [
+    ("logistic", "stratified groups", "roc_auc"), ("logistic", "groups", "accuracy"), ("logistic", "plain stratified", "balanced_accuracy"),
+    ("logistic", "stratified groups", "average_precision"), ("logistic", "stratified groups", "neg_log_loss"),
+    ("logistic", "stratified groups", "d2_log_loss_score"), ("logistic", "groups", "f1"), ("logistic", "stratified groups", "f1_macro"),
+    ("logistic", "stratified groups", "neg_brier_score"), ("logistic", "stratified groups", "matthews_corrcoef"),
+    ("selection inside", "stratified groups", "roc_auc"), ("selection inside", "plain stratified", "accuracy"),
+    ("selection inside", "stratified groups", "average_precision"), ("forest", "stratified groups", "roc_auc"),
+    ("forest", "groups", "accuracy"), ("forest", "stratified groups", "neg_log_loss"), ("neighbours", "stratified groups", "roc_auc"),
+    ("neighbours", "groups", "accuracy"), ("neighbours", "many groups", "balanced_accuracy"), ("bayes", "stratified groups", "roc_auc"),
+    ("bayes", "plain stratified", "average_precision"), ("bayes", "stratified groups", "recall"),
+    ("bayes", "stratified groups", "precision")]}  # fmt: skip
+HONEST |= {
+    "one AUC over sites left out": (
+        "binary",
+        pooled(LINEAR, LeaveOneGroupOut(), roc_auc_score, "predict_proba"),
+    ),
+    "one AUC over 20 folds": ("binary", pooled(LINEAR, GroupKFold(20), roc_auc_score, "predict_proba")),
+    "one AUC over 5 folds": ("binary", pooled(GaussianNB(), DEALT, roc_auc_score, "predict_proba")),
+    "one average precision": ("binary", pooled(LINEAR, DEALT, average_precision_score, "predict_proba")),
+    "leave-one-out accuracy": ("binary", pooled(GaussianNB(), LeaveOneOut(), accuracy_score)),
+    "kappa": ("binary", pooled(LINEAR, DEALT, cohen_kappa_score)),
+    "F1 of all": ("binary", pooled(LINEAR, DEALT, f1_score)),
+    "hold-outs": ("binary", hold_out),
+    "nested": ("binary", nested),
+    "by names": ("binary", by_names),
+    "mean over seeds": ("binary", mean_over_seeds),
+    "scaled outside": ("binary", scaled_outside),
+    "three classes, accuracy": ("classes", averaged(LINEAR, DEALT, "accuracy")),
+    "three classes, balanced accuracy": ("classes", averaged(GaussianNB(), DEALT, "balanced_accuracy")),
+    "three classes, AUC": ("classes", averaged(LINEAR, DEALT, "roc_auc_ovr")),
+    "three classes, F1": ("classes", averaged(GaussianNB(), DEALT, "f1_macro")),
+    "three classes, log loss": ("classes", averaged(LINEAR, DEALT, "neg_log_loss")),
+    "three classes, one left out": ("classes", pooled(GaussianNB(), LeaveOneOut(), accuracy_score)),
+    "R2": ("regression", averaged(RidgeCV(), GroupKFold(5), "r2")),
+    "one R2 over 10 folds": (
+        "regression",
+        pooled(Ridge(), KFold(10, shuffle=True, random_state=0), r2_score),
+    ),
+    "MAE": ("regression", averaged(Ridge(), GroupKFold(5), "neg_mean_absolute_error")),
+    "RMSE": ("regression", averaged(RidgeCV(), GroupKFold(5), "neg_root_mean_squared_error")),
+    "explained variance": ("regression", averaged(RidgeCV(), GroupKFold(5), "explained_variance")),
+}
+
+
+def auc_of(model, X, y, g, seed=0):
+    """The honest AUC that the leaks below choose among."""
+    return cross_val_score(
+        model, X, y, groups=g, cv=StratifiedGroupKFold(5, shuffle=True, random_state=seed), scoring="roc_auc"
+    ).mean()
+
+
+def codes(y):
+    """Classes as 0 and 1."""
+    return (np.asarray(y) == np.unique(y)[-1]).astype(int)
+
+
+def best_cut_off(X, y, g):
+    """The cut-off is chosen on the predictions that it is scored on."""
+    p = cross_val_predict(LINEAR, X, y, groups=g, cv=DEALT, method="predict_proba")[:, 1]
+    return max(balanced_accuracy_score(codes(y), p >= t) for t in p)
+
+
+def best_search(X, y, g):
+    """The best score of a grid search is reported as it stands."""
+    grid = {"logisticregression__C": np.logspace(-3, 3, 20)}
+    return GridSearchCV(LINEAR, grid, cv=DEALT, scoring="roc_auc").fit(X, codes(y), groups=g).best_score_
+
+
+def copied_before(X, y, g):
+    """Every row is multiplied before the split."""
+    X, y = np.asarray(X), np.asarray(y)
+    noisy = X + 0.1 * X.std(0) * np.random.default_rng(0).standard_normal(X.shape)
+    return cross_val_score(
+        KNeighborsClassifier(1),
+        np.vstack([X, noisy]),
+        np.r_[y, y],
+        cv=StratifiedKFold(5, shuffle=True, random_state=0),
+    ).mean()
+
+
+def without_misfits(X, y, g):
+    """Rows that the model got wrong are left out, and the rest is scored again."""
+    X, y = np.asarray(X), codes(y)
+    p = cross_val_predict(LINEAR, X, y, groups=g, cv=DEALT, method="predict_proba")[:, 1]
+    keep = np.argsort(np.abs(p - y))[: int(0.8 * len(y))]
+    return auc_of(LINEAR, X[keep], y[keep], np.asarray(g)[keep])
+
+
+def aligned(X, y, g):
+    """Every class is moved to its own mean, over all rows."""
+    X, y = np.array(X, float), codes(y)
+    X += 0.5 * (X[y == 1].mean(0) - X[y == 0].mean(0)) * (2 * y[:, None] - 1)
+    return auc_of(LINEAR, X, y, g)
+
+
+def supervised_components(X, y, g):
+    """The discriminant direction of all rows is the only feature."""
+    X, y = np.asarray(X), codes(y)
+    centred = X - X.mean(0)
+    return auc_of(LINEAR, (centred @ (centred.T @ (y - y.mean())))[:, None], y, g)
+
+
+def selected(X, y, score=f_classif, k=6):
+    """The features that go best with the labels of all rows."""
+    return SelectKBest(score, k=min(k, X.shape[1])).fit_transform(X, y)
+
+
+def either_sign(X, y, g):
+    """The larger of the AUC and one minus it."""
+    value = auc_of(CHOSEN, X, codes(y), g)
+    return max(value, 1 - value)
+
+
+def best_of(models):
+    """The best of several models."""
+    return lambda X, y, g: max(auc_of(model, X, codes(y), g) for model in models)
+
+
+def settings(values):
+    """Logistic regressions of several penalties."""
+    return [make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=300)) for c in values]
+
+
+LEAKY = {
+    "training rows": ("binary", lambda X, y, g: LINEAR.fit(X, y).score(X, y)),
+    "a forest's training rows": ("binary", lambda X, y, g: RandomForestClassifier(20).fit(X, y).score(X, y)),
+    "selection outside": ("binary", lambda X, y, g: auc_of(LINEAR, selected(X, y), y, g)),
+    "selection outside, accuracy": ("binary", lambda X, y, g: averaged(GaussianNB(), DEALT, "accuracy")(selected(X, y), y, g)),
+    "selection outside, log loss": ("binary", lambda X, y, g: averaged(LINEAR, DEALT, "neg_log_loss")(selected(X, y), y, g)),
+    "selection outside, average precision": ("binary", lambda X, y, g: averaged(LINEAR, DEALT, "average_precision")(selected(X, y), y, g)),
+    "selection outside, three classes": ("classes", lambda X, y, g: averaged(LINEAR, DEALT, "accuracy")(selected(X, y), y, g)),
+    "selection outside, R2": ("regression", lambda X, y, g: averaged(RidgeCV(), GroupKFold(5), "r2")(selected(X, y, f_regression), y, g)),
+    "selection outside, MAE": ("regression", lambda X, y, g: averaged(RidgeCV(), GroupKFold(5), "neg_mean_absolute_error")(selected(X, y, f_regression), y, g)),
+    "best of 8 penalties": ("binary", best_of(settings(np.logspace(-3, 2, 8)))),
+    "best of 20 settings": ("binary", best_of([make_pipeline(StandardScaler(), SVC(C=c, gamma=s)) for c in (0.01, 0.1, 1, 10, 100) for s in (0.001, 0.01, 0.1, 1)])),
+    "best of a grid search": ("binary", best_search),
+    "best of 10 seeds": ("binary", lambda X, y, g: max(auc_of(CHOSEN, X, codes(y), g, s) for s in range(10))),
+    "best of 6 models": ("binary", best_of([*MODELS.values(), RidgeClassifier(100.0)])),
+    "best fold": ("binary", lambda X, y, g: cross_val_score(LINEAR, X, y, groups=g, cv=DEALT, scoring="roc_auc").max()),
+    "cut-off on the predictions": ("binary", best_cut_off),
+    "either sign": ("binary", either_sign),
+    "copies before the split": ("binary", copied_before),
+    "misfits left out": ("binary", without_misfits),
+    "classes aligned over all rows": ("binary", aligned),
+    "supervised components outside": ("binary", supervised_components),
+    "groups ignored": ("repeated", lambda X, y, g: cross_val_score(KNeighborsClassifier(1), X, y, cv=StratifiedKFold(5, shuffle=True, random_state=0)).mean()),
+}  # fmt: skip
+
+
+def study(task, seed, n=60, p=8):
+    """X, y and groups with an effect; "repeated" has three rows per person."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, p))
+    who = np.repeat(np.arange(n), 3 if task == "repeated" else 1)
+    if task == "regression":
+        return X, 60 + 5 * X[:, 0] + 5 * rng.standard_normal(n), who
+    y = rng.permutation(np.arange(n) % (3 if task == "classes" else 2))
+    X[:, :2] += 0.8 * y[:, None]
+    return X[who] + 0.2 * rng.standard_normal((len(who), p)) * (task == "repeated"), y[who], who
