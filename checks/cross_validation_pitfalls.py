@@ -30,7 +30,7 @@ def hide(rng, y, share=0.6):
 def hidden(rng, n=100, p=300):
     """X, y: a fifth are patients, and most of these look like controls, so that measures differ.
 
-    Who learns has an accuracy of .76 (nearest neighbour) to .88, and a balanced accuracy of .70 at most.
+    Who learns has an accuracy of .74 (a tree) to .88, and a recall, precision or F1 far from that.
     """
     y = rng.permutation((np.arange(n) < n // 5).astype(int))
     X = rng.standard_normal((n, p))
@@ -63,16 +63,16 @@ ANOTHER = (
 
 
 def accuracy_on_blank(learner, sets):
-    """Where X is empty, an accuracy is a share of a class; a balanced accuracy and an AUC are exactly .5."""
+    """Where X is empty, an accuracy is the share of a class; other measures are exactly .5, 0 or 1."""
     try:
         found = learner.all([blank(one) for one in sets])
     except NotYet:  # a model need not run on an empty table
         return
-    if np.all(np.abs(found - 0.5) < 1e-9):
+    if np.all(np.abs(found - 0.5) < 1e-9) or np.all((found < 0.02) | (found > 0.98)):
         raise NotYet(
-            "With an empty X, and a fifth of the scans from patients, it reports exactly 0.50. An accuracy "
-            "is the share of one class there, so this is a balanced accuracy or an AUC. → Return the "
-            "accuracy."
+            f"With an empty X, and a fifth of the scans from patients, it reports {found[0]:.2f}. An "
+            "accuracy is the share of one class there, so this is another measure, such as a balanced "
+            "accuracy or an AUC. → Return the accuracy."
         )
 
 
@@ -89,7 +89,7 @@ def _selection_leaks(learner, draw, mean):
 
 SELECTION = Scores(
     scans, 50, _selection_leaks,
-    (Signal(partial(scans, effect=3), 0.75, 1.0), Signal(hidden, 0.70, 0.95, ANOTHER, "hidden patients")),
+    (Signal(partial(scans, effect=3), 0.75, 1.0), Signal(hidden, 0.66, 0.95, ANOTHER, "hidden patients")),
 )  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def _repeated_leaks(learner, draw, mean):
 REPEATED = Scores(
     repeated, 40, _repeated_leaks,
     (Signal(partial(repeated, effect=3), 0.75, 1.0),
-     Signal(hidden_repeated, 0.70, 0.95, ANOTHER, "hidden patients")),
+     Signal(hidden_repeated, 0.66, 0.95, ANOTHER, "hidden patients")),
     LOT,
 )  # fmt: skip
 
@@ -294,7 +294,9 @@ def oversampling(learner, draw):
     """``evaluate(X, y)``: no copy of a test scan in training, balanced accuracy returned."""
     sets = [rare_scans(draw(700 + i)) for i in range(4)]
     alike = [learner.maybe([blank(one)]) for one in sets]
-    if np.ptp([*alike, learner.maybe(sets[:1])]) > 0 and np.nanmax(np.abs(np.array(alike) - 0.5)) > 0.12:
+    off = np.array(alike) - 0.5  # exactly 0, but for folds of unequal shares
+    other = np.nanmax(np.abs(off)) > 0.12 or (abs(np.nanmean(off)) > 0.03 and np.nanstd(off) < 0.01)
+    if other and np.ptp([*alike, learner.maybe(sets[:1])]) > 0:
         learner.rows.append(Row("scans that are all alike", tuple(alike), False, ("chance", 0.5)))
         raise NotYet(
             "Among scans that are all alike, a fifth of them of patients, the function reports "

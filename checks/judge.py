@@ -32,8 +32,8 @@ from threadpoolctl import threadpool_limits
 log = logging.getLogger(__name__)
 log.addHandler(logging.NullHandler())
 
-PATIENCE = 150  # seconds, after which a function is called no more
-SLOW = 40  # seconds, after which only so many sets of noise are tried as a verdict needs (8)
+PATIENCE = 120  # seconds of a processor, after which a function is called no more
+SLOW = 30  # seconds, after which only so many sets of noise are tried as a verdict needs (8)
 CLEAR = 4.5  # standard errors above chance, which honest scores reach once in 300,000 checks
 DOTS = "Your code goes where the three dots stand."
 
@@ -127,7 +127,8 @@ class Learner:
 
     def __init__(self, function: Callable, arguments: tuple[str, ...], read: Callable):
         self.function, self.arguments, self.read = function, arguments, read
-        self.calls, self.started, self.note = 0, time.monotonic(), ""
+        self.calls, self.note = 0, ""
+        self.started = time.process_time(), time.monotonic()
         self.right, self.rows = [], []
 
     def look(self) -> None:
@@ -156,7 +157,9 @@ class Learner:
 
     @property
     def seconds(self) -> float:
-        return time.monotonic() - self.started
+        """Processor time; on a busy machine a function gets at least a quarter of a processor's."""
+        processor, clock = self.started
+        return max(time.process_time() - processor, (time.monotonic() - clock) / 4)
 
     def __call__(self, *data):
         if self.seconds > PATIENCE:

@@ -19,7 +19,7 @@ def curves(draw):
     found = {}
 
     def add(name, sizes, limit, gap, training, early=0.0):
-        """`training`: at the largest size, and the rise at the smallest; `early`: the fall at the smallest."""
+        """`training`: at the largest size, and more at the smallest; `early`: the loss at the smallest."""
         limit, gap = limit + rng.uniform(-0.01, 0.01), gap * rng.uniform(0.9, 1.1)
         share = np.sqrt(sizes[-1] / sizes)
         unseen = limit - gap * share - early * 0.05 ** np.arange(len(sizes))
@@ -154,7 +154,7 @@ CURVES = Table(
 @reader("True or False")
 def yes_no(value) -> bool:
     if not isinstance(value, bool | np.bool_ | int | float | np.number) or value not in (0, 1):
-        raise NotYet(f"The function returns {value!r}. → Answer the question by True or False.")
+        raise NotYet(f"The function returns {value}. → Answer the question by True or False.")
     return bool(value)
 
 
@@ -185,7 +185,7 @@ def depth(value) -> int:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or value % 1 != 0:
         raise NotYet(
-            f"The function returns {value!r}. → Return the chosen depth, a whole number, not its score."
+            f"The function returns {value}. → Return the chosen depth, a whole number, not its score."
         )
     if not 1 <= value <= 10:
         raise NotYet(f"The function returns the depth {int(value)}. → Choose from the depths 1 to 10.")
@@ -203,8 +203,8 @@ def depth_of_a_tree(learner, draw):
     """``choose_depth(X, y)``: the depth, 1 to 10, of a tree that does well on new subjects."""
     taken = []
     for make, n, sets, allowed, what in (
-        (stump, 200, range(8), 0.07, "one question is enough and a quarter of the labels are wrong"),
-        (bands, 400, range(10, 14), 0.07, "several questions are needed"),
+        (stump, 200, range(6), 0.07, "one question is enough and a quarter of the labels are wrong"),
+        (bands, 400, range(10, 13), 0.07, "several questions are needed"),
     ):
         depths, got, best = [], [], []
         for i in sets:
@@ -355,23 +355,29 @@ def _look_at_ends(n, low, high):
 @check("n_right", "n", read=numbers("lower end", "upper end"))
 def interval_of_an_accuracy(learner, draw):
     """``interval(n_right, n)``: a 95 % interval for the accuracy of a model that was tested on n subjects."""
-    truths, held, widths = np.linspace(0.5, 0.95, 46), [], []
+    truths, held, least, widths = np.linspace(0.5, 0.95, 46), [], [], []
     for n in (20, 50, 150):
         low, high = learner.all([(k, n) for k in range(n + 1)]).T
         _look_at_ends(n, low, high)
         chance = stats.binom.pmf(np.arange(n + 1)[:, None], n, truths)
-        held.append(np.sum(chance * ((low[:, None] <= truths) & (truths <= high[:, None])), axis=0).mean())
+        holds = np.sum(chance * ((low[:, None] <= truths) & (truths <= high[:, None])), axis=0)
+        held.append(holds.mean())
+        least.append(holds.min())
         k = np.arange(1, n)
         exact = stats.beta.ppf(0.975, k + 1, n - k) - stats.beta.ppf(0.025, k, n - k + 1)
         widths.append(np.mean((high - low)[1:-1]) / exact.mean())
     learner.right.append("It never leaves 0 to 1, and has a width even when every answer is right.")
-    good = 0.93 <= min(held) and max(widths) <= 1.13
+    # Wilson, Jeffreys and the like: 0.946 on average and 0.885 at least, no wider than Clopper and Pearson's.
+    narrow = min(held) < 0.94 or min(least) < 0.87
+    good = not narrow and max(widths) <= 1.13
     learner.rows.append(Row("studies whose interval holds the truth", tuple(held), good, ("wanted", 0.95)))
-    if min(held) < 0.93:
+    if narrow:
+        n = (20, 50, 150)[int(np.argmin(held))]
         raise NotYet(
-            f"With {(20, 50, 150)[int(np.argmin(held))]} subjects, the interval holds the true accuracy in "
-            f"{100 * min(held):.0f} % of the studies, and 95 % was asked for: it is too narrow. → Look at "
-            "the factor 1.96 and at the square root."
+            f"With {n} subjects, the interval holds the true accuracy in {100 * min(held):.0f} % of the "
+            f"studies, for one accuracy or another in no more than {100 * min(least):.0f} %, and 95 % was "
+            "asked for: it is too narrow. → Look at the factor 1.96, at the square root, and at what "
+            "happens near 0 and n right."
         )
     if max(widths) > 1.13:
         raise NotYet(
