@@ -1,4 +1,4 @@
-"""What can be wrong with a study, from the table in `flaws.toml`."""
+"""What can be wrong with a study (`flaws.toml`), and what even a sound one leaves open (`limits.toml`)."""
 
 import tomllib
 from collections.abc import Iterable
@@ -15,8 +15,8 @@ class Flaw:
     title: str
     why: str
     kind: str
-    flawed: tuple[str, ...]
-    sound: tuple[str, ...]
+    flawed: tuple[str, ...] = ()
+    sound: tuple[str, ...] = ()
     effect: str = "moves the score by {share}"
     sound_with: dict[str, tuple[str, ...]] = field(default_factory=dict)
     implies: tuple[str, ...] = ()
@@ -32,10 +32,12 @@ class Flaw:
         return self.title[0].lower() + self.title[1:]
 
 
-FLAWS = {
-    name: Flaw(**row)
-    for name, row in tomllib.loads(Path(__file__).with_name("flaws.toml").read_text(encoding="utf-8")).items()
-}
+def _table(name: str) -> dict[str, dict]:
+    return tomllib.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+
+
+FLAWS = {name: Flaw(**row) for name, row in _table("flaws.toml").items()}
+LIMITS = {name: Flaw(**row, kind="limit") for name, row in _table("limits.toml").items()}
 # For a list to choose from: the flaws that move the score, by their titles.
 MOVING = {flaw.title: name for name, flaw in FLAWS.items() if flaw.moves_score}
 
@@ -48,13 +50,13 @@ def conflict(flaws: Iterable[str]) -> str:
     return ""
 
 
-def named(flaws: Iterable[str]) -> tuple[str, ...]:
-    """The flaws in the order of `FLAWS`, each once; raises for an unknown name."""
+def named(flaws: Iterable[str], among: Iterable[str] = tuple(FLAWS)) -> tuple[str, ...]:
+    """The flaws in their order, each once; raises for an unknown name."""
     flaws = list(flaws) if isinstance(flaws, Iterable) and not isinstance(flaws, str) else [flaws]
     for name in flaws:
-        if not isinstance(name, str) or name not in FLAWS:
-            refuse("flaws", name, "among " + ", ".join(FLAWS))
-    return tuple(name for name in FLAWS if name in flaws)
+        if not isinstance(name, str) or name not in among:
+            refuse("flaws", name, "among " + ", ".join(among))
+    return tuple(name for name in among if name in flaws)
 
 
 def with_companions(flaws: Iterable[str]) -> tuple[str, ...]:

@@ -11,9 +11,9 @@ from pathlib import Path
 import anywidget
 import traitlets
 
-from review.flaws import FLAWS
-from review.paper import Study
-from review.pictures import what_was_wrong
+from review.flaws import FLAWS, LIMITS
+from review.paper import Study, simulate_study
+from review.pictures import published_study, what_was_wrong
 from utils.simulation import ParameterError
 
 log = logging.getLogger(__name__)
@@ -23,17 +23,19 @@ DPI = 150
 
 
 class ReviewForm(anywidget.AnyWidget):
-    """The widget: one box to tick for every flaw of `FLAWS`, a score, and the truth on demand.
+    """The widget: the paper, remarks to tick, a score, the truth on demand, and the next paper.
 
-    The front end writes `answer`: the running number "turn", the names of the "flaws", and the "score". The
-    kernel writes `verdict` (the "turn" that it answers, the "sentence", the "rows" of the table) and
-    `picture`, a PNG.
+    The front end writes `answer`: the running number "turn", the "flaws" (name and weight of every remark),
+    the "score", and whether the "next" paper is asked for. The kernel writes `paper` (its number, text and
+    figure), `verdict` (the "turn" that it answers, the "sentence", the "rows" of the table, the "total" of
+    all papers), and `picture`. Pictures are PNGs.
     """
 
     _esm = Path(__file__).with_name("form.js")
     _css = Path(__file__).with_name("form.css")
 
-    flaws = traitlets.List().tag(sync=True)
+    remarks = traitlets.List().tag(sync=True)
+    paper = traitlets.Dict().tag(sync=True)
     answer = traitlets.Dict().tag(sync=True, echo_update=False)
     verdict = traitlets.Dict().tag(sync=True)
     picture = traitlets.Bytes().tag(sync=True)
@@ -41,29 +43,55 @@ class ReviewForm(anywidget.AnyWidget):
     def __init__(self, study: Study):
         if not isinstance(study, Study):
             raise ParameterError(f"study is a {type(study).__name__}, but it must come from simulate_study.")
-        self._study = study
-        super().__init__(
-            flaws=[[name, flaw.title] for name, flaw in FLAWS.items()],
-            answer={"turn": 0, "flaws": [], "score": None},
-            verdict={"turn": 0},
-        )
+        lists = ("What is wrong with this study?", FLAWS), ("And what does it leave open?", LIMITS)
+        remarks = [[words, [[name, one.title] for name, one in some.items()]] for words, some in lists]
+        self._total = {}  # of every paper, by its number: flaws found and planted, wrong accusations
+        blank = {"turn": 0, "flaws": [], "score": None, "next": False}
+        super().__init__(remarks=remarks, answer=blank, verdict={"turn": 0})
+        self._open(study)
         self.observe(self._compare, "answer")
 
+    def _open(self, study: Study) -> None:
+        figure = published_study(study)
+        figure.set_dpi(DPI)
+        self._study = study
+        self.paper = {"number": study.seed, "text": study.paper, "figure": figure._repr_png_()}
+
     def _compare(self, change) -> None:
-        answer = change["new"]
+        answer, picture, verdict = change["new"], b"", {"sentence": "", "rows": []}
         try:
-            review = self._study.review(answer["flaws"], answer["score"])
-            figure = what_was_wrong(review)
-            figure.set_dpi(DPI)
-            picture = figure._repr_png_()
-            verdict = {"sentence": review.sentence, "rows": [list(row) for row in review.rows]}
+            if answer["next"]:
+                self._open(simulate_study(self._study.seed + 1))
+            else:
+                picture, verdict = self._judged(dict(answer["flaws"]), answer["score"])
         except Exception as error:  # said where the learner looks, not in a log that nobody sees
             log.exception("the review %s cannot be shown", answer)
-            sentence = f"This cannot be shown ({type(error).__name__}: {error})."
-            picture, verdict = b"", {"sentence": sentence, "rows": []}
+            verdict["sentence"] = f"This cannot be shown ({type(error).__name__}: {error})."
         with self.hold_sync():
             self.picture = picture
-            self.verdict = verdict | {"turn": answer["turn"]}
+            self.verdict = verdict | {"turn": answer["turn"], "total": self._said()}
+
+    def _judged(self, weights: dict[str, str], score: float) -> tuple[bytes, dict]:
+        review = self._study.review(weights, score)
+        figure = what_was_wrong(review)
+        figure.set_dpi(DPI)
+        rows, said = (
+            [],
+            {one.title: weights[name] for name, one in (FLAWS | LIMITS).items() if name in weights},
+        )
+        for title, there, judged, does in review.rows:
+            rows.append([title, there, f"{judged} ({said[title]})" if said.get(title) else judged, does])
+        # Only what was handed in first counts: after that the truth is known.
+        counts = len(review.found), len(self._study.planted), len(review.accused)
+        self._total.setdefault(self._study.seed, counts)
+        return figure._repr_png_(), {"sentence": review.sentence, "rows": rows}
+
+    def _said(self) -> str:
+        papers = len(self._total)
+        if papers < 2:
+            return ""
+        found, planted, wrong = map(sum, zip(*self._total.values(), strict=True))
+        return f"All {papers} papers together: {found} of {planted} flaws found, {wrong} wrong accusations."
 
     def _repr_mimebundle_(self, **kwargs):
         """The widget; and for front ends without a kernel, what stands on it."""
@@ -71,7 +99,8 @@ class ReviewForm(anywidget.AnyWidget):
         if bundle is None:
             return None
         data, metadata = bundle
-        lines = [f"[ ] {title}   ({name})" for name, title in self.flaws]
-        asked = ["What is wrong with this study?", *lines, "And what would its model score at new sites?"]
-        data["text/plain"] = "\n".join(asked)
+        lines = []
+        for question, remarks in self.remarks:
+            lines += [question, *(f"[ ] {title}   ({name})" for name, title in remarks)]
+        data["text/plain"] = "\n".join([*lines, "And what would its model score at new sites?"])
         return data, metadata

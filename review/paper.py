@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from review.flaws import FLAWS, conflict, drawn, named, with_companions
+from review.flaws import FLAWS, LIMITS, conflict, drawn, named, with_companions
 from review.study import FEATURES, SITES, Design, Result, Rows, carry_out, directions, plan, stream
 from review.verdict import Review
 from utils.simulation import refuse
@@ -190,13 +190,14 @@ class Study:
         Parameters
         ----------
         flaws : iterable of str
-            What is wrong with the study: names of `FLAWS`.
+            What is wrong with the study: names of `FLAWS` and `LIMITS`.
         score : float, optional
             What the reviewer expects at new sites, in the measure that the paper reports, from 0 to 1.
         """
         if score is not None and not (isinstance(score, Real) and 0 <= score <= 1):
             refuse("score", score, "a number from 0 to 1")
-        return Review(self, named(flaws), None if score is None else float(score))
+        ticked = named(flaws, (*FLAWS, *LIMITS))
+        return Review(self, ticked, None if score is None else float(score))
 
 
 def _p_value(p: float) -> str:

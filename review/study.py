@@ -51,35 +51,17 @@ def stream(seed: int, name: str, *more: int) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class Design:
-    """What stays the same when a flaw is repaired.
-
-    Attributes
-    ----------
-    seed, per_site, excluded : int
-        `excluded`: people who were left out because of motion.
-    patients : float
-        Their share.
-    repeated : bool
-        Several scans of each person.
-    harmonises : bool
-        Where the diagnosis goes with the site, this study removes what the sites add all the same.
-    kept : tuple of int or None
-        Of each study of the stack: how many features it selects, if it does.
-    strength : tuple of float
-        Of each study: distance of the groups in one informative feature, in standard deviations.
-    site_effects : float
-        By how much the shift of patients differs between sites: its standard deviation in every feature.
-    """
+    """What stays the same when a flaw is repaired; `kept` and `strength` are of each study of a stack."""
 
     seed: int
     per_site: int
-    patients: float
-    repeated: bool
-    excluded: int
-    harmonises: bool
-    kept: tuple[int | None, ...]
-    strength: tuple[float, ...]
-    site_effects: float = 0.0
+    patients: float  # their share
+    repeated: bool  # several scans of each person
+    excluded: int  # people, because of motion
+    harmonises: bool  # where the diagnosis goes with the site, what sites add is removed all the same
+    kept: tuple[int | None, ...]  # so many features are selected, if any are
+    strength: tuple[float, ...]  # distance of the groups in one informative feature, in standard deviations
+    site_effects: float = 0.0  # standard deviation over sites of the shift of patients, in every feature
 
     @property
     def studies(self) -> int:
@@ -355,36 +337,19 @@ def _rates(
 
 @dataclass(frozen=True)
 class Result:
-    """One way to carry out a study, or a stack: then everything but `counts` has the studies first.
+    """One way to carry out a study, or a stack: then everything but `counts` has the studies first."""
 
-    Attributes
-    ----------
-    reported, true : float
-        The score that is printed, and the same score of the final model on new people at new sites (NaN where
-        that was not asked for).
-    balanced : float
-        The balanced accuracy of the final model there; the same as `true`, unless accuracy is reported.
-    output, y : numpy.ndarray, shape (scans,)
-        The classifier's outputs in the test folds, and the diagnoses that they were compared with.
-    cut : float
-        The cut-off.
-    counts : dict
-        What was counted on the way: people, scans, exclusions and so on.
-    fold_scores : numpy.ndarray
-        The scores of the test folds, for the error bar.
-    first : float
-        The score of the first run: before anybody was left out or read again, with the first setting, the
-        first deal of the folds and no cut-off chosen.
-    """
-
-    reported: float
-    true: float
-    balanced: float
-    output: np.ndarray = field(repr=False)
-    y: np.ndarray = field(repr=False)
-    cut: float
-    counts: dict = field(repr=False)
-    fold_scores: np.ndarray = field(repr=False)
+    reported: float  # the score that is printed
+    true: (
+        float  # the same score of the final model, on new people at new sites; NaN if that was not asked for
+    )
+    balanced: float  # the balanced accuracy there; differs from `true` where accuracy is reported
+    output: np.ndarray = field(repr=False)  # of the classifier in the test folds, shape (scans,)
+    y: np.ndarray = field(repr=False)  # the diagnoses that it was compared with
+    cut: float  # the cut-off
+    counts: dict = field(repr=False)  # what was counted on the way: exclusions, settings, scans and so on
+    fold_scores: np.ndarray = field(repr=False)  # of the test folds, for the error bar
+    # Before anybody was left out or read again; the first setting and deal of the folds, no cut-off chosen:
     first: float = field(repr=False)
 
 

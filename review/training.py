@@ -50,10 +50,8 @@ class Training:
 
     Attributes
     ----------
-    scale, differences : numpy.ndarray, shape (studies, sets, columns)
-        Standard deviations, and differences between the groups in units of their standard errors.
-    centre : numpy.ndarray, shape (studies, sets, columns)
-        The weighted means, after sites were centred.
+    scale, centre, differences : numpy.ndarray, shape (studies, sets, columns)
+        Standard deviations, weighted means, differences between groups in units of their standard errors.
     middle : numpy.ndarray, shape (studies, sets, 1)
         The output of every model at the centre.
     """

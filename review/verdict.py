@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from review.flaws import FLAWS
+from review.flaws import FLAWS, LIMITS
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Review:
     @property
     def accused(self) -> tuple[str, ...]:
         """Flaws that the study does not have."""
-        right = {*self.study.planted, *self.true_as_well}
+        right = {*self.study.planted, *self.true_as_well, *LIMITS}
         return tuple(name for name in self.ticked if name not in right)
 
     @property
@@ -57,13 +57,16 @@ class Review:
         said.append(f"accused the study wrongly of {len(self.accused)}.")
         if more := len(self.true_as_well):
             said.append(f"{more} more {'remark is' if more == 1 else 'remarks are'} true as well.")
+        named = sum(name in LIMITS for name in self.ticked)
+        said.append(f"Of the {len(LIMITS)} limits that it shares with most such papers you named {named}.")
         return " ".join(said)
 
     @property
     def rows(self) -> list[tuple[str, str, str, str]]:
         """Of every flaw that was planted or ticked: title, whether it is there, the review, what it does."""
         here = {*self.study.planted, *self.ticked}
-        return [(flaw.title, *self._row(name, flaw)) for name, flaw in FLAWS.items() if name in here]
+        listed = (FLAWS | LIMITS).items()
+        return [(flaw.title, *self._row(name, flaw)) for name, flaw in listed if name in here]
 
     def _row(self, name, flaw):
         study = self.study
@@ -71,6 +74,8 @@ class Review:
             share = f"{study.shares[name]:+.2f}" if flaw.moves_score else ""
             effect = flaw.effect.format(**study.facts, share=share)
             return "yes", "found" if name in self.ticked else "missed", f"{effect}. {flaw.why}"
+        if name in LIMITS:
+            return "yes, as in most", "true as well", flaw.why
         if name in self.true_as_well:
             cause = FLAWS[self.true_as_well[name]]
             return "yes", "true as well", f"follows from another flaw: {cause.accusation}"

@@ -5,8 +5,9 @@ import re
 
 import pytest
 
-from review import FLAWS, ReviewForm, simulate_study, what_was_wrong
+from review import FLAWS, LIMITS, ReviewForm, simulate_study, what_was_wrong
 from review import published_study as figure_of
+from review.study import FEATURES
 from utils.simulation import ParameterError
 
 simulate = functools.cache(simulate_study)
@@ -71,11 +72,30 @@ def test_accuracy_stands_beside_accuracy_and_its_baseline():
     assert "(balanced accuracy)" in words(what_was_wrong(review))
 
 
+def test_what_even_a_sound_paper_leaves_open_is_no_accusation():
+    for one in (simulate_study(11, flaws=[]), simulate(3)):
+        review = one.review(["spectrum", "held_out", "target"])
+        assert review.accused == ("target",)
+        assert (
+            f"Of the {len(LIMITS)} limits that it shares with most such papers you named 2."
+            in review.sentence
+        )
+        assert [row[2] for row in review.rows[-2:]] == ["true as well"] * 2
+        # Each is true of the text.
+        assert not re.search(r"calibrat|\bsex\b|\bmen\b|held out|autopsy|DAT", one.paper)
+    assert not set(LIMITS) & set(FLAWS)
+
+
+def test_measures_are_a_lot_for_the_people_of_every_paper():
+    people = [int(simulate(seed).facts["people"]) for seed in range(40)]
+    assert f"{FEATURES} measures" in LIMITS["size"].title and max(people) <= 1.25 * FEATURES
+
+
 def test_reviews_have_no_gaps():
     for seed in range(12):
-        text = simulate(seed).review(FLAWS, 0.5)._repr_markdown_()
+        text = simulate(seed).review([*FLAWS, *LIMITS], 0.5)._repr_markdown_()
         assert not re.search(r"[{}]|None|nan|  | \.|\.\.", text)
-        assert text.count("\n|") == 2 + len(FLAWS)
+        assert text.count("\n|") == 2 + len(FLAWS) + len(LIMITS)
 
 
 @pytest.mark.parametrize("score", [62, -0.1, "0.5", [0.5], float("nan"), 1j])
@@ -106,22 +126,50 @@ def test_pictures_show_the_numbers():
         figure.draw_without_rendering()
 
 
+def answered(form, turn, flaws=(), score=0.6, following=False):
+    form.answer = {"turn": turn, "flaws": [list(one) for one in flaws], "score": score, "next": following}
+    assert form.verdict["turn"] == turn
+    return form.verdict
+
+
 def test_the_form_answers_and_has_a_text_to_fall_back_on():
     one = simulate(1)
     form = ReviewForm(one)
-    assert [name for name, _ in form.flaws] == list(FLAWS)
-    form.answer = {"turn": 1, "flaws": list(one.planted[:1]), "score": 0.6}
-    review = one.review(one.planted[:1], 0.6)
-    assert form.verdict["turn"] == 1 and form.verdict["sentence"] == review.sentence
-    assert form.verdict["rows"] == [list(row) for row in review.rows]
+    assert form.paper["number"] == 1 and form.paper["text"] == one.paper
+    assert form.paper["figure"].startswith(b"\x89PNG")
+    listed = [name for _, remarks in form.remarks for name, _ in remarks]
+    assert listed == [*FLAWS, *LIMITS]
+    verdict = answered(form, 1, [(one.planted[0], "major"), ("spectrum", "minor")])
+    review = one.review([one.planted[0], "spectrum"], 0.6)
+    assert verdict["sentence"] == review.sentence and verdict["total"] == ""
+    judged = {row[0]: row[2] for row in verdict["rows"]}
+    assert judged[FLAWS[one.planted[0]].title] == "found (major)"
+    assert judged[LIMITS["spectrum"].title] == "true as well (minor)"
+    assert judged[FLAWS[one.planted[1]].title] == "missed"
+    assert [row[3] for row in verdict["rows"]] == [row[3] for row in review.rows]
     assert form.picture.startswith(b"\x89PNG")
     data, _ = form._repr_mimebundle_()
-    assert all(flaw.title in data["text/plain"] for flaw in FLAWS.values())
+    assert all(one.title in data["text/plain"] for one in [*FLAWS.values(), *LIMITS.values()])
+
+
+def test_the_next_paper_and_the_score_of_all():
+    form = ReviewForm(simulate(1))
+    answered(form, 1, [("target", "major")])
+    verdict = answered(form, 2, following=True)
+    assert (verdict["sentence"], verdict["rows"], form.picture) == ("", [], b"")
+    assert form.paper["number"] == 2 and form.paper["text"] == simulate(2).paper
+    first, second = simulate(1).review(["target"]), simulate(2).review(["selection", "sites"])
+    verdict = answered(form, 3, [("selection", "major"), ("sites", "minor")])
+    found, wrong = len(first.found) + len(second.found), len(first.accused) + len(second.accused)
+    planted = len(simulate(1).planted) + len(simulate(2).planted)
+    total = f"All 2 papers together: {found} of {planted} flaws found, {wrong} wrong accusations."
+    assert verdict["total"] == total
+    # A second answer, with the truth known, does not count.
+    assert answered(form, 4, [(name, "major") for name in simulate(2).planted])["total"] == total
 
 
 def test_the_form_says_when_it_cannot_answer():
     form = ReviewForm(simulate(1))
-    form.answer = {"turn": 1, "flaws": ["no such"], "score": 0.6}
-    assert "ParameterError" in form.verdict["sentence"] and form.picture == b""
+    assert "ParameterError" in answered(form, 1, [("no such", "major")])["sentence"] and form.picture == b""
     with pytest.raises(ParameterError, match="simulate_study"):
         ReviewForm(4)
