@@ -314,6 +314,8 @@ def test_a_study_is_reviewed_by_the_keyboard(gallery):
     form = notebook.page.locator(".review-form")
     form.wait_for()
     count = len(notebook.cells())
+    form.get_by_role("textbox").press("d")
+    form.get_by_role("button", name="Now the list").press("Enter")
     form.get_by_label("Some people are in the data twice").press("Space")
     for key in ("d", "d", "x"):  # keys in the form do not reach the notebook
         notebook.page.keyboard.press(key)
@@ -325,12 +327,19 @@ def test_a_study_is_reviewed_by_the_keyboard(gallery):
     form.get_by_role("status").get_by_text("You said 0.41").wait_for()
     assert len(notebook.cells()) == count
     found = form.locator("tbody tr", has_text="Some people are in the data twice")
-    assert "found" in found.inner_text()
-    image = form.locator("img")
+    assert "found (major)" in found.inner_text()
+    image = form.locator("img.truth")
     assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
     assert image.get_attribute("alt") == form.locator("p[role=status]").inner_text()
     keep_picture(form, "review")
     no_violation(notebook, ".review-form")
     notebook.page.evaluate("() => jupyterapp.shell.collapseLeft?.()")
     assert beyond(form, ":scope > :not(.table), fieldset *") == []
+    form.get_by_role("button", name="Next paper").press("Enter")
+    form.get_by_text("Study 5", exact=True).wait_for()
+    assert form.locator("input:checked").count() == 0 and not found.is_visible()
+    form.get_by_role("button", name="Now the list").press("Enter")
+    form.get_by_label("A feature is a consequence of the diagnosis").press("Space")
+    form.get_by_role("button", name="Show the truth").press("Enter")
+    form.get_by_text("All 2 papers together").wait_for()
     assert notebook.errors() == []
