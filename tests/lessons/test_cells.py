@@ -23,13 +23,14 @@ def code_cells(notebook):
 
 
 def panel_cells():
+    """Every cell with a panel, for `parametrize`."""
     for lesson in LESSONS:
         for number, source in enumerate(code_cells(lesson)):
             if re.search(r"^panel\(", source, re.MULTILINE):
                 yield pytest.param(source, id=f"{lesson.stem}-{number}")
 
 
-@pytest.mark.parametrize("source", panel_cells())
+@pytest.mark.parametrize("source", list(panel_cells()))
 def test_a_panels_cell_can_be_the_first_that_is_run_and_is_short(source, monkeypatch):
     """After a restart the panel says "run this cell again", and that must be enough."""
     made = []
