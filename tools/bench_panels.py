@@ -3,13 +3,14 @@
     python tools/bench_panels.py [notebook ...] [--moves 24]
 
 Prints a Markdown table; tools/benchmark.py takes the same figures into BENCHMARK.md. A move is timed from the
-key to the first frame after the new picture is loaded; all times are taken inside the page. The moves are
-0.3 s apart, so that most of them interrupt a refinement. The fast moves come 20 at a time, 30 ms apart, as a
-held key sends them.
+key to the first frame after the new picture is loaded; all times are taken inside the page. The moves are 0.3
+s apart, so that most of them interrupt a refinement. The fast moves come 20 at a time, 30 ms apart, as a held
+key sends them.
 
-The panel of `interact` is what a learner would write: the plain loop over the studies (tools/plain.py), a new
-figure at every move, sliders of ipywidgets. It simulates one block of studies, as many as the first picture of
-the live panel has at least, or fewer where these would take more than two seconds.
+The panel of `interact` is what a learner would write: one study after the other with scikit-learn (the
+description's `one`), a new figure at every move, sliders of ipywidgets. It simulates one block of studies, as
+many as the first picture of the live panel has at least, or fewer where these would take more than two
+seconds.
 """
 
 import argparse
@@ -22,12 +23,12 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
-import plain
 from live_lab import Browser, serve
 from playwright.sync_api import TimeoutError
 
 ROOT = Path(__file__).resolve().parent.parent
 FAST = 20
+PATIENCE = 60_000  # ms
 PANEL = re.compile(r"^panel\(\s*(\w+)", re.MULTILINE)
 
 WATCH = """panel => {
@@ -56,53 +57,47 @@ WATCH_OUTPUT = """area => {
     new MutationObserver(changes => {
         for (const change of changes) for (const node of change.addedNodes) {
             const image = node.querySelector?.('img');
-            image?.addEventListener('load', () => requestAnimationFrame(() => log.shown.push(performance.now())));
+            const note = () => log.shown.push(performance.now());
+            image?.addEventListener('load', () => requestAnimationFrame(note));
         }
     }).observe(area, { childList: true, subtree: true });
 }"""
 
 # Run before the panels' cells, it makes `panel` what a learner would write without this course.
 INTERACT = """
-import itertools
-import sys
 import time
 
 import ipywidgets
 import numpy as np
 from IPython.display import display
-from matplotlib import pyplot as plt
 
-sys.path.append({tools!r})
-import plain
-import utils.explorable
-from utils.experiments import Outcome
+import utils.panel
+from utils.simulation import Outcome
 
-def interactive(experiment, draw, /, *, repeats=1000, seed=0, **controls):
-    widgets, fixed = {{}}, {{}}
-    for name, control in controls.items():
-        if not hasattr(control, "values"):
-            fixed[name] = control
-            continue
+original = utils.panel.panel
+
+def interactive(run, /, *, seed=0, **given):
+    live = original(run, repeats=1, seed=seed, **given)
+    widgets = {}
+    for name, control in live.moved.items():
         options = list(zip(control.texts, control.values))
-        value = experiment.defaults[name] if control.value is None else control.value
+        value = control.values[live.position["at"][name]]
         kind = ipywidgets.SelectionSlider if control.kind == "slider" else ipywidgets.Dropdown
         widgets[name] = kind(options=options, value=value, description=control.label)
 
     def show(**values):
-        start, found = time.perf_counter(), []
-        for study in plain.plain_studies(experiment.__name__, seed=seed, **fixed, **values):
+        start, found, p = time.perf_counter(), [], run.checked(live.fixed | values)
+        for study in run.plain(p, seed):
             found.append(study)
             if time.perf_counter() - start > 2:
                 break
-        draws = {{name: np.array([study[name] for study in found]) for name in found[0]}}
-        parameters = experiment.defaults | fixed | values
-        figure = draw(Outcome(draws=draws, parameters=parameters, read=lambda *_: ""))
-        display(figure)
+        draws = {name: np.array([study[name] for study in found]) for name in found[0]}
+        display(run.draw(Outcome(draws=draws, parameters=vars(p), read=lambda *_: "")))
         print(len(found), "studies")
 
     ipywidgets.interact(show, **widgets)
 
-utils.explorable.panel = interactive
+utils.panel.panel = interactive
 """
 
 
@@ -116,59 +111,82 @@ def back_and_forth(at: int, last: int) -> Iterator[str]:
         yield "ArrowRight" if step > 0 else "ArrowLeft"
 
 
-def bench_panel(page, panel, moves: int) -> dict[str, list[float]]:
-    """Times in ms: "first" picture of each move, "lag" after fast moves, and until "refined"."""
-    panel.scroll_into_view_if_needed()
-    panel.evaluate(WATCH)
-    sliders = panel.locator("input[type=range]").all()
-    times = {"first": [], "lag": [], "refined": []}
+class LivePanel:
+    """A panel in a page. `times` are in ms: "first" picture of a move, "lag" after fast moves, "refined"."""
 
-    def turn():
-        return int(panel.get_attribute("data-turn"))
+    def __init__(self, page, panel):
+        self.page, self.panel = page, panel
+        self.times = {"first": [], "lag": [], "refined": []}
+        panel.scroll_into_view_if_needed()
+        panel.evaluate(WATCH)
 
-    def press(slider, key):
-        before = turn()
-        slider.press(key)
-        page.wait_for_function("([panel, turn]) => panel.bench.shown[turn]", arg=[panel.element_handle(), before + 1],
-                               timeout=60_000)
-        return panel.evaluate("(panel, turn) => panel.bench.shown[turn] - panel.bench.keys.at(-1)", before + 1)
+    def turn(self) -> int:
+        return int(self.panel.get_attribute("data-turn"))
 
-    def keys(slider):
-        return back_and_forth(int(slider.input_value()), int(slider.get_attribute("max")))
+    def seconds_to(self, what: str, turn: int) -> float:
+        """Wait until a position is "shown" or "refined"; ms since the last key."""
+        at = [self.panel.element_handle(), what, turn]
+        self.page.wait_for_function(
+            "([panel, what, turn]) => panel.bench[what][turn]", arg=at, timeout=PATIENCE
+        )
+        return self.panel.evaluate(
+            "(panel, [what, turn]) => panel.bench[what][turn] - panel.bench.keys.at(-1)", [what, turn]
+        )
 
-    def refined(turn):
-        page.wait_for_function("([panel, turn]) => panel.bench.refined[turn]",
-                               arg=[panel.element_handle(), turn], timeout=60_000)
-        times["refined"].append(panel.evaluate("(panel, turn) => panel.bench.refined[turn] - panel.bench.keys.at(-1)", turn))
+    def note_refined(self, turn: int) -> None:
+        self.times["refined"].append(self.seconds_to("refined", turn))
 
-    for slider in sliders:
+    def reset(self) -> None:
+        self.panel.get_by_role("button", name="Reset").click()
+        self.page.wait_for_timeout(300)
+
+    def move_slider(self, slider, moves: int) -> None:
+        """Single moves, fast ones, and a move to both ends, where the slowest settings often are."""
+
+        def keys(count):
+            at, last = int(slider.input_value()), int(slider.get_attribute("max"))
+            return itertools.islice(back_and_forth(at, last), count)
+
         slider.focus()
-        for key in itertools.islice(keys(slider), -(-moves // len(sliders))):
-            times["first"].append(press(slider, key))
-            page.wait_for_timeout(300)
-        before = turn()
-        for key in itertools.islice(keys(slider), FAST):
-            page.keyboard.press(key)
-            page.wait_for_timeout(30)
-        refined(before + FAST)
-        times["lag"].append(panel.evaluate("(panel, turn) => panel.bench.shown[turn] - panel.bench.keys.at(-1)", before + FAST))
-        for key in ("Home", "End"):  # the slowest settings are often there
-            before, at = turn(), slider.input_value()
+        for key in keys(moves):
+            before = self.turn()
+            slider.press(key)
+            self.times["first"].append(self.seconds_to("shown", before + 1))
+            self.page.wait_for_timeout(300)
+        last = self.turn() + FAST
+        for key in keys(FAST):
+            self.page.keyboard.press(key)
+            self.page.wait_for_timeout(30)
+        self.note_refined(last)
+        self.times["lag"].append(self.seconds_to("shown", last))
+        for key in ("Home", "End"):
+            before, at = self.turn(), slider.input_value()
             slider.press(key)
             if slider.input_value() != at:
-                refined(before + 1)
-        panel.get_by_role("button", name="Reset").click()
-        page.wait_for_timeout(300)
-    for choice in panel.locator("select").all():
+                self.note_refined(before + 1)
+        self.reset()
+
+    def choose(self, choice) -> None:
+        """Every option of a list."""
         for option in choice.locator("option").all():
-            before, at = turn(), choice.input_value()
+            before, at = self.turn(), choice.input_value()
             if option.get_attribute("value") != at:
                 choice.select_option(option.get_attribute("value"))
-                refined(before + 1)
-        panel.get_by_role("button", name="Reset").click()
-        page.wait_for_timeout(300)
-    page.wait_for_function("panel => panel.dataset.state === 'refined'", arg=panel.element_handle(), timeout=60_000)
-    return times
+                self.note_refined(before + 1)
+        self.reset()
+
+    def measure(self, moves: int) -> dict[str, list[float] | int]:
+        """The times of all moves, and the number of simulated studies ("repeats")."""
+        sliders = self.panel.locator("input[type=range]").all()
+        for slider in sliders:
+            self.move_slider(slider, -(-moves // len(sliders)))
+        for choice in self.panel.locator("select").all():
+            self.choose(choice)
+        self.page.wait_for_function(
+            "panel => panel.dataset.state === 'refined'", arg=self.panel.element_handle(), timeout=PATIENCE
+        )
+        status = self.panel.locator(".status").inner_text()
+        return self.times | {"repeats": int(re.match(r"\d+", status)[0])}
 
 
 def bench_interact(page, area, moves: int) -> tuple[list[float], list[int]]:
@@ -185,14 +203,19 @@ def bench_interact(page, area, moves: int) -> tuple[list[float], list[int]]:
         seen = area.evaluate("area => area.bench.shown.length")
         handle.press(key)
         try:
-            page.wait_for_function("([area, seen]) => area.bench.shown.length > seen",
-                                   arg=[area.element_handle(), seen], timeout=30_000)
+            page.wait_for_function(
+                "([area, seen]) => area.bench.shown.length > seen",
+                arg=[area.element_handle(), seen],
+                timeout=PATIENCE / 2,
+            )
         except TimeoutError:  # no picture at all: an error in its place, or more than half a minute
             print(f"No picture of interact: {area.inner_text()[-300:]}", file=sys.stderr)
             break
         times.append(area.evaluate("area => area.bench.shown.at(-1) - area.bench.keys.at(-1)"))
         # The line below the picture comes after it.
-        page.wait_for_function("area => /[0-9]+ studies/.test(area.innerText)", arg=area.element_handle(), timeout=30_000)
+        page.wait_for_function(
+            "area => /[0-9]+ studies/.test(area.innerText)", arg=area.element_handle(), timeout=PATIENCE / 2
+        )
         studies.append(int(re.search(r"(\d+) studies", area.inner_text())[1]))
         page.wait_for_timeout(200)
     return times, studies
@@ -200,62 +223,81 @@ def bench_interact(page, area, moves: int) -> tuple[list[float], list[int]]:
 
 def panel_cells(notebook: Path) -> list:
     """The cells of a notebook that end in a panel."""
-    return [cell for cell in nbformat.read(notebook, as_version=4).cells
-            if cell.cell_type == "code" and PANEL.search(cell.source)]
+    cells = nbformat.read(notebook, as_version=4).cells
+    return [cell for cell in cells if cell.cell_type == "code" and PANEL.search(cell.source)]
+
+
+def panel_names(notebook: Path) -> list[str]:
+    """The simulations of its panels."""
+    return [PANEL.search(cell.source)[1] for cell in panel_cells(notebook)]
 
 
 def notebooks_with_panels() -> list[Path]:
     return [path for path in sorted((ROOT / "lessons").glob("*.ipynb")) if panel_cells(path)]
 
 
+def write_notebook(path: Path, like: Path, sources: list[str]) -> None:
+    """A notebook of these cells, with the metadata of another."""
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    metadata = nbformat.read(like, as_version=4).metadata
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+
+
 def panels(notebook: Path, moves: int = 24, slow_moves: int = 3) -> Iterator[dict]:
     """Measure every panel of a notebook, live and with `interact`.
 
-    Yields a dict for each: "lesson", "number" and "experiment"; "first", "lag" and "refined", lists of ms; "repeats",
-    the simulated studies of the refined picture; "interact", a list of ms, and "studies" behind its pictures. The
-    last two are empty where there is no plain loop.
+    Yields a dict for each: "lesson", "number" and "simulation"; "first", "lag" and "refined", lists of ms;
+    "repeats", the simulated studies of the refined picture; "interact", a list of ms, and "studies" behind
+    its pictures.
     """
-    cells = panel_cells(notebook)
-    found = [{"lesson": notebook.name[:2], "number": number, "experiment": PANEL.search(cell.source)[1],
-              "interact": [], "studies": []} for number, cell in enumerate(cells, 1)]
-    slow = [cell for cell, panel in zip(cells, found, strict=True) if panel["experiment"] in plain.PLAIN]
+    sources, found = [cell.source for cell in panel_cells(notebook)], []
     with tempfile.TemporaryDirectory() as folder:
-        prelude = nbformat.v4.new_code_cell(INTERACT.format(tools=str(ROOT / "tools")))
-        for name, content in ("live", cells), ("interact", [prelude, *slow]):
-            fresh = [nbformat.v4.new_code_cell(cell.source) for cell in content]
-            metadata = nbformat.read(notebook, as_version=4).metadata
-            nbformat.write(nbformat.v4.new_notebook(cells=fresh, metadata=metadata), Path(folder) / f"{name}.ipynb")
+        write_notebook(Path(folder) / "live.ipynb", notebook, sources)
+        write_notebook(Path(folder) / "interact.ipynb", notebook, [INTERACT, *sources])
         with serve(Path(folder)) as address, Browser() as browser:
             live = browser.open(address, "live.ipynb")
             live.run_all(300)
             live.page.wait_for_timeout(500)
-            for panel, element in zip(found, live.page.locator(".explorable").all(), strict=True):
-                panel |= bench_panel(live.page, element, moves)
-                status = element.locator(".status").inner_text()
-                panel["repeats"] = int(re.match(r"\d+", status)[0])
+            for element in live.page.locator(".explorable").all():
+                found.append(LivePanel(live.page, element).measure(moves))
             live.close()
-            if slow:
-                slowly = browser.open(address, "interact.ipynb")
-                slowly.run_all(300)
-                areas = slowly.page.locator(".jp-OutputArea:has(> .jp-OutputArea-child .widget-interact)").all()
-                beside = [panel for panel in found if panel["experiment"] in plain.PLAIN]
-                for panel, area in zip(beside, areas, strict=True):
-                    panel["interact"], panel["studies"] = bench_interact(slowly.page, area, slow_moves)
-                slowly.close()
-    yield from found
+            slow = browser.open(address, "interact.ipynb")
+            slow.run_all(300)
+            areas = slow.page.locator(".jp-OutputArea:has(> .jp-OutputArea-child .widget-interact)").all()
+            beside = [bench_interact(slow.page, area, slow_moves) for area in areas]
+            slow.close()
+    for number, (name, panel, (interact, studies)) in enumerate(
+        zip(panel_names(notebook), found, beside, strict=True), 1
+    ):
+        head = {"lesson": notebook.name[:2], "number": number, "simulation": name}
+        yield head | panel | {"interact": interact, "studies": studies}
 
 
 def row(panel: dict) -> str:
     """A line of the table."""
-    def spread(times):
-        return f"{np.median(times):.0f} | {np.percentile(times, 95):.0f}"
-    studies = f"{np.median(panel['interact']):.0f} ({np.median(panel['studies']):.0f})" if panel["interact"] else "–"
-    return (f"| {panel['lesson']}.{panel['number']} | {panel['experiment']} | {spread(panel['first'])} | {spread(panel['lag'])} "
-            f"| {panel['repeats']} | {spread(panel['refined'])} | {studies} |")
+    cells = [f"{panel['lesson']}.{panel['number']}", panel["simulation"]]
+    for times in (panel["first"], panel["lag"], panel["refined"]):
+        cells += [f"{np.median(times):.0f}", f"{np.percentile(times, 95):.0f}"]
+    cells.insert(6, str(panel["repeats"]))
+    slow = "–"
+    if panel["interact"]:
+        slow = f"{np.median(panel['interact']):.0f} ({np.median(panel['studies']):.0f})"
+    return f"| {' | '.join([*cells, slow])} |"
 
 
-HEAD = """| panel | experiment | first picture, median | 95th percentile | after 20 fast moves, median | 95th percentile | studies | refined, median | 95th percentile | `interact` with the plain loop, median (studies) |
-|-|-|-|-|-|-|-|-|-|-|"""
+COLUMNS = (
+    "panel",
+    "simulation",
+    "first picture, median",
+    "95th percentile",
+    "after 20 fast moves, median",
+    "95th percentile",
+    "studies",
+    "refined, median",
+    "95th percentile",
+    "`interact` with the plain loop, median (studies)",
+)
+HEAD = f"| {' | '.join(COLUMNS)} |\n|{'-|' * len(COLUMNS)}"
 
 
 def main():

@@ -1,15 +1,19 @@
 """Measure how fast the course is, and write BENCHMARK.md: `make bench`.
 
     python tools/benchmark.py                       all parts, about forty minutes
-    python tools/benchmark.py panels experiments    only these, the others stay as they stand in the page
+    python tools/benchmark.py panels simulations    only these, the others stay as they stand in the page
 
-Every part of the page says when and with what it was measured. The machine should have nothing else to do.
+Every part of the page says when and with what it was measured; its text stands in pages/benchmark.md. The
+machine should have nothing else to do.
 """
 
 import datetime
 import functools
+import importlib
 import importlib.metadata
+import itertools
 import os
+import pkgutil
 import platform
 import re
 import statistics
@@ -17,118 +21,252 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import bench_panels
 import numpy as np
-import plain
 from nbclient import NotebookClient
 from nbformat import read
 from nbformat.v4 import new_code_cell
 from threadpoolctl import threadpool_limits
 
-from utils import experiments
+import simulations as rooms
+from utils.simulation import Simulation
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "BENCHMARK.md"
+TEXT = Path(__file__).with_name("pages") / "benchmark.md"
 PACKAGES = ("numpy", "scipy", "scikit-learn", "matplotlib", "jupyterlab", "anywidget")
 
 # To reach. First picture and refined picture in ms, memory in MB, ratio to the plain loop.
 FIRST, REFINED, STUDIES, MEMORY, RATIO, LEAST_RATIO = 100, 2000, 1000, 350, 50, 10
 
-# Experiments with a number of scans (or subjects) and a number of features, and settings that let both grow.
+# Simulations with a number of scans (or subjects) and of features, and settings that let both grow.
 GROWING = {
-    "selection_outside_folds": ("n_scans", [20, 40, 80, 160], "n_features", [250, 500, 1000, 2000], {}),
-    "repeated_scans": ("n_subjects", [10, 20, 40, 80], "n_features", [25, 50, 100, 200], {}),
-    "cross_validation_error": ("n_scans", [50, 100, 200, 400], "n_features", [5, 10, 20, 40], {"scheme": "5-fold"}),
-    "wrong_labels": ("n_scans", [100, 200, 400, 800], "n_features", [5, 10, 20, 40], {}),
+    "selection_outside_folds": {"n_scans": [20, 40, 80, 160], "n_features": [250, 500, 1000, 2000]},
+    "repeated_scans": {"n_subjects": [10, 20, 40, 80], "n_features": [25, 50, 100, 200]},
+    "cross_validation_error": {"n_scans": [50, 100, 200, 400], "n_features": [5, 10, 20, 40]},
+    "wrong_labels": {"n_scans": [100, 200, 400, 800], "n_features": [5, 10, 20, 40]},
 }
+
+
+def simulations() -> dict[str, Simulation]:
+    """All simulations by name, in the order of the panels; those without a panel come last."""
+    found = {}
+    for room in pkgutil.iter_modules(rooms.__path__, "simulations."):
+        module = importlib.import_module(room.name)
+        own = (one for one in vars(module).values() if isinstance(one, Simulation))
+        found |= {one.__name__: one for one in own if one.__module__ == module.__name__}
+    notebooks = bench_panels.notebooks_with_panels()
+    order = [name for notebook in notebooks for name in bench_panels.panel_names(notebook)]
+    return {name: found[name] for name in dict.fromkeys([*order, *found]) if name in found}
 
 
 def verdict(reached: bool) -> str:
     return "reached" if reached else "**not reached**"
 
 
-def panels() -> str:
+def shown(lines: Iterator[str]) -> list[str]:
+    """Lines of a table, printed as they come."""
+    kept = []
+    for line in lines:
+        print(line, flush=True)
+        kept.append(line)
+    return kept
+
+
+# Panels
+
+
+def panels() -> dict:
+    """Fields of the part on panels."""
     found = []
     for notebook in bench_panels.notebooks_with_panels():
         for panel in bench_panels.panels(notebook):
             found.append(panel)
             print(bench_panels.row(panel), flush=True)
-    slow_first = [p for p in found if np.median(p["first"]) > FIRST]
-    slow = [p for p in found if np.median(p["refined"]) > REFINED or p["repeats"] < STUDIES]
-    every = {name: np.concatenate([p[name] for p in found]) for name in ("first", "lag", "refined")}
+    slow_first = [panel for panel in found if np.median(panel["first"]) > FIRST]
+    slow = [panel for panel in found if np.median(panel["refined"]) > REFINED or panel["repeats"] < STUDIES]
 
-    def named(panels):
-        return ", ".join(f"{p['lesson']}.{p['number']}" for p in panels) or "none"
-
-    def spread(times):
+    def spread(name):
+        times = np.concatenate([panel[name] for panel in found])
         return f"median {np.median(times):.0f} ms, 95th percentile {np.percentile(times, 95):.0f} ms"
 
-    return f"""Times in ms, in Chromium, with JupyterLab and its kernel on the same machine. *First picture*: from the key that moves a slider to the first frame with a picture of the new position, made of the few simulated studies that fit into that time. *After 20 fast moves*: the same after the last of 20 keys, 30 ms apart. *Refined*: from a key to the picture of all simulated studies; measured after the fast moves, at both ends of every slider and for every choice of every list. `interact`: what a learner would write without this course: the plain scikit-learn loop over one block of studies (or over what fits into two seconds), and a new figure at every move; it has no refined picture.
+    def named(panels):
+        return ", ".join(f"{panel['lesson']}.{panel['number']}" for panel in panels) or "none"
 
-All panels: first picture {spread(every["first"])}; after 20 fast moves {spread(every["lag"])}; refined {spread(every["refined"])}.
+    return {name: spread(name) for name in ("first", "lag", "refined")} | {
+        "first_aim": FIRST,
+        "first_verdict": verdict(not slow_first),
+        "first_slower": named(slow_first),
+        "studies_aim": STUDIES,
+        "refined_aim": REFINED / 1000,
+        "refined_verdict": verdict(not slow),
+        "refined_slower": named(slow),
+        "table": "\n".join([bench_panels.HEAD, *map(bench_panels.row, found)]),
+    }
 
-- First picture at most {FIRST} ms in the median of every panel: {verdict(not slow_first)} (slower: {named(slow_first)}).
-- {STUDIES} studies or more within {REFINED / 1000:.0f} s in the median of every panel: {verdict(not slow)} (slower, or fewer studies: {named(slow)}).
 
-{bench_panels.HEAD}
-""" + "\n".join(map(bench_panels.row, found))
+# Simulations
 
 
-def experiments_part() -> str:
+def differences(block: dict, found: list[dict]) -> float:
+    """The largest absolute difference between a block and its first studies one by one.
+
+    A block may hold draws that no single study has, such as an analysis of variance over the studies.
+    """
+    largest = 0.0
+    for name in found[0]:
+        if name not in block:
+            raise ValueError(f"The draw {name!r} is in one form only; the other has {sorted(block)}.")
+        fast, plain = block[name][: len(found)], np.stack([study[name] for study in found])
+        if fast.shape != plain.shape:
+            raise ValueError(f"The draw {name!r} has shapes {fast.shape} and {plain.shape}.")
+        largest = np.max([largest, np.abs(fast - plain).max()])  # not max(), which loses a NaN
+    return float(largest)
+
+
+def processor_times(steps: Iterator) -> Iterator[tuple[float, object]]:
+    """The seconds of processor time that each step of an iterator took, and what it gave."""
+    start = time.process_time()
+    for step in steps:
+        yield time.process_time() - start, step
+        start = time.process_time()
+
+
+def until(steps: Iterator, seconds: float, least: int) -> tuple[list[float], list]:
+    """Times and results of the steps of an iterator that fit into some seconds, and at least so many."""
+    times, results = [], []
+    for taken, result in processor_times(steps):
+        times.append(taken)
+        results.append(result)
+        if len(times) >= least and sum(times) >= seconds:
+            break
+    return times, results
+
+
+def compare(run: Simulation, seconds: float = 2.0, *, seed: int = 0, **given) -> dict:
+    """Time a simulation in both forms, with one BLAS thread, and compare what they find.
+
+    Parameters
+    ----------
+    run : Simulation
+    seconds : float
+        Measure each form for about so long (at least five blocks, and four studies of the plain loop).
+    seed : int
+    **given
+        Settings; by default its own.
+
+    Returns
+    -------
+    dict
+        "name"; "block" (studies per block); "batched_per_second" and "plain_per_second" (studies per second
+        of processor time, which other programs disturb little: by the median time of a block, and by the
+        median time of a study together with its share of the drawing); "ratio"; "difference" (largest
+        absolute difference of any draw over the studies that the plain loop analysed) and "studies" (how
+        many).
+    """
+    p = run.checked(given)
+
+    def one_by_one():
+        for number in itertools.count():
+            yield from run.plain(p, seed, number)
+
+    with threadpool_limits(1):
+        run.block_of(p, seed)  # a warm-up, as the next line for the plain loop
+        next(run.plain(p, seed))
+        times, blocks = until((run.block_of(p, seed, number) for number in itertools.count()), seconds, 5)
+        drawing, _ = until((run.recruited(p, seed, number) for number in itertools.count()), 0, 5)
+        studies, found = until(itertools.islice(one_by_one(), len(blocks) * run.block), seconds, 4)
+    parts = [found[at : at + run.block] for at in range(0, len(found), run.block)]
+    worst = np.max([differences(block, part) for block, part in zip(blocks, parts, strict=False)])
+    batched = run.block / np.median(times)
+    # The first study of a block holds the drawing of all of them: the median leaves it out.
+    plain = 1 / (np.median(studies) + np.median(drawing) / run.block)
+    return {
+        "name": run.__name__,
+        "block": run.block,
+        "batched_per_second": float(batched),
+        "plain_per_second": float(plain),
+        "ratio": float(batched / plain),
+        "difference": float(worst),
+        "studies": len(found),
+    }
+
+
+def compared() -> dict:
+    """Fields of the part on simulations."""
     rows = []
-    for row in plain.table():
-        rows.append(row)
-        print(row["name"], f"{row['ratio']:.0f}", flush=True)
+
+    def lines():
+        for run in simulations().values():
+            rows.append(row := compare(run))
+            yield (
+                f"| {row['name']} | {row['block']} | {row['batched_per_second']:,.0f} "
+                f"| {row['plain_per_second']:,.1f} | {row['ratio']:.0f} | {row['difference']:.1g} "
+                f"| {row['studies']} |"
+            )
+
+    table = shown(lines())
     ratios = [row["ratio"] for row in rows]
     slow = [row["name"] for row in rows if row["ratio"] < LEAST_RATIO]
-    lines = "\n".join(
-        f"| {row['name']} | {row['block']} | {row['batched_per_second']:,.0f} | {row['plain_per_second']:,.1f} "
-        f"| {row['ratio']:.0f} | {row['difference']:.1g} | {row['studies']} |" for row in rows)
-    return f"""Simulated studies per second of processor time (one thread), with each experiment's own settings: the batched form of `utils/experiments.py` (and of `utils/review.py`, for lesson 07) against the same studies analysed one by one with scikit-learn (`tools/plain.py`). *Difference*: the largest absolute difference between any two results of the two forms, over as many studies as the plain loop analysed.
+    return {
+        "aim": RATIO,
+        "median": statistics.median(ratios),
+        "verdict": verdict(statistics.median(ratios) >= RATIO),
+        "least_aim": LEAST_RATIO,
+        "least": min(ratios),
+        "least_verdict": verdict(not slow),
+        "below": f"; below: {', '.join(slow)}" if slow else "",
+        "table": "\n".join(table),
+    }
 
-- At least {RATIO} times the plain loop in the median: {verdict(statistics.median(ratios) >= RATIO)} ({statistics.median(ratios):.0f} times).
-- Never below {LEAST_RATIO} times: {verdict(not slow)} (least {min(ratios):.0f} times{"; below: " + ", ".join(slow) if slow else ""}).
 
-| experiment | block | batched, per second | plain, per second | ratio | difference | studies compared |
-|-|-|-|-|-|-|-|
-{lines}"""
+# Growth
 
 
 def processor_time(run, seconds: float = 0.5) -> float:
     """Median processor time of calls of `run`, after a warm-up."""
     run()
-    times = []
-    while sum(times) < seconds or len(times) < 3:
-        start = time.process_time()
-        run()
-        times.append(time.process_time() - start)
-    return statistics.median(times)
+    return statistics.median(until(iter(run, None), seconds, 3)[0])
 
 
 def exponent(sizes, times) -> float:
     return np.polyfit(np.log(sizes), np.log(times), 1)[0]
 
 
-def growth() -> str:
-    lines = []
-    with threadpool_limits(1):
-        for name, (n, scans, p, features, fixed) in GROWING.items():
-            run = functools.partial(getattr(experiments, name), **fixed)
-            found = []
-            for parameter, sizes in ((n, scans), (p, features)):
-                times = [processor_time(functools.partial(run, repeats=100, **{parameter: size})) for size in sizes]
-                found.append(f"{exponent(sizes, times):.2f} ({sizes[0]} to {sizes[-1]})")
+def growth() -> dict:
+    """Fields of the part on growth."""
+
+    def lines():
+        for name, growing in GROWING.items():
+            run = simulations()[name]
             counts = [100, 300, 1000, 3000]
             times = [processor_time(functools.partial(run, repeats=count), 0) for count in counts]
-            lines.append(f"| {name} | {exponent(counts, times):.2f} | {found[0]} | {found[1]} |")
-            print(lines[-1], flush=True)
-    return """How processor time grows, fitted as a power: 1 is proportional, 2 quadratic, and below 1 there is a part that does not grow. Repeats from 100 to 3000.
+            cells = [name, f"{exponent(counts, times):.2f}"]
+            for parameter, sizes in growing.items():
+                calls = [functools.partial(run, repeats=100, **{parameter: size}) for size in sizes]
+                power = exponent(sizes, list(map(processor_time, calls)))
+                cells.append(f"{power:.2f} ({sizes[0]} to {sizes[-1]})")
+            yield f"| {' | '.join(cells)} |"
 
-| experiment | with repeats | with scans or subjects | with features |
-|-|-|-|-|
-""" + "\n".join(lines)
+    with threadpool_limits(1):
+        return {"table": "\n".join(shown(lines()))}
+
+
+# Imports and memory
+
+IMPORTS = (
+    "simulations.cross_validation_pitfalls",
+    "utils.panel",
+    "checks.cross_validation_pitfalls",
+    "audit",
+)
+ASK = (
+    "import psutil, time\nme = psutil.Process()\n"
+    "print(me.memory_info().rss / 1e6, me.memory_full_info().uss / 1e6, time.process_time())"
+)
 
 
 def children_time() -> float:
@@ -137,102 +275,114 @@ def children_time() -> float:
     return times.children_user + times.children_system
 
 
-def start_and_memory() -> str:
-    seconds = {}
-    for modules in ("utils.experiments", "utils.explorable, utils.experiments, utils.figures", "utils.checks", "utils.audit"):
-        taken = []
-        for _ in range(5):
-            start = children_time()
-            subprocess.run([sys.executable, "-c", f"import {modules}"], check=True, cwd=ROOT)
-            taken.append(children_time() - start)
-        seconds[modules] = statistics.median(taken)
-        print(modules, f"{seconds[modules]:.1f}", flush=True)
-    lines, worst = [], 0
-    for notebook in sorted((ROOT / "lessons").glob("*.ipynb")):
-        client = NotebookClient(read(notebook, as_version=4), timeout=600, resources={"metadata": {"path": str(notebook.parent)}})
-        ask = "import psutil, time\nme = psutil.Process()\nprint(me.memory_info().rss, me.memory_full_info().uss, time.process_time())"
-        with client.setup_kernel():
-            for number, cell in enumerate(client.nb.cells):
-                if cell.cell_type == "code":
-                    client.execute_cell(cell, number)
-            client.nb.cells.append(asking := new_code_cell(ask))
-            client.execute_cell(asking, len(client.nb.cells) - 1)
-        resident, own, taken = map(float, asking.outputs[0].text.split())
-        resident, own = resident / 1e6, own / 1e6
-        worst = max(worst, resident)
-        lines.append(f"| {notebook.stem} | {taken:.0f} s | {resident:.0f} MB | {own:.0f} MB |")
-        print(lines[-1], flush=True)
-    imports = "\n".join(f"| `import {modules}` | {taken:.1f} s |" for modules, taken in seconds.items())
-    return f"""A new Python that imports, and ends: processor time, median of five.
-
-| | |
-|-|-|
-{imports}
-
-A kernel after each lesson, run from top to bottom. *Resident* counts what the kernel shares with other processes in full; *its own* is what one more kernel adds.
-
-- At most {MEMORY} MB per learner: {verdict(worst <= MEMORY)} (most {worst:.0f} MB).
-
-| lesson | processor time | resident | its own |
-|-|-|-|-|
-{chr(10).join(lines)}"""
+def import_time(module: str) -> float:
+    """Processor time of a new Python that imports a module."""
+    taken = []
+    for _ in range(5):
+        start = children_time()
+        subprocess.run([sys.executable, "-c", f"import {module}"], check=True, cwd=ROOT)
+        taken.append(children_time() - start)
+    return statistics.median(taken)
 
 
-def setup_and_tests() -> str:
-    lines = []
-    with tempfile.TemporaryDirectory(prefix="a clone ") as folder:
-        subprocess.run(["git", "clone", "--quiet", str(ROOT), folder], check=True)
-        # The base Python, as a new user has it: this one's environment must not be found.
-        base = Path(sys.base_prefix) / "bin/python3"
-        free = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-        for text, command in (("set-up, with the download", "setup"), ("set-up again", "setup"), ("all tests", "test")):
+def kernel_after(notebook: Path) -> tuple[float, float, float]:
+    """Memory in MB, resident and its own, and processor time in seconds of a kernel that has run a
+    notebook."""
+    where = {"metadata": {"path": str(notebook.parent)}}
+    client = NotebookClient(read(notebook, as_version=4), timeout=600, resources=where)
+    client.nb.cells.append(asking := new_code_cell(ASK))
+    with client.setup_kernel():
+        for number, cell in enumerate(client.nb.cells):
+            if cell.cell_type == "code":
+                client.execute_cell(cell, number)
+    return tuple(map(float, asking.outputs[0].text.split()))
+
+
+def imports_and_memory() -> dict:
+    """Fields of the part on imports and memory."""
+    resident = []
+
+    def lines():
+        for notebook in sorted((ROOT / "lessons").glob("*.ipynb")):
+            memory, own, taken = kernel_after(notebook)
+            resident.append(memory)
+            yield f"| {notebook.stem} | {taken:.0f} s | {memory:.0f} MB | {own:.0f} MB |"
+
+    imports = shown(f"| `import {module}` | {import_time(module):.1f} s |" for module in IMPORTS)
+    table = shown(lines())
+    return {
+        "imports": "\n".join(imports),
+        "aim": MEMORY,
+        "verdict": verdict(max(resident) <= MEMORY),
+        "most": max(resident),
+        "table": "\n".join(table),
+    }
+
+
+# Set-up and tests
+
+
+def setup_and_tests() -> dict:
+    """Fields of the part on the set-up, in a fresh clone."""
+    # The base Python, as a new user has it: this one's environment must not be found.
+    base = Path(sys.base_prefix) / "bin/python3"
+    free = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+
+    def lines(folder):
+        steps = (("set-up, with the download", "setup"), ("set-up again", "setup"), ("all tests", "test"))
+        for text, command in steps:
             start = time.perf_counter()
-            done = subprocess.run([base, "tools/course.py", command], cwd=folder, env=free, text=True, capture_output=True)
+            done = subprocess.run(
+                [base, "tools/course.py", command], cwd=folder, env=free, text=True, capture_output=True
+            )
             taken = time.perf_counter() - start
             counts = "; ".join(re.findall(r"=+ ([\w, ]*passed[\w, ]*?) in ", done.stdout))
             outcome = ("" if done.returncode == 0 else " **failed**") + (f" ({counts})" if counts else "")
-            lines.append(f"| {text} | {f'{taken:.0f} s' if taken < 100 else f'{taken / 60:.1f} min'}{outcome} |")
-            print(lines[-1], flush=True)
             if done.returncode:
                 print(done.stdout, done.stderr, flush=True)
-    return "In a fresh clone, with the base Python. *Set-up* installs the course and its test tools.\n\n| | |\n|-|-|\n" + "\n".join(lines)
+            yield f"| {text} | {f'{taken:.0f} s' if taken < 100 else f'{taken / 60:.1f} min'}{outcome} |"
 
+    with tempfile.TemporaryDirectory(prefix="a clone ") as folder:
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), folder], check=True)
+        return {"table": "\n".join(shown(lines(folder)))}
+
+
+# The page
 
 PARTS = {
     "panels": ("Panels in the browser", panels),
-    "experiments": ("Experiments against the plain loop", experiments_part),
+    "simulations": ("Simulations against the plain loop", compared),
     "growth": ("Growth", growth),
-    "memory": ("Imports and memory", start_and_memory),
+    "memory": ("Imports and memory", imports_and_memory),
     "setup": ("Set-up and tests", setup_and_tests),
 }
-INTRODUCTION = """# How fast the course is
-
-Made by `make bench`, not typed. What twenty learners on one server get stands in [LOAD.md](LOAD.md).
-"""
 
 
 def measured() -> str:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
-    return (f"*Measured on {datetime.date.today().isoformat()}: {os.cpu_count()} cores, {platform.system()}, "
-            f"Python {platform.python_version()}, {versions}.*")
+    return (
+        f"*Measured on {datetime.date.today().isoformat()}: {os.cpu_count()} cores, {platform.system()}, "
+        f"Python {platform.python_version()}, {versions}.*"
+    )
 
 
 def parts_of(page: str) -> dict[str, str]:
     """The parts that stand in a page, by their titles."""
-    return {part.partition("\n")[0]: part.partition("\n")[2].strip() for part in re.split(r"^## ", page, flags=re.MULTILINE)[1:]}
+    parts = [part.partition("\n") for part in re.split(r"^## ", page, flags=re.MULTILINE)[1:]]
+    return {title: text.strip() for title, _, text in parts}
 
 
 def main(wanted):
     if unknown := set(wanted) - set(PARTS):
         sys.exit(f"There is no part {', '.join(sorted(unknown))}. The parts are {', '.join(PARTS)}.")
+    template = TEXT.read_text(encoding="utf-8")
     for name in wanted or PARTS:
         title, measure = PARTS[name]
         print(f"{title}:", flush=True)
-        text = f"{measured()}\n\n{measure()}"
         parts = parts_of(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
-        parts[title] = text
-        page = "\n".join([INTRODUCTION, *(f"## {title}\n\n{parts[title]}\n" for title, _ in PARTS.values() if title in parts)])
-        PAGE.write_text(page, encoding="utf-8")
+        parts[title] = f"{measured()}\n\n{parts_of(template)[title].format(**measure())}"
+        there = [f"## {title}\n\n{parts[title]}\n" for title in parts_of(template) if title in parts]
+        PAGE.write_text("\n".join([template.partition("## ")[0].strip() + "\n", *there]), encoding="utf-8")
     print(f"Written: {PAGE.name}")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import learners
 import load
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from live_lab import serve
 
 
 class Kernel:
-    """A kernel with one panel, answering at once what a real one would; `loses` names turns that it never answers."""
+    """A kernel with one panel that answers at once; `loses` names turns that it never answers."""
 
     def __init__(self, loses=(), problem="", slow=False):
         self.learner, self.loses, self.problem, self.slow = None, loses, problem, slow
@@ -21,7 +22,9 @@ class Kernel:
             assert channel == "control"
             self.say("create_subshell_reply", {"subshell_id": "sub"}, channel="control")
         elif message["header"]["msg_type"] == "comm_msg":
-            assert channel == "shell" and message["header"]["subshell_id"] == "sub" and content["comm_id"] == "c"
+            assert (
+                channel == "shell" and message["header"]["subshell_id"] == "sub" and content["comm_id"] == "c"
+            )
             assert list(content["data"]["state"]) == ["position"]
             self.heard.append(content["data"]["state"]["position"])
             self.unanswered.append((message, self.heard[-1]))
@@ -46,7 +49,7 @@ class Kernel:
         self.learner.receive(channel, message, size, buffers)
 
     def open(self):
-        self.learner = load.Learner(self.hear)
+        self.learner = learners.Learner(self.hear)
         controls = [{"name": "n", "texts": ["20", "30", "40", "50"]}, {"name": "effect", "texts": ["0", "1"]}]
         state = {"position": {"turn": 0, "at": {"n": 2, "effect": 0}, "seed": 0}, "controls": controls}
         for comm, data in ("c", {"state": state}), ("layout", {"state": {"width": None}}):
@@ -125,11 +128,14 @@ def test_changes_are_held_back_and_merged_while_the_kernel_is_busy():
     assert view.pending == 0 and view.held is None
 
 
-@pytest.mark.parametrize("kind, content, complaint", [
-    ("error", {"ename": "ValueError", "evalue": "no"}, "ValueError: no"),
-    ("stream", {"name": "stderr", "text": "a warning\n"}, "a warning"),
-    ("status", {"execution_state": "dead"}, "the kernel is dead"),
-])
+@pytest.mark.parametrize(
+    "kind, content, complaint",
+    [
+        ("error", {"ename": "ValueError", "evalue": "no"}, "ValueError: no"),
+        ("stream", {"name": "stderr", "text": "a warning\n"}, "a warning"),
+        ("status", {"execution_state": "dead"}, "the kernel is dead"),
+    ],
+)
 def test_what_goes_wrong_is_noted(kind, content, complaint):
     kernel = Kernel()
     kernel.open()
@@ -143,21 +149,29 @@ def test_a_failed_figure_is_noted_and_an_impossible_setting_is_not():
     kernel = Kernel(problem="Too many features. Move a slider back, or press Reset.")
     move = moved(kernel.open(), 1)
     assert not move.lost and move.problem and not kernel.learner.complaints and not len(row(move).answered)
-    kernel = Kernel(problem=f"{load.FAILURE} with these settings (ValueError).")
+    kernel = Kernel(problem=f"{learners.FAILURE} with these settings (ValueError).")
     moved(kernel.open(), 1)
     assert set(kernel.learner.complaints) == {kernel.problem}
 
 
 def test_a_cell_that_fails_is_noted():
     sent, done = [], []
-    learner = load.Learner(lambda channel, message: sent.append(message["header"]["msg_id"]))
+    learner = learners.Learner(lambda channel, message: sent.append(message["header"]["msg_id"]))
 
     async def scenario():
         learner.run(["1", "2"])
         for parent, status in zip(sent, ("ok", "error"), strict=True):
             done.append(learner.ready)
-            learner.receive("shell", {"header": {"msg_type": "execute_reply"}, "parent_header": {"msg_id": parent},
-                                      "content": {"status": status}}, 10, 0)
+            learner.receive(
+                "shell",
+                {
+                    "header": {"msg_type": "execute_reply"},
+                    "parent_header": {"msg_id": parent},
+                    "content": {"status": status},
+                },
+                10,
+                0,
+            )
         await asyncio.wait_for(learner.finished(), 1)
 
     asyncio.run(scenario())
@@ -167,8 +181,8 @@ def test_a_cell_that_fails_is_noted():
 def test_a_person_moves_from_where_the_slider_is_and_never_beyond_its_ends():
     view, rng = Kernel().open(), np.random.default_rng(0)
     for _ in range(100):
-        path = load.positions(view, load.POSITIONS, rng)
-        assert len(path) == load.POSITIONS
+        path = learners.positions(view, learners.POSITIONS, rng)
+        assert len(path) == learners.POSITIONS
         for before, after in zip([view.position["at"], *path], path, strict=False):
             steps = [abs(after[name] - before[name]) for name in before]
             assert sorted(steps) == [0, 1] and all(0 <= after[name] <= view.ends[name] for name in after)
@@ -181,7 +195,7 @@ def test_the_line_through_the_figures():
 def test_two_learners_lose_no_move(tmp_path):
     """Two panels of lesson 05 on a real server."""
     with serve(tmp_path) as address:
-        found = asyncio.run(load.measure(address, tmp_path, [2], 5, panels=2, alone=False))
+        found = asyncio.run(load.measure(address, tmp_path, [2], 5, panels=2, by_oneself=False))
     moves = found.rows[0].moves
     assert found.complaints == [] and len(found.ready) == 2
     assert len(moves) >= 3 and not any(move.lost for move in moves)
@@ -200,23 +214,43 @@ class Browsing:
 
 def found(*, complaints=(), lost=False):
     rows = []
-    for learners in (1, 20):
-        moves = [load.Move(1, 0.0, first=0.1 * learners, refined=2.0, bytes=90_000, first_bytes=30_000),
-                 load.Move(2, 0.0, drag=True, first=0.1, bytes=90_000, first_bytes=30_000, during=60_000)]
+    for size in (1, 20):
+        moves = [
+            learners.Move(1, 0.0, first=0.1 * size, refined=2.0, bytes=90_000, first_bytes=30_000),
+            learners.Move(2, 0.0, drag=True, first=0.1, bytes=90_000, first_bytes=30_000, during=60_000),
+        ]
         if lost:
-            moves.append(load.Move(3, 0.0))
-        rows.append(load.Row(learners, moves, 35, np.array([3e8, 4e8, 2e8, 1e8]) * learners, 0.2 * learners, 0.01, 0.02))
-    return load.Found(rows, list(complaints), [1.0], [2.0], [30.0], (1.0, 2.0, 30.0), np.array([7e9, 8e9, 3e8, 1e8]), 25.0,
-                      0.05, 1.2e6, Browsing())
+            moves.append(learners.Move(3, 0.0))
+        rows.append(load.Row(size, moves, 35, np.array([3e8, 4e8, 2e8, 1e8]) * size, 0.2 * size, 0.01, 0.02))
+    return load.Found(
+        rows,
+        list(complaints),
+        [1.0],
+        [2.0],
+        [30.0],
+        (1.0, 2.0, 30.0),
+        np.array([7e9, 8e9, 3e8, 1e8]),
+        25.0,
+        0.05,
+        1.2e6,
+        Browsing(),
+    )
 
 
 def test_page():
     text = load.page(found(), "2026-01-01", 9)
-    assert "No move was lost and nothing went wrong." in text and "nan" not in text and "inf" not in text.replace("inform", "")
+    assert (
+        "No move was lost and nothing went wrong." in text
+        and "nan" not in text
+        and "inf" not in text.replace("inform", "")
+    )
     table = [line.split("|") for line in text.splitlines() if line.startswith(("| 1 |", "| 20 |"))]
     assert [[cell.strip() for cell in line[1:6]] for line in table] == [
-        ["1", "2", "100 ms", "100 ms", "100 ms"], ["20", "2", "2,000 ms", "2,000 ms", "2,000 ms"],
-        ["1", "300 MB", "300 MB", "400 MB", "0.20"], ["20", "6,000 MB", "300 MB", "8,000 MB", "4.00"]]
+        ["1", "2", "100 ms", "100 ms", "100 ms"],
+        ["20", "2", "2,000 ms", "2,000 ms", "2,000 ms"],
+        ["1", "300 MB", "300 MB", "400 MB", "0.20"],
+        ["20", "6,000 MB", "300 MB", "8,000 MB", "4.00"],
+    ]
     assert "Memory is about 0 MB + 300 MB for each learner" in text
     assert "at most 350 MB for each learner: reached" in text and "With up to 1 learners" in text
     text = load.page(found(complaints=["ValueError: no"], lost=True), "2026-01-01", 9)
