@@ -1,0 +1,535 @@
+"""Lesson 03: signals that a test, a model, a penalty or an average does not see."""
+
+import functools
+from types import SimpleNamespace
+
+import numpy as np
+from scipy.special import logsumexp, ndtr
+from scipy.stats import f, multivariate_normal, norm, pearsonr, ttest_ind
+from sklearn.linear_model import LinearRegression, RidgeClassifier
+from sklearn.model_selection import KFold, cross_val_score
+from sklearn.neighbors import NearestCentroid
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures
+
+from utils import batched, drawing
+from utils.drawing import COLOURS, DOTTED, TEXT, bars, house_style, ridges
+from utils.simulation import Among, Number, Several, Studies, Whole, exact_accuracy, linear_rule, simulation
+
+SD = "standard deviations"
+
+
+def quadratic_terms(X: np.ndarray) -> np.ndarray:
+    """The measures, their squares and their products of two: shape (..., p) to (..., p * (p + 3) / 2)."""
+    first, second = np.triu_indices(X.shape[-1])
+    return np.concatenate([X, X[..., first] * X[..., second]], axis=-1)
+
+
+# The wrong test
+
+
+def p_of_regression(terms, y):
+    """p-value of the F-test that none of the terms helps to predict y."""
+    n, k = terms.shape
+    explained = LinearRegression().fit(terms, y).score(terms, y)
+    return f.sf(explained / k / ((1 - explained) / (n - k - 1)), k, n - k - 1)
+
+
+def p_of_regressions(terms: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The same for many studies: terms (repeats, n, k), y (repeats, n)."""
+    n, k = terms.shape[-2:]
+    terms = terms - terms.mean(axis=-2, keepdims=True)
+    y = (y - y.mean(axis=-1, keepdims=True))[..., None]
+    turned = np.swapaxes(terms, -1, -2)
+    towards = turned @ y
+    explained = (np.swapaxes(towards, -1, -2) @ np.linalg.solve(turned @ terms, towards))[..., 0, 0]
+    rest = np.maximum((y**2).sum(axis=(-2, -1)) - explained, 1e-12)
+    return f.sf(explained / k / (rest / (n - k - 1)), k, n - k - 1)
+
+
+SHAPES = ("exclusive or", "straight line", "U-shape", "spread only")
+
+
+@simulation(block=20, draw=functools.partial(bars, label="Studies with p ≤ .05", mark="5 %: nothing to find"))
+class tests_of_hidden_signal:
+    """Which tests find a signal, if it is not a straight line.
+
+    Two image measures, independent normal noise of variance 1 in each. "Straight line": patients' first
+    measure is shifted by `strength`. "Exclusive or": a patient's two measures both lie high or both low, a
+    control's on opposite sides, at plus and minus `strength`. "U-shape": no groups; a clinical score is
+    `strength` times the square of the first measure, plus noise of variance 2. "Spread only": the first
+    measure's standard deviation is 1 in controls and 1 + `strength` in patients.
+
+    Draws, p-values: "straight line, one measure" (t-test or correlation), "straight lines, both measures" and
+    "squares and product added" (F-tests of a regression).
+
+    Closed forms: the straight-line test of the exclusive or finds nothing beyond its false alarms; with the
+    U-shape its error rate is not the nominal one, because the scatter about the line is not even.
+    """
+
+    shape = Among(*SHAPES, label="Shape of the signal")
+    n_scans = Whole(200, 10, of=2, label="Scans", at=(20, 40, 60, 100, 200, 400), doc="Half of patients.")
+    strength = Number(
+        1.0, 0, label="Strength of the signal", at=np.arange(9) / 4, start=1.5, doc="0: no signal at all."
+    )
+
+    def recruit(p, rng, repeats):
+        patient = np.arange(p.n_scans) % 2
+        X = rng.standard_normal((repeats, p.n_scans, 2))
+        y = np.tile(patient.astype(float), (repeats, 1))
+        if p.shape == "straight line":
+            X[..., 0] += p.strength * patient
+        elif p.shape == "exclusive or":
+            side = p.strength * rng.choice([-1.0, 1.0], (repeats, p.n_scans))
+            X[..., 0] += side
+            X[..., 1] += side * np.where(patient, 1, -1)
+        elif p.shape == "U-shape":
+            y = p.strength * X[..., 0] ** 2 + np.sqrt(2) * rng.standard_normal((repeats, p.n_scans))
+        else:
+            X[..., 0] *= 1 + p.strength * patient
+        return Studies({"X": X, "y": y})
+
+    def one(p, study):
+        X, y = study.X, study.y
+        if p.shape == "U-shape":
+            line = pearsonr(X[:, 0], y)
+        else:
+            line = ttest_ind(X[y == 1, 0], X[y == 0, 0])
+        wide = PolynomialFeatures(2, include_bias=False).fit_transform(X)
+        return {
+            "straight line, one measure": line.pvalue,
+            "straight lines, both measures": p_of_regression(X, y),
+            "squares and product added": p_of_regression(wide, y),
+        }
+
+    def analyse(p, s):
+        return {
+            "straight line, one measure": p_of_regressions(s.X[..., :1], s.y),
+            "straight lines, both measures": p_of_regressions(s.X, s.y),
+            "squares and product added": p_of_regressions(quadratic_terms(s.X), s.y),
+        }
+
+    def read(p, draws):
+        found = ", ".join(f"{name} {100 * np.mean(found <= 0.05):.0f} %" for name, found in draws.items())
+        return (
+            f"Signal of the shape “{p.shape}”, strength {p.strength:g}, {p.n_scans} scans. Share of studies "
+            f"with p ≤ .05: {found}."
+        )
+
+
+# The wrong shape
+
+
+@functools.lru_cache(maxsize=64)
+def limits(straight: float, hidden: float) -> dict[str, float]:
+    """Accuracies that models reach with endless scans when a straight and a hidden signal are present.
+
+    A third measure is shifted by `straight` in patients; the first two hold an exclusive or with centres at
+    plus and minus `hidden`; noise is normal with variance 1. "ceiling" is that of the Bayes rule; "linear"
+    and "flexible" are where least squares ends, on the measures alone and with their squares and products;
+    "best straight cut" is the best of all straight cuts, which least squares need not find.
+    """
+    grid = np.linspace(-hidden - 6, hidden + 6, 601)
+    density = [np.exp(-((grid - centre) ** 2) / 2) for centre in (hidden, -hidden)]
+    weight = sum(np.outer(one, one) for one in density)
+    weight /= weight.sum()
+    x1, x2 = grid[:, None], grid[None, :]
+
+    def reached(score):
+        """Share of patients right, if `score` of the first two is added to `straight` times the third."""
+        if straight == 0:
+            return float((weight * (0.5 * (score == 0) + (score > 0))).sum())
+        return float((weight * ndtr(straight / 2 + score / straight)).sum())
+
+    same, opposite = (hidden * (x1 + sign * x2) for sign in (1, -1))
+    log_ratio = np.logaddexp(same, -same) - np.logaddexp(opposite, -opposite)
+    product = 2 * hidden**2 / (1 + 2 * hidden**2) * x1 * x2
+    return {
+        "ceiling": reached(log_ratio),
+        "linear": float(ndtr(straight / 2)),
+        "flexible": reached(product),
+        "best straight cut": best_straight_cut(straight, hidden),
+    }
+
+
+def best_straight_cut(straight: float, hidden: float) -> float:
+    """The accuracy of the best straight cut through the two groups of `limits`, found on a fine grid."""
+    # By symmetry it leans as much to the first measure as to the second, and to the third as much as `turn`
+    # says: on such a line controls have one centre, at 0, and patients two.
+    turn = np.linspace(0, 2 * np.pi, 181)[:, None]
+    cut = straight / 2 + (straight + hidden + 3) * np.linspace(-1, 1, 401)
+    third, apart = straight * np.sin(turn), np.sqrt(2) * hidden * np.cos(turn)
+    patients = (ndtr(third + apart - cut) + ndtr(third - apart - cut)) / 2
+    return float(np.max(ndtr(cut) + patients) / 2)
+
+
+MODELS = ("linear", "flexible")
+
+
+def _learning_axes(sizes):
+    """Axes of `lost_to_bias_and_variance`: one for each model."""
+    figure, both = drawing.new_figure((1, 1), (8.2, 4.2), sharey=True)
+    parts = {model: SimpleNamespace() for model in MODELS}
+    for axes, (model, one) in zip(both, parts.items(), strict=True):
+        axes.set(xscale="log", xlim=(sizes[0], sizes[-1]), ylim=(0.33, 1.02), xlabel="Scans")
+        axes.set_xticks(sizes, [f"{size:.0f}" for size in sizes])
+        axes.minorticks_off()
+        axes.set_title(f"{model} model", size=TEXT + 1, fontweight="bold", pad=8)
+        drawing.mark_chance(axes, 0.5, at=sizes[0] * 1.04)
+        grey = {"facecolor": "#D9D9D9", "edgecolor": "#8C8C8C", "hatch": "///"}
+        (one.bias,) = axes.fill([sizes[0]] * 4, [0.5] * 4, linewidth=0, **grey)
+        (one.variance,) = axes.fill([sizes[0]] * 4, [0.5] * 4, facecolor=COLOURS["true"], alpha=0.3, lw=0)
+        line = {"color": COLOURS["ceiling"], "linewidth": 2}
+        (one.ceiling,) = axes.plot(sizes[[0, -1]], [1, 1], linestyle=DOTTED, **line)
+        if model == "linear":
+            (one.best,) = axes.plot(sizes[[0, -1]], [1, 1], linestyle="-.", **line)
+        for name, colour, marker in (("train", "training", "o"), ("true", "true", "s")):
+            look = {"color": COLOURS[colour], "marker": marker, "linewidth": 3, "markersize": 5}
+            (vars(one)[name],) = axes.plot(sizes, 0 * sizes, **look)
+        # The words stay, the numbers move: letters are what takes longest to paint.
+        below = {"fontsize": TEXT - 2, "va": "top", "transform": axes.transAxes}
+        axes.text(0.57, 0.16, "lost to bias (grey):\nto variance (blue):", ha="right", **below)
+        one.lost = axes.text(0.59, 0.16, "", ha="left", **below)
+    both[0].set_ylabel("Accuracy")
+    words = {"training score": (0.06, "training"), "on new subjects": (0.26, "true")}
+    words |= {"ceiling (dotted)": (0.48, "ceiling"), "best straight cut (-·-)": (0.69, "ceiling")}
+    drawing.legend(figure, words)
+    drawing.hand_over(figure, parts, [artist for one in parts.values() for artist in vars(one).values()])
+    return figure
+
+
+@house_style
+def lost_to_bias_and_variance(outcome, figure=None):
+    """Training and true score over the number of scans; the distance to the ceiling, filled in two parts."""
+    draws, sizes = outcome.draws, np.array(outcome.parameters["sizes"], float)
+    figure = figure or _learning_axes(sizes)
+    ceiling, best = draws["ceiling"].mean(), draws["best straight cut"].mean()
+    for model, one in figure.parts.items():
+        limit, true = draws[f"{model} limit"].mean(), draws[f"{model} true"].mean(axis=0)
+        one.ceiling.set_ydata([ceiling, ceiling])
+        if model == "linear":
+            one.best.set_ydata([best, best])
+        one.train.set_ydata(draws[f"{model} train"].mean(axis=0))
+        one.true.set_ydata(true)
+        one.bias.set_xy(drawing.area(sizes, 0 * sizes + limit, 0 * sizes + ceiling))
+        one.variance.set_xy(drawing.area(sizes, true, 0 * sizes + limit))
+        first, last = max(limit - true[0], 0), max(limit - true[-1], 0)
+        one.lost.set_text(f"{ceiling - limit:.2f}\n{first:.2f}, at last {last:.2f}")
+    return figure
+
+
+@simulation(block=5, draw=lost_to_bias_and_variance)
+class bias_and_variance:
+    """Learning curves of a linear and a flexible model, and what each loses to bias and to variance.
+
+    Lost to bias: the ceiling minus what the fitted model reaches with endless scans. Lost to variance: that
+    minus what it reaches with n scans. Both models are ridge regressions on the labels with penalty 1; the
+    flexible one also sees the squares of the measures and their products of two.
+
+    Draws: "linear train", "linear true", "flexible train", "flexible true": accuracies, shape (repeats,
+    sizes); the same in every study, accuracies with endless scans: "ceiling", "linear limit", "flexible
+    limit", and "best straight cut". Between that and "linear limit" lies what least squares loses although a
+    straight cut could have it: bias of the fitting, and not of the shape.
+
+    Hastie, Tibshirani, Friedman (2009), The Elements of Statistical Learning, 2nd edition, chapter 7. The
+    exclusive or alone has the ceiling Phi(a)^2 + (1 - Phi(a))^2.
+    """
+
+    straight = Number(1.0, 0, label="Straight signal in one measure", unit=SD, at=np.arange(9) / 4)
+    hidden = Number(
+        1.5, 0, label="Hidden signal (exclusive or) in two measures", unit=SD, at=np.arange(9) / 4
+    )
+    n_noise = Whole(2, 0, label="Measures that hold nothing", at=range(6))
+    sizes = Several(Whole(20, 4, of=2), (20, 40, 80, 160, 320, 640), rising=True, doc="Half are patients.")
+    n_new = Whole(300, 2, of=2, doc="New subjects for true accuracies, the same for the studies of a block.")
+
+    def recruit(p, rng, repeats):
+        def people(*shape):
+            patient = np.arange(shape[-1]) % 2
+            X = rng.standard_normal((*shape, 3 + p.n_noise))
+            side = rng.choice([-p.hidden, p.hidden], shape)
+            X[..., 0] += side
+            X[..., 1] += side * np.where(patient, 1, -1)
+            X[..., 2] += p.straight * patient
+            return X, patient
+
+        X, labels = people(repeats, p.sizes[-1])
+        new, new_labels = people(p.n_new)
+        return Studies({"X": X}, labels=labels, new=new, new_labels=new_labels)
+
+    def one(p, study):
+        squares_and_products = PolynomialFeatures(2, include_bias=False)
+        models = {
+            "linear": RidgeClassifier(),
+            "flexible": make_pipeline(squares_and_products, RidgeClassifier()),
+        }
+        draws = {}
+        for name, model in models.items():
+            draws[f"{name} train"], draws[f"{name} true"] = [], []
+            for n in p.sizes:
+                X, y = study.X[:n], study.labels[:n]
+                draws[f"{name} train"].append(model.fit(X, y).score(X, y))
+                draws[f"{name} true"].append(model.score(study.new, study.new_labels))
+        return draws
+
+    def analyse(p, s):
+        draws = {
+            name if name in ("ceiling", "best straight cut") else f"{name} limit": np.full(len(s.X), limit)
+            for name, limit in limits(p.straight, p.hidden).items()
+        }
+        for name, terms in (("linear", lambda X: X), ("flexible", quadratic_terms)):
+            known, unknown, train, true = terms(s.X), terms(s.new), [], []
+            for n in p.sizes:
+                rule = batched.linear_rule(known[:, :n], 2.0 * s.labels[:n] - 1, ridge=1.0)
+                train.append((called_patients(*rule, known[:, :n]) == s.labels[:n]).mean(axis=1))
+                true.append((called_patients(*rule, unknown) == s.new_labels).mean(axis=1))
+            draws[f"{name} train"], draws[f"{name} true"] = np.stack(train, axis=1), np.stack(true, axis=1)
+        return draws
+
+    def read(p, draws):
+        ceiling = draws["ceiling"].mean()
+        words = [
+            f"the {name} model gets {draws[f'{name} true'][:, -1].mean():.2f} and training score "
+            f"{draws[f'{name} train'][:, -1].mean():.2f} (lost to bias "
+            f"{ceiling - draws[f'{name} limit'].mean():.2f})"
+            for name in MODELS
+        ]
+        first = [draws[f"{name} true"][:, 0].mean() for name in MODELS]
+        return (
+            f"With {p.sizes[-1]} scans {words[0]}, {words[1]}. The ceiling is {ceiling:.2f}; the best "
+            f"straight cut would get {draws['best straight cut'].mean():.2f}. With {p.sizes[0]} scans they "
+            f"get {first[0]:.2f} and {first[1]:.2f}."
+        )
+
+
+def called_patients(weights: np.ndarray, intercepts: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """Which rows of X, (r, n, p) or (n, p), linear rules, (r, p) and (r,), call patients: shape (r, n)."""
+    return (X @ weights[..., None])[..., 0] + intercepts[:, None] > 0
+
+
+# Too much regularisation
+
+
+def _sweep_axes(thresholds):
+    """Axes of `too_little_to_too_much`."""
+    figure, (axes,) = drawing.new_figure()
+    ends = {"xlim": (thresholds[0], thresholds[-1]), "ylim": (0.4, 1.02)}
+    axes.set(**ends, ylabel="Accuracy", xlabel="Threshold:  too little shrinking  ←   →  too much")
+    drawing.mark_chance(axes, 0.5, at=thresholds[0] + 0.02)
+    parts = SimpleNamespace(lines={})
+    for name, colour, marker in (
+        ("train", "training", "o"),
+        ("honest", "honest", "^"),
+        ("true", "true", "s"),
+    ):
+        look = {"color": COLOURS[colour], "linewidth": 3, "marker": marker, "markersize": 6}
+        (parts.lines[name],) = axes.plot(thresholds, np.zeros(len(thresholds)), **look)
+    black = {"color": COLOURS["ceiling"]}
+    (parts.ceiling,) = axes.plot(ends["xlim"], [1, 1], linewidth=2, linestyle=DOTTED, **black)
+    parts.name = axes.text(thresholds[-1], 1, "ceiling", fontsize=TEXT - 1, ha="right", va="bottom", **black)
+    words = {"on its own training scans": (0.1, "training"), "cross-validated": (0.49, "honest")}
+    drawing.legend(figure, words | {"on new subjects": (0.73, "true")})
+    drawing.hand_over(figure, parts, [*parts.lines.values(), parts.ceiling, parts.name])
+    return figure
+
+
+@house_style
+def too_little_to_too_much(outcome, figure=None):
+    """Training, cross-validated and true score over the strength of the regularisation."""
+    figure = figure or _sweep_axes(outcome.parameters["thresholds"])
+    for name, line in figure.parts.lines.items():
+        line.set_ydata(outcome.draws[name].mean(axis=0))
+    ceiling = outcome.draws["ceiling"].mean()
+    figure.parts.ceiling.set_ydata([ceiling, ceiling])
+    figure.parts.name.set_y(min(ceiling, 0.97))
+    return figure
+
+
+@simulation(block=5, draw=too_little_to_too_much)
+class shrinkage_sweep:
+    """Regularisation from too little to too much: nearest shrunken centroids over a grid of thresholds.
+
+    The difference between the class means is shrunk towards 0 in every feature; features whose difference is
+    smaller than the threshold drop out: scikit-learn's ``NearestCentroid(shrink_threshold=...)``.
+
+    Draws: "train", "honest" (cross-validated), "true" (exact): accuracies, shape (repeats, thresholds);
+    "ceiling".
+
+    Tibshirani, Hastie, Narasimhan, Chu (2002), PNAS 99:6567, doi:10.1073/pnas.082099299.
+    """
+
+    n_folds = Whole(5, 2)
+    n_scans = Whole(
+        60,
+        ("four times the number of folds", lambda p: 4 * p.n_folds),
+        of=("twice the number of folds", lambda p: 2 * p.n_folds),
+        label="Scans",
+        at=(20, 40, 60, 100, 200),
+    )
+    n_features = Whole(200, 1)
+    n_informative = Whole(
+        20,
+        1,
+        ("the number of features", lambda p: p.n_features),
+        label="Features with signal, of 200",
+        at=(1, 5, 20, 50, 200),
+    )
+    effect = Number(
+        2.0, label="True effect, all features together", unit=SD, at=(1, 1.5, 2, 2.5, 3), doc="Mahalanobis."
+    )
+    thresholds = Several(
+        Number(0, 0), tuple(i / 4 for i in range(13)), rising=True, doc="Of shrinking; 0: none."
+    )
+
+    def recruit(p, rng, repeats):
+        labels = np.arange(p.n_scans) % 2
+        means = np.zeros((2, p.n_features))
+        means[1, : p.n_informative] = p.effect / np.sqrt(p.n_informative)
+        X = rng.standard_normal((repeats, p.n_scans, p.n_features)) + means[labels]
+        return Studies({"X": X}, labels=labels, means=means)
+
+    def one(p, study):
+        X, y = study.X, study.labels
+        train, honest, true = [], [], []
+        for threshold in p.thresholds:
+            model = NearestCentroid(shrink_threshold=threshold or None)
+            # Neighbouring scans are a patient and a control, so unshuffled folds are balanced.
+            honest.append(cross_val_score(model, X, y, cv=KFold(p.n_folds)).mean())
+            train.append(model.fit(X, y).score(X, y))
+            true.append(exact_accuracy(*linear_rule(model), study.means))
+        return {"train": train, "honest": honest, "true": true, "ceiling": norm.cdf(abs(p.effect) / 2)}
+
+    def analyse(p, s):
+        def right(rules, X, labels):
+            weights, intercepts = rules
+            score = X @ np.swapaxes(weights, 1, 2) + intercepts[:, None]
+            return ((score > 0) == (labels == 1)[:, None]).mean(axis=1)
+
+        rules, honest = batched.shrunken_centroids(s.X, s.labels, p.thresholds), 0
+        for test in np.array_split(np.arange(p.n_scans), p.n_folds):
+            train = np.setdiff1d(np.arange(p.n_scans), test)
+            inner = batched.shrunken_centroids(s.X[:, train], s.labels[train], p.thresholds)
+            honest = honest + right(inner, s.X[:, test], s.labels[test]) / p.n_folds
+        return {
+            "train": right(rules, s.X, s.labels),
+            "honest": honest,
+            "true": batched.accuracy_on_new_subjects(*rules, s.means),
+            "ceiling": np.full(len(s.X), ndtr(abs(p.effect) / 2)),
+        }
+
+    def read(p, draws):
+        true = draws["true"].mean(axis=0)
+        best = int(true.argmax())
+        return (
+            f"{p.n_scans} scans, {p.n_features} features, {p.n_informative} of them with signal: the true "
+            f"score is {true[0]:.2f} without shrinking, {true[best]:.2f} at the best threshold "
+            f"({p.thresholds[best]:.2f}) and {true[-1]:.2f} at the largest. The ceiling is "
+            f"{draws['ceiling'].mean():.2f}."
+        )
+
+
+# Too much averaging
+
+PLACES = ("the same in all patients", "elsewhere in every patient")
+SUMMARIES = {
+    "region mean": ("region\nmean", "true"),
+    "highest voxel": ("highest\nvoxel", "true"),
+    "all voxels": ("all\nvoxels", "true"),
+}
+
+
+@simulation(
+    block=5,
+    draw=functools.partial(
+        ridges,
+        rows=SUMMARIES,
+        label="Accuracy on new subjects, over many simulated studies",
+        ceiling="ceiling",
+    ),
+)
+class region_mean:
+    """A focal effect, seen through the mean of its region, through all voxels, or through the highest voxel.
+
+    Every voxel has variance 1; the share `likeness` is common to all voxels of a subject. In patients,
+    `n_affected` neighbouring voxels are raised (the region is a ring, so that all places are alike).
+
+    Draws, accuracies on new subjects (the same for the studies of a block): "region mean" and "highest voxel"
+    (one number per scan, nearest centroid), "all voxels" (ridge regression on the labels, penalty 10),
+    "ceiling" (the Bayes rule).
+    """
+
+    n_scans = Whole(100, 4, of=2, label="Scans", at=(20, 40, 100, 200), doc="Half are patients.")
+    n_voxels = Whole(64, 2)
+    n_affected = Whole(
+        4,
+        1,
+        ("the number of voxels", lambda p: p.n_voxels),
+        label="Affected voxels, of 64",
+        at=(1, 2, 4, 8, 16, 32, 64),
+    )
+    effect = Number(2.0, label="Effect in an affected voxel", unit=SD, at=np.arange(9) / 2)
+    place = Among(*PLACES, label="Where the effect lies")
+    likeness = Number(0.3, 0, 1, open="high", doc="Correlation between the voxels of one subject.")
+    n_new = Whole(200, 2, of=2, doc="New subjects.")
+
+    def recruit(p, rng, repeats):
+        moves = p.place == "elsewhere in every patient"
+
+        def people(*shape):
+            labels = np.arange(shape[-1]) % 2
+            X = np.sqrt(1 - p.likeness) * rng.standard_normal((*shape, p.n_voxels))
+            X += np.sqrt(p.likeness) * rng.standard_normal((*shape, 1))
+            first = rng.integers(p.n_voxels, size=shape) if moves else np.zeros(shape, int)
+            raised = (np.arange(p.n_voxels) - first[..., None]) % p.n_voxels < p.n_affected
+            return X + p.effect * (raised & (labels == 1)[:, None]), labels
+
+        X, labels = people(repeats, p.n_scans)
+        new, new_labels = people(p.n_new)
+        return Studies({"X": X}, labels=labels, new=new, new_labels=new_labels, moves=moves)
+
+    def one(p, study):
+        def one_number(summary):
+            summed_up = FunctionTransformer(lambda X: summary(X, axis=1, keepdims=True))
+            return make_pipeline(summed_up, NearestCentroid())
+
+        draws = {}
+        for name, model in (
+            ("region mean", one_number(np.mean)),
+            ("highest voxel", one_number(np.max)),
+            ("all voxels", RidgeClassifier(alpha=10)),
+        ):
+            draws[name] = model.fit(study.X, study.labels).score(study.new, study.new_labels)
+        # The ceiling: the densities of patients, for every place that the effect may have, and of controls.
+        noise = multivariate_normal(cov=p.likeness + (1 - p.likeness) * np.eye(p.n_voxels))
+        region = p.effect * (np.arange(p.n_voxels) < p.n_affected)
+        places = range(p.n_voxels if study.moves else 1)
+        patients = [noise.logpdf(study.new - np.roll(region, first)) for first in places]
+        ratio = logsumexp(patients, axis=0) - np.log(len(places)) - noise.logpdf(study.new)
+        return draws | {"ceiling": np.mean((ratio > 1e-9) == study.new_labels)}
+
+    def analyse(p, s):
+        draws = {}
+        for name, summary in (("region mean", np.mean), ("highest voxel", np.max)):
+            known = summary(s.X, axis=-1)
+            low, high = known[:, s.labels == 0].mean(axis=1), known[:, s.labels == 1].mean(axis=1)
+            above = summary(s.new, axis=-1) > ((low + high) / 2)[:, None]
+            draws[name] = ((above == (high > low)[:, None]) == s.new_labels).mean(axis=1)
+        weights, intercepts = batched.linear_rule(s.X, 2.0 * s.labels - 1, ridge=10.0)
+        draws["all voxels"] = ((weights @ s.new.T + intercepts[:, None] > 0) == s.new_labels).mean(axis=1)
+        # The log-likelihood ratio of every place, with the common part taken out; then its mean over places.
+        common = p.likeness / (1 - p.likeness + p.likeness * p.n_voxels)
+        cleaned = (s.new - common * s.new.sum(axis=1, keepdims=True)) / (1 - p.likeness)
+        around = np.concatenate([np.zeros((p.n_new, 1)), cleaned, cleaned[:, : p.n_affected]], axis=1)
+        ends = np.cumsum(around, axis=1)
+        sums = ends[:, p.n_affected : p.n_affected + p.n_voxels] - ends[:, : p.n_voxels]
+        squared = p.n_affected * (1 - common * p.n_affected) / (1 - p.likeness)
+        ratios = p.effect * sums - p.effect**2 * squared / 2
+        ratio = np.logaddexp.reduce(ratios, axis=1) - np.log(p.n_voxels) if s.moves else ratios[:, 0]
+        return draws | {"ceiling": np.full(len(s.X), ((ratio > 1e-9) == s.new_labels).mean())}
+
+    def read(p, draws):
+        got = ", ".join(f"{name} {values.mean():.2f}" for name, values in draws.items() if name != "ceiling")
+        return (
+            f"The effect fills {p.n_affected} of {p.n_voxels} voxels, its place is {p.place}; {p.n_scans} "
+            f"scans. Accuracy on new subjects: {got}. The ceiling is {draws['ceiling'].mean():.2f}."
+        )
