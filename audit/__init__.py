@@ -8,9 +8,9 @@
     report.save("report.html")
     report.save_checklist("checklist.csv")
 
-The same from a terminal: ``python -m audit study.csv --label diagnosis --subject participant_id --site scanner``.
-`canaries` asks the same of the learner's own evaluation function, on data whose truth is known. Nothing is sent
-anywhere, and the saved report needs no network.
+The same from a terminal: ``python -m audit study.csv --label diagnosis --subject participant_id --site
+scanner``. `canaries` asks the same of the learner's own evaluation function, on data whose truth is known.
+Nothing is sent anywhere, and the saved report needs no network.
 
 **Which level, and why.** Where a check asks "is there an association?", it permutes subjects (never rows)
 and takes the largest statistic over features, so that the number of features does not matter; p at most

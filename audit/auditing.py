@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from audit import labels, leaks, people, sites, training  # noqa: F401 - each registers its checks
-from audit.checks import CHECKS, read_texts
+from audit.checks import CHECKS, TEXTS, read_texts
 from audit.labels import question
 from audit.models import Models
 from audit.reading import read_table
@@ -14,14 +14,12 @@ from audit.report import LEVELS, Report
 from audit.table import Study
 from audit.words import AuditError, quoted, some
 
-ORDER = ["label", "columns", "subjects", "duplicates", "own split", "site and label", "site in the features", "demographics and label",
-         "date and label", "target leakage", "missing values and label", "missing values and site", "sample size",
-         "over- and underfitting", "ways to split", "better than chance", "suspect labels", "agreement of raters",
-         "calibration"]  # fmt: skip
+ORDER = [name for name in TEXTS if name in CHECKS]
 
 
-def audit(table, *, label, subject=None, site=None, session=None, second_rater=None, split=None, features=None,
-          demographics=(), positive=None, task=None, only=None, seed=0, progress=None) -> Report:  # fmt: skip
+def audit(table, *, label, subject=None, site=None, session=None, second_rater=None, split=None,
+          features=None, demographics=(), positive=None, task=None, only=None, seed=0,
+          progress=None) -> Report:  # fmt: skip
     """Check a table for what makes a score better than the truth.
 
     Parameters
@@ -31,8 +29,8 @@ def audit(table, *, label, subject=None, site=None, session=None, second_rater=N
     label : str
         The column to be predicted: classes, or numbers. Blanks, "unknown" and codes such as -9 are no class.
     subject, site, session, second_rater, split : str, optional
-        Columns with the person, the scanner or centre, the session or date, a second judgement of the label, and
-        your own division into training and test rows.
+        Columns with the person, the scanner or centre, the session or date, a second judgement of the
+        label, and your own division into training and test rows.
     features : list of str, optional
         Without it, every column of numbers that has no other role.
     demographics : str or list of str
@@ -51,8 +49,8 @@ def audit(table, *, label, subject=None, site=None, session=None, second_rater=N
     Returns
     -------
     Report
-        Interrupted (the stop button, Ctrl+C), it holds the findings made so far. A column that cannot be used in its
-        role is named in the notes and in the finding that needs it; the rest goes on.
+        Interrupted (the stop button, Ctrl+C), it holds the findings made so far. A column that cannot be
+        used in its role is named in the notes and in the finding that needs it; the rest goes on.
 
     Raises
     ------
@@ -61,8 +59,9 @@ def audit(table, *, label, subject=None, site=None, session=None, second_rater=N
 
     Notes
     -----
-    Time of one core, all checks, two classes, four sites: about 2.5 s for 200 rows and 500 features, 75 s for 5,000 rows and
-    1,000 features. Larger tables are drawn down to `LARGEST_SAMPLE`, so they take no longer in the models.
+    Time of one core, all checks, two classes, four sites: about 2.5 s for 200 rows and 500 features, 75 s
+    for 5,000 rows and 1,000 features. Larger tables are drawn down to `LARGEST_SAMPLE`, so they take no
+    longer in the models.
     """
     name = Path(table).name if isinstance(table, str | Path) else "a table"
     if isinstance(table, str | Path):
@@ -126,7 +125,7 @@ def _listed(value, otherwise):
 
 
 def prepare(study) -> None:
-    """Find the columns that are the label in another form; models do without them, unless there are no others."""
+    """Find the columns that are the label in another form; models do without them."""
     leaks.find(study)
     keep = ~study.leaks if study.leaks.any() and not study.leaks.all() else slice(None)
     study.models = Models(study, study.X if isinstance(keep, slice) else study.X[:, keep])
@@ -169,8 +168,8 @@ def _checklist(study) -> pd.DataFrame:
     """The items of the guidelines, in the words of this course, with what this table can answer.
 
     TRIPOD+AI (Collins and others 2024, doi:10.1136/bmj-2023-078378), CLAIM (Tejani and others 2024,
-    doi:10.1148/ryai.240300), REFORMS (Kapoor and others 2024, doi:10.1126/sciadv.adk3452). The column `answer` of
-    ``checklist.csv`` says which answer of the audit belongs there.
+    doi:10.1148/ryai.240300), REFORMS (Kapoor and others 2024, doi:10.1126/sciadv.adk3452). The column
+    `answer` of ``checklist.csv`` says which answer of the audit belongs there.
     """
     known = _answers(study)
     items = pd.DataFrame(read_texts("checklist.csv"))

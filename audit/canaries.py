@@ -51,13 +51,14 @@ def canaries(
 
     Notes
     -----
-    The noise is simulated; the last canaries are the learner's own features with labels that mean nothing. What guessing
-    gets is asked of the function itself: on features that are all the same it shows what kind of score it has (an AUC, an
-    accuracy, an average precision, a loss ...), on coins that nobody can be recognised by, what it gets there. A canary
-    gives the alarm if its mean lies above guessing by a t-test at .001 and by 4 % of the way to a perfect score. A score
-    below guessing is none: scores of rows left out one by one, or pooled over folds, fall there where nothing can be
-    learnt. Not found: choices among settings that are scored by a loss or by R2 (there the best choice on noise is to learn
-    nothing), groups that an inner loop ignores, and leaks of less than 4 %. Copies of the data are passed.
+    The noise is simulated; the last canaries are the learner's own features with labels that mean nothing.
+    What guessing gets is asked of the function itself: on features that are all the same it shows what kind
+    of score it has (an AUC, an accuracy, an average precision, a loss ...), on coins that nobody can be
+    recognised by, what it gets there. A canary gives the alarm if its mean lies above guessing by a t-test
+    at .001 and by 4 % of the way to a perfect score. A score below guessing is none: scores of rows left
+    out one by one, or pooled over folds, fall there where nothing can be learnt. Not found: choices among
+    settings that are scored by a loss or by R2 (there the best choice on noise is to learn nothing), groups
+    that an inner loop ignores, and leaks of less than 4 %. Copies of the data are passed.
     """
     data = _Data(evaluate, X, y, groups, sites, repeats, seed)
     tell = progress if callable(progress) else _line if progress else lambda text: None
@@ -229,7 +230,7 @@ class _Data:
         return np.repeat(faces, self.p, axis=1).astype(float), self.exchanged(rng), self.groups
 
     def noise(self, k, width, alike=False):
-        """Noise features; `alike`: correlated, some with most of the variance, so that settings of a model matter."""
+        """Noise features; `alike`: few directions with most of the variance, so that settings matter."""
 
         def make(rng):
             X = rng.standard_normal((k, width))
@@ -321,7 +322,7 @@ class _Score:
         return code[:, None] + 0.05 * rng.standard_normal((SUBJECTS, self.data.p)), y, np.arange(SUBJECTS)
 
     def _kind(self) -> str:
-        """ "loss", "zero" (R2, kappa), "even" (AUC), "share" (accuracy), "class" (balanced accuracy), or "other"."""
+        """A "loss", "zero" (R2, kappa), "even" (AUC), "share" (accuracy), "class" (balanced), or "other"."""
         flat = self.flat if np.isfinite(self.flat) else self.coin.mean()
         if flat < -0.05 and not (np.isfinite(self.best) and self.best > 0.5):
             return "loss"
@@ -352,7 +353,7 @@ class _Score:
         return {"zero": 0.0, "even": 0.5, "share": share, "class": 1 / k}[self.kind]
 
     def runs(self, number, name, make):
-        """The scores on one canary, and those of guessing; more runs where choices are sought and few do not settle it."""
+        """The scores on one canary, and of guessing; more runs where choices are sought and few settle nothing."""
         data = self.data
         found = [
             data.run(*make(self._rng(number, i)))

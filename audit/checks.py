@@ -1,4 +1,4 @@
-"""The register of checks: what each is called, why it matters, what to do. The texts stand in ``checks.csv``."""
+"""The register of checks. What each is called, why it matters and what to do stands in ``checks.csv``."""
 
 import csv
 import logging
@@ -29,7 +29,7 @@ def finding(name, level, evidence, draw=None) -> Finding:
 
 
 def check(name: str, role: str | None = None):
-    """Register a check, a function of the study that gives (level, evidence, draw), or None if nothing can be asked.
+    """Register a check: a function of the study that gives (level, evidence, draw), or None.
 
     If the column of its `role` could not be used, the finding says why.
     """

@@ -9,7 +9,8 @@ _DAY, _MONTH, _YEAR = "(?:0[1-9]|[12]\\d|3[01])", "(?:0[1-9]|1[0-2])", "(?:19|20
 DATE = rf"{_YEAR}[-_.]?{_MONTH}(?:[-_.]?{_DAY})?(?:t?\d{{4,6}})?|{_DAY}[-_.]{_MONTH}[-_.]{_YEAR}"
 REPEAT = re.compile(
     r"[-_."
-    r" ]*(?:(?:ses|session|visit|vis|scan|run|slice|slc|sl|img|image|im|frame|patch|crop|tile|roi|view|acq|echo|"
+    r" ]*(?:(?:ses|session|visit|vis|scan|run|slice|slc|sl|img|image|im|frame|patch|crop|tile|roi|view|acq|"
+    r"echo|"
     r"aug|augm|augmented|copy|dup|flip|rot|noise|rep|repeat|repetition|trial|rec|recording|sample|tp|timepoint|time|"
     r"wave|month|week|year|day|mon|yr|wk|fu|followup|follow[-_]up|bl|baseline|screening|pre|post|retest|test|eye|"
     r"left|right|lh|rh|od|os|part|seg|segment|z)(?:[-_. ]?[a-z]*\d{0,4}[a-z]*)?|[tvmwyd]\d{1,3}|[lr]|[ts]\d|"
@@ -60,7 +61,7 @@ def persons(ids: pd.Series, label: np.ndarray) -> tuple[pd.Series, str]:
 
 
 def _cuts(ids):
-    """Every way to cut the ids in two: the last one to four parts between separators, or of letters and digits."""
+    """Every way to cut the ids in two, at separators or between letters and digits."""
     unique = pd.Series(ids.unique())
     for pattern, most in ((r"[^-_. /]+", 4), (r"[a-z]+|\d+|[^a-z\d]+", 2)):
         starts = [[part.start() for part in re.finditer(pattern, one)] for one in unique]

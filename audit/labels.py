@@ -64,7 +64,7 @@ def suspect_labels(study):
         own = y == code
         z[own] = _robust(margin[own])
         away[own] = (np.median(margin[~own]) - np.median(margin[own])) / max(_spread(margin[own]), 1e-12)
-    # A label is right, or its row lies where rows of another class lie: how large a share of wrong ones fits best?
+    # A label is right, or its row lies where another class lies: which share of wrong ones fits best?
     right, wrong = stats.norm.pdf(z) + 1e-300, stats.norm.pdf(z - away) + 1e-300
     shares = np.linspace(0, 0.4, 81)
     fits = np.array([np.log((1 - e) * right + e * wrong) for e in shares])  # (81, n)
@@ -92,8 +92,9 @@ def suspect_labels(study):
 def _doubt(z, y, gain) -> str:
     """Why a tail of the margins need not be wrong labels.
 
-    The better half of a class (margins above its median) holds no wrong labels. If that half is not like a normal
-    distribution's, neither is the other, and a tail says nothing. A tail in one class only is as well a mild form.
+    The better half of a class (margins above its median) holds no wrong labels. If that half is not like a
+    normal distribution's, neither is the other, and a tail says nothing. A tail in one class only is as
+    well a mild form.
     """
     both = []
     for code in np.unique(y):

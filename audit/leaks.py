@@ -1,4 +1,4 @@
-"""Findings on columns that know too much: which are used, which are the label in another form, whose gaps tell it."""
+"""Findings on columns that know too much: the label in another form, or gaps that tell it."""
 
 import re
 
@@ -14,11 +14,14 @@ from audit.table import ALPHA, cut_name
 from audit.words import some
 
 BINS = 12
-LATER = r"(?i).*(follow|(^|_)fu(_|$)|surviv|time_?to|days_?to|months_?to|event|death|died|censor|outcome|treat|therap|medic|drug|dose|relapse|recur|discharge).*"
+LATER = (
+    r"(?i).*(follow|(^|_)fu(_|$)|surviv|time_?to|days_?to|months_?to|event|death|died|censor|outcome|treat|therap|medic|"
+    r"drug|dose|relapse|recur|discharge).*"
+)
 
 
 class Alone:
-    """How well one column alone tells the label: an AUC (of the class that it tells best), or a correlation."""
+    """How well one column alone tells the label: the AUC of the class that it tells best, or a correlation."""
 
     def __init__(self, study):
         self.study = study
@@ -49,7 +52,7 @@ class Alone:
         return max(found)
 
     def number(self, x):
-        """Of a column of numbers: in order, upwards or downwards, or by bins (so that curves and gaps count)."""
+        """Of a column of numbers: in order, up or down, or by bins (so that curves and gaps count)."""
         there = np.isfinite(x)
         if there.sum() < 10 or np.ptp(x[there]) == 0:
             return self.codes(there.astype(int))
@@ -73,7 +76,7 @@ class Alone:
 
 
 def find(study) -> None:
-    """What each column alone knows, kept in the study: `alone` (values, bounds), `elsewhere`, and which are `leaks`."""
+    """What each column alone knows, kept in the study: `alone` (values, bounds), `elsewhere`, `leaks`."""
     alone = Alone(study)
     study.alone = np.array([alone.number(study.X[:, j]) for j in range(study.X.shape[1])]).T
     study.leaks = study.alone[1] >= 0.90

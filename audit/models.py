@@ -41,7 +41,7 @@ class Models:
         return [(a[~np.isin(study.subject[a], study.subject[b])], b) for a, b in pairs]
 
     def model(self, name):
-        """A plain scikit-learn pipeline: "linear", "free" (linear without a penalty) or "flexible" (a forest)."""
+        """A plain pipeline: "linear", "free" (linear without a penalty) or "flexible" (a forest)."""
         steps, regression = (
             [SimpleImputer(strategy="median"), StandardScaler()],
             self.study.kind == "regression",
@@ -65,7 +65,7 @@ class Models:
             return [self._predict(model, X[rows]) for rows in (train, test)]
 
     def evaluate(self, name, scheme, X=None):
-        """Cross-validate a model once: out-of-fold predictions, fold of each row, training and test scores."""
+        """Cross-validate a model once: predictions out of fold, folds of rows, training and test scores."""
         key = name, scheme
         if X is None and key in self.cache:
             return self.cache[key]
@@ -129,7 +129,7 @@ class Models:
         return self.cache[key][0]
 
     def clearly_above(self, high, low, errors=2.0):
-        """Whether one evaluation scores at least .05 above another, by so many errors over resampled subjects.
+        """Whether one evaluation scores at least .05, and so many errors over subjects, above another.
 
         The models are taken as they are, so an error is a little short; the margin makes up for it.
         """

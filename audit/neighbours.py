@@ -44,7 +44,7 @@ class Neighbours:
 
     @property
     def clustered(self):
-        """Whether the rows as a whole resemble each other in groups, even if no single row is beyond doubt."""
+        """Whether rows resemble each other in groups, even if no single row is beyond doubt."""
         return self.p is not None and self.peak > max(1.6, 1 + 6 / np.sqrt(len(self.p)))
 
     @property
@@ -76,11 +76,12 @@ class Neighbours:
 def neighbours(X, subject, copies, seed) -> Neighbours:
     """Compare every row's distances to its neighbours of other subjects.
 
-    In k dimensions the volume within the j-th neighbour grows so that j k log(r_{j+1} / r_j) follows an exponential
-    distribution of mean 1, wherever the row lies [the idea of Facco and others 2017, doi:10.1038/s41598-017-11873-y, for
-    later neighbours]. k comes from *far* neighbours, so that any number of repeats leaves it as it is. A person with
-    c rows makes one large gap, after c - 1 neighbours. Features are turned into normal scores, so that skewed or heavy
-    tails do no harm, and made uncorrelated. Columns of few values say little about distance and are left out.
+    In k dimensions the volume within the j-th neighbour grows so that j k log(r_{j+1} / r_j) follows an
+    exponential distribution of mean 1, wherever the row lies [the idea of Facco and others 2017,
+    doi:10.1038/s41598-017-11873-y, for later neighbours]. k comes from *far* neighbours, so that any number
+    of repeats leaves it as it is. A person with c rows makes one large gap, after c - 1 neighbours.
+    Features are turned into normal scores, so that skewed or heavy tails do no harm, and made uncorrelated.
+    Columns of few values say little about distance and are left out.
     """
     n = len(X)
     Y = _uncorrelated(X, np.random.default_rng([seed, 7]))
@@ -124,7 +125,7 @@ def _later(X):
 
 
 def _uncorrelated(X, rng):
-    """Normal scores of the columns with many values, as principal components of unit variance. Gaps are at the median."""
+    """Normal scores of the columns with many values, as principal components of unit variance."""
     n, columns = len(X), []
     for j in rng.permutation(X.shape[1])[:500]:
         there = np.isfinite(X[:, j])

@@ -12,7 +12,10 @@ from audit.checks import check
 from audit.table import ALPHA, association, cut_name
 from audit.words import count, some
 
-PERSON = r"(?i)(.*[^a-z])?(sub|subj|subject|patient|participant|person|proband|case|record|pat|pid|rid|mrn|name|code|ids?)([^a-z].*|id|no|nr|number|code|name)?"
+PERSON = (
+    r"(?i)(.*[^a-z])?(sub|subj|subject|patient|participant|person|proband|case|record|pat|pid|rid|mrn|name|"
+    r"code|ids?)([^a-z].*|id|no|nr|number|code|name)?"
+)
 
 
 def looks_like_a_person(study) -> str:
@@ -84,7 +87,8 @@ def subjects(study):
         if unsure:
             return (
                 "stop",
-                f"{len(rows)} subjects by name, one row each, but perhaps fewer people. {study.undated}{unsure.strip()}",
+                f"{len(rows)} subjects by name, one row each, but perhaps fewer people. "
+                f"{study.undated}{unsure.strip()}",
                 None,
             )
         return (

@@ -46,8 +46,8 @@ def read_table(path: str | Path, *, encoding: str = "utf-8-sig", text: tuple[str
     Raises
     ------
     AuditError
-        If there is no such file, or it is too large (packed or unpacked), of another kind (pickles are refused,
-        because opening one runs what is in it), or damaged.
+        If there is no such file, or it is too large (packed or unpacked), of another kind (pickles are
+        refused, because opening one runs what is in it), or damaged.
     """
     path = Path(path)
     kind = "".join(path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:]).lower()
@@ -238,7 +238,7 @@ def is_number(column) -> bool:
 
 
 def as_numbers(column, comma: bool = False) -> pd.Series:
-    """Text as numbers: decimal commas, thousands separators, signs of per cent. NaN where a cell is no number."""
+    """Text as numbers, with decimal commas, thousands separators, per cent. NaN where a cell is none."""
     plain = pd.to_numeric(column.astype(object), errors="coerce")
     if (plain.notna() == column.notna()).all():
         return plain.astype(float) if plain.dtype == object else plain
@@ -273,8 +273,9 @@ def read_bids(participants: str | Path, *feature_tables: str | Path) -> pd.DataF
         The file participants.tsv, or the folder of the data set.
     *feature_tables : str or Path
         Tables with a column participant_id (or bids_name, as MRIQC has, or the first column that
-        asegstats2table and aparcstats2table write), and perhaps session_id. Without any, those in the folder's
-        ``phenotype``. "1", "001" and "sub-001" are the same if no two participants differ in zeros only.
+        asegstats2table and aparcstats2table write), and perhaps session_id. Without any, those in the
+        folder's ``phenotype``. "1", "001" and "sub-001" are the same if no two participants differ in zeros
+        only.
 
     Returns
     -------

@@ -50,7 +50,8 @@ class Finding:
     level : {"stop", "warn", "fine", "open"}
         "open" means that the table lacks what the check needs.
     evidence, why, do, lesson : str
-        What was measured (its first sentence is the heading), why it matters, what to do, and the lesson that teaches it.
+        What was measured (its first sentence is the heading), why it matters, what to do, and the lesson
+        that teaches it.
     draw : callable or None
         Takes matplotlib axes and draws the evidence.
     """
@@ -234,7 +235,7 @@ def _table(frame: pd.DataFrame) -> str:
 
 
 def _figure(draw) -> Figure:
-    # A sign that the font lacks is drawn as a box, and a very long name takes room from the axes. Neither is an error.
+    # A sign that the font lacks is a box, and a very long name takes room from the axes: no errors.
     with mpl.rc_context(_PLAIN), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         figure = Figure(figsize=(7, 3), layout="constrained")
@@ -309,8 +310,10 @@ _STYLE = """
 main{max-width:50em;margin:auto;padding:1em} img{max-width:100%;height:auto}
 section{border-left:5px solid #999;padding:.1em 0 .1em 1em;margin:1.5em 0}
 section.stop{border-color:#B00020} section.warn{border-color:#8A5A00;border-left-style:dashed}
-section.fine{border-color:#00664B;border-left-style:dotted} .wide{overflow-x:auto} summary{font-weight:bold;cursor:pointer}
+section.fine{border-color:#00664B;border-left-style:dotted} .wide{overflow-x:auto}
+summary{font-weight:bold;cursor:pointer}
 table{border-collapse:collapse;font-size:.9em} td,th{border:1px solid #bbb;padding:.25em .5em;text-align:left;
-vertical-align:top} th{background:#eee} p,li,h3{overflow-wrap:anywhere} td{overflow-wrap:break-word} td:nth-child(5){min-width:12em}
+vertical-align:top} th{background:#eee} p,li,h3{overflow-wrap:anywhere} td{overflow-wrap:break-word}
+td:nth-child(5){min-width:12em}
 @media print{body{font-size:11pt} section,tr{break-inside:avoid} .wide{overflow:visible} main{max-width:none}}
 """

@@ -16,17 +16,17 @@ ALPHA = 0.01  # of every test
 LARGEST_SAMPLE = 5000, 1e7  # rows, and cells, that models are fitted to
 BEYOND = 1e100  # a larger number is a mistake, and its square would overflow
 ROLES = ("label", "subject", "site", "session", "second_rater", "split")
-UNKNOWN = {"", ".", "?", "-", "--", "na", "n/a", "n.a.", "nan", "<na>", "#n/a", "null", "unknown", "unk", "missing",
-           "not available", "not known", "not recorded", "undefined", "nil"}  # fmt: skip
-VAGUE = r"(?i).*\b(other|others|prodromal|possible|probable|unclear|uncertain|mixed|excluded?|indeterminate|swedd)\b.*"
-SPLIT = r"(?i)(train|training|dev|development|derivation|discovery|val|valid|validation|tun\w*|test|testing|hold-?out|external)"
+UNKNOWN = set("|.|?|-|--|na|n/a|n.a.|nan|<na>|#n/a|null|unknown|unk|missing|undefined|nil".split("|"))
+UNKNOWN |= {"not available", "not known", "not recorded"}
+VAGUE = r"(?i).*\b(others?|prodromal|possible|probable|unclear|uncertain|mixed|excluded?|swedd)\b.*"
+SPLIT = r"(?i)(train\w*|dev\w*|derivation|discovery|val|valid\w*|tun\w*|test\w*|hold-?out|external)"
 
 
 def missing_codes(column) -> dict[int, int]:
     """Numbers such as -9 or 999 that lie alone, far outside the other values, and how often each occurs.
 
-    Far is three interquartile ranges beyond the nearest other value (Tukey's "far out" fence, used as a gap), or
-    a negative number where no other is.
+    Far is three interquartile ranges beyond the nearest other value (Tukey's "far out" fence, used as a
+    gap), or a negative number where no other is.
     """
     values = pd.to_numeric(column.astype(object), errors="coerce").dropna().to_numpy(float)
     codes = [
@@ -359,7 +359,7 @@ class Study:
         return None
 
     def _sort_out_text(self, frame):
-        """Columns of text: categories are named with a warning, the others with a word; splits and people are asked about."""
+        """Columns of text: categories get a warning, the others a word; a split is asked about."""
         few = {
             c: v for c, v in self.text.items() if _levels(v) and 2 <= _levels(v) <= min(20, len(frame) / 5)
         }
@@ -400,8 +400,8 @@ class Study:
         self.keys = pd.util.hash_pandas_object(features, index=False).to_numpy()
         again = pd.Series(self.keys).duplicated(keep=False).to_numpy()
         self.copies = again & features.notna().any(axis=1).to_numpy()
-        # Columns of few values agree by chance. A pair of rows agrees in all columns with the product of the chances
-        # to agree in each, over columns that do not follow from each other (eTIV and ASF in OASIS do).
+        # Columns of few values agree by chance: a pair of rows with the product of the chances of columns that
+        # do not follow from each other (eTIV and ASF in OASIS do).
         part = features.iloc[:5000, :: max(1, len(self.features) // 50)]
         alike, n = part.rank().corr().abs().fillna(0).to_numpy(), len(part)
         used, by_chance = [], len(frame) ** 2 / 2
@@ -448,7 +448,7 @@ class Study:
         self.part = part
 
     def _drawn(self, rows, most):
-        """Rows of whole subjects; every class keeps its share, and a rare one at least an eighth of a fair one."""
+        """Rows of whole subjects; a rare class gets at least an eighth of a fair share."""
         order = self.rng.permutation(self.subject.max() + 1)
         rank = np.argsort(order)[self.subject].astype(float)
         for code in range(len(self.classes or [])):

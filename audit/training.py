@@ -1,5 +1,6 @@
-"""Findings on models: enough subjects, fit, who is kept apart, chance, calibration, the learner's own split."""
+"""Findings on models: subjects enough, fit, who is kept apart, chance, calibration, the own split."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -75,7 +76,7 @@ def _learning_curve(study):
 
 @check("over- and underfitting")
 def fit(study):
-    """Whether restraint, or freedom, makes a model better on new subjects; and whether a score is too good or too bad."""
+    """Whether restraint, or freedom, helps on new subjects; whether a score is too good or too bad."""
     models = study.models
     runs = {name: models.evaluate(name, "grouped") for name in WORDS}
     train = {name: float(np.nanmean(run[2])) for name, run in runs.items()}
@@ -177,7 +178,7 @@ def splits(study):
             if np.isfinite(scores[scheme]):
                 rows[f"{word}, {said[scheme]}"] = scores[scheme]
                 colours[f"{word}, {said[scheme]}"] = COLOURS["reported" if scheme == "shuffled" else "true"]
-        for high, low in zip(wanted, wanted[1:], strict=False):
+        for high, low in itertools.pairwise(wanted):
             if np.isfinite(scores[low]) and models.clearly_above(runs[high], runs[low]):
                 drop = scores[high] - scores[low]
                 level = "stop" if drop > 0.1 or level == "stop" else "warn"
@@ -201,7 +202,7 @@ def permutation(study):
         order = within(study.rng, strata, m)
         orders.append(study.starts[order][study.subject] + (0 if study.steady else inside))
     orders = np.array(orders)  # (200, n): the row whose label each row gets
-    # Folds are dealt blind to the labels, so the true labelling has no advantage in them; several deals steady them.
+    # Folds are dealt blind to the labels: the true labelling has no advantage. Several deals steady them.
     total, deals = np.zeros(len(orders)), 3 if len(study.y) * len(study.features) < 1e5 else 1
     for deal in range(deals):
         total += _permuted_scores(study, orders, study.seed + 100 + deal) / deals

@@ -1,7 +1,7 @@
 """Evaluation functions as people write them, honest and leaky, to measure how often the canaries are wrong.
 
-Each takes ``(X, y, groups)`` and gives a number that is larger for a better model. `HONEST` and `LEAKY` are named
-functions with the task that they are for: "binary", "classes" or "regression".
+Each takes ``(X, y, groups)`` and gives a number that is larger for a better model. `HONEST` and `LEAKY` are
+named functions with the task that they are for: "binary", "classes" or "regression".
 """
 
 import numpy as np
@@ -125,6 +125,10 @@ HONEST |= {
     "one AUC over sites left out": (
         "binary",
         pooled(LINEAR, LeaveOneGroupOut(), roc_auc_score, "predict_proba"),
+    ),
+    "one AUC over people left out": (
+        "binary",
+        pooled(GaussianNB(), LeaveOneGroupOut(), roc_auc_score, "predict_proba"),
     ),
     "one AUC over 20 folds": ("binary", pooled(LINEAR, GroupKFold(20), roc_auc_score, "predict_proba")),
     "one AUC over 5 folds": ("binary", pooled(GaussianNB(), DEALT, roc_auc_score, "predict_proba")),

@@ -3,9 +3,19 @@
 import numpy as np
 import pandas as pd
 import pytest
+from evaluations import HONEST, LEAKY, study
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_selection import SelectKBest, f_classif
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, StratifiedKFold, cross_val_score
+from sklearn.model_selection import (
+    GroupKFold,
+    LeaveOneGroupOut,
+    LeaveOneOut,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    cross_val_score,
+)
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -176,3 +186,100 @@ def test_the_error_of_a_fold_is_told_in_one_line():
     with pytest.raises(AuditError, match="could not be run: ValueError: Input X contains NaN") as caught:
         canaries(evaluate, np.vstack([X, X * np.nan]), np.arange(80) % 2, np.arange(80))
     assert "\n" not in str(caught.value)
+
+
+# Functions as people write them: see tools/evaluations.py. `make audit-rates` runs all of them, over and over.
+
+QUICK_HONEST = ["one AUC over people left out", "leave-one-out accuracy", "one average precision", "bayes, plain stratified, average_precision",
+                "logistic, stratified groups, neg_log_loss", "neighbours, many groups, balanced_accuracy", "by names",
+                "three classes, one left out", "MAE", "F1 of all"]  # fmt: skip
+QUICK_LEAKY = ["best of 8 penalties", "best of 10 seeds", "cut-off on the predictions", "selection outside, MAE", "selection outside, log loss",
+               "groups ignored", "misfits left out"]  # fmt: skip
+
+
+def marked(names, quick):
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.repetition) for name in names]
+
+
+@pytest.mark.parametrize("name", marked(HONEST, QUICK_HONEST))
+def test_an_honest_function_is_not_accused(name):
+    task, evaluate = HONEST[name]
+    X, y, groups = study(task, 1)
+    report = canaries(evaluate, pd.DataFrame(X).add_prefix("f"), y, groups, repeats=4)
+    assert {f.level for f in report.findings} == {"fine"}, report
+
+
+@pytest.mark.parametrize("name", marked(LEAKY, QUICK_LEAKY))
+def test_a_leaky_function_is_found(name):
+    task, evaluate = LEAKY[name]
+    report = canaries(evaluate, *study(task, 1))
+    assert report.worst == "stop", report
+
+
+def test_a_score_that_is_not_a_number_has_a_reason():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40, 3)), np.repeat([0, 1], 20)
+
+    def auc_of_every_site(X, y, groups):
+        return cross_val_score(
+            LogisticRegression(), X, y, groups=groups, cv=LeaveOneGroupOut(), scoring="roc_auc"
+        ).mean()
+
+    with pytest.raises(
+        AuditError, match="Fold 1 of 10 tests 4 rows, all of them 0, and an AUC needs both classes"
+    ):
+        canaries(auc_of_every_site, X, y, np.repeat(np.arange(10), 4))
+
+    def r2_of_every_row(X, y, groups):
+        return cross_val_score(Ridge(), X, y, cv=LeaveOneOut(), scoring="r2").mean()
+
+    with pytest.raises(AuditError, match="Fold 1 of 40 tests 1 row, and a score such as R2"):
+        canaries(r2_of_every_row, X, rng.standard_normal(40), np.arange(40))
+
+
+def test_an_error_given_as_a_score_is_told():
+    def error(X, y, groups):
+        return -cross_val_score(
+            Ridge(), X, y, groups=groups, cv=GroupKFold(5), scoring="neg_mean_absolute_error"
+        ).mean()
+
+    X, y, groups = study("regression", 0)
+    with pytest.raises(AuditError, match="It must be larger for a better model: return minus an error"):
+        canaries(error, X, y, groups)
+
+
+def test_a_score_where_there_is_nothing_is_a_stop():
+    with pytest.raises(AuditError, match="larger for a better model"):
+        canaries(lambda X, y, groups: -np.mean(y), *study("binary", 0))
+    report = canaries(
+        lambda X, y, groups: float(
+            np.mean(
+                RandomForestClassifier(5, random_state=0)
+                .fit(X + np.arange(len(X))[:, None], y)
+                .predict(X + np.arange(len(X))[:, None])
+                == y
+            )
+        ),
+        *study("binary", 0),
+        repeats=3,
+    )
+    assert report["nothing to learn"].level == "stop"
+
+
+@pytest.mark.parametrize("dress", ["series", "words", "columns"])
+def test_data_are_passed_in_the_form_that_they_came_in(dress):
+    X, y, groups = study("binary", 2)
+    frame = pd.DataFrame(X).add_prefix("f").set_index(np.arange(60) + 7)
+    label = (
+        pd.Series(np.where(y, "PD", "HC"), frame.index) if dress != "series" else pd.Series(y, frame.index)
+    )
+
+    def evaluate(X, y, groups):
+        assert isinstance(X, pd.DataFrame) and {"f0", "f7"} <= set(X.columns)
+        chosen = X[["f0", "f1", "f2"]] if dress == "columns" else X
+        return cross_val_score(
+            GaussianNB(), chosen, y.to_numpy(), groups=groups, cv=StratifiedGroupKFold(5)
+        ).mean()
+
+    report = canaries(evaluate, frame, label, groups, repeats=3)
+    assert {f.level for f in report.findings} == {"fine"}, report

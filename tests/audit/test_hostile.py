@@ -240,7 +240,9 @@ TAGS = {
 }
 
 
-@pytest.mark.parametrize("evil", [*EVIL[:2], *(pytest.param(e, marks=pytest.mark.repetition) for e in EVIL[2:])])
+@pytest.mark.parametrize(
+    "evil", [*EVIL[:2], *(pytest.param(e, marks=pytest.mark.repetition) for e in EVIL[2:])]
+)
 def test_no_name_or_value_becomes_html(evil, tmp_path):
     names = {
         "feature_0": f"f {evil}",

@@ -121,10 +121,12 @@ def test_harmonised_over_all_rows_is_no_good_mark():
         rng = np.random.default_rng(seed)
         t, site = table(rng), rng.integers(6, size=N)
         X = t.filter(like="v").to_numpy() + 0.7 * t[["dx"]].to_numpy() + rng.standard_normal((6, 6))[site]
-        for s in range(6):  # the mean of every class at every site is that of the class
-            for d in (0, 1):
-                here = (site == s) & (t.dx == d).to_numpy()
-                X[here] += X[(t.dx == d).to_numpy()].mean(0) - X[here].mean(0)
+        d = t.dx.to_numpy()
+        goal = np.array([X[d == 0].mean(0), X[d == 1].mean(0)])
+        for here in [(site == s) & (d == k) for s in range(6) for k in (0, 1)]:
+            X[here] += goal[d[here]] - X[here].mean(
+                0
+            )  # the mean of every class at every site is that of the class
         t[[f"v{j}" for j in range(6)]] = X
         finding = audit(
             t.assign(site=site), label="dx", subject="id", site="site", only=["site in the features"]

@@ -48,7 +48,10 @@ def test_files_that_are_refused(tmp_path, monkeypatch):
 
     (tmp_path / "t.parquet").write_bytes(b"x")
     monkeypatch.setattr(pd, "read_parquet", lacking)
-    with pytest.raises(AuditError, match=r"needs the package pyarrow\. Install it \(pip install pyarrow\), or save the table as csv"):
+    with pytest.raises(
+        AuditError,
+        match=r"needs the package pyarrow\. Install it \(pip install pyarrow\), or save the table as csv",
+    ):
         read_table(tmp_path / "t.parquet")
     with (tmp_path / "large.csv").open("wb") as file:
         file.truncate(3_000_000_000)  # takes no room on the disk

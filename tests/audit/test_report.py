@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from audit_rates import ROLES, cohort
 
-from audit import CHECKS, LEVELS, AuditError, audit, table as module
+from audit import CHECKS, LEVELS, AuditError, audit
+from audit import table as module
 from utils.data import load
 
 CHEAP = ["columns", "subjects", "duplicates", "target leakage", "suspect labels", "better than chance"]

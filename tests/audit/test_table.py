@@ -136,9 +136,9 @@ def test_infinite_values_in_a_table_of_one_kind_of_number_are_taken_as_missing()
     table = pd.DataFrame(rng.standard_normal((60, 3)), columns=list("abc")).assign(y=np.arange(60.0) % 2)
     table.loc[3, "a"] = np.inf
     report = audit(table, label="y", features=["a", "b", "c"], only=["columns"])
-    assert "1 infinite value (or beyond 1e100) in “a” were taken as missing" in report["columns"].evidence and np.isinf(
-        table.loc[3, "a"]
-    )
+    assert "1 infinite value (or beyond 1e100) in “a” were taken as missing" in report[
+        "columns"
+    ].evidence and np.isinf(table.loc[3, "a"])
 
 
 def test_labels_without_an_order_and_a_task_that_does_not_exist():
