@@ -31,37 +31,8 @@ FAST = 20
 PATIENCE = 60_000  # ms
 PANEL = re.compile(r"^panel\(\s*(\w+)", re.MULTILINE)
 
-WATCH = """panel => {
-    const image = panel.querySelector('.stage img');
-    const log = panel.bench = { keys: [], shown: {}, refined: {} };
-    panel.addEventListener('keydown', () => log.keys.push(performance.now()), true);
-    panel.addEventListener('change', event => {
-        if (event.target.tagName === 'SELECT') log.keys.push(performance.now());
-    }, true);
-    const note = (list, turn) => requestAnimationFrame(() => { list[turn] ??= performance.now(); });
-    image.addEventListener('load', () => {
-        note(log.shown, image.dataset.turn);
-        if (panel.dataset.state === 'refined') note(log.refined, image.dataset.turn);
-    });
-    // A setting without a picture is answered too.
-    new MutationObserver(() => {
-        if (!image.hidden) return;
-        note(log.shown, panel.dataset.turn);
-        note(log.refined, panel.dataset.turn);
-    }).observe(panel, { attributes: true, attributeFilter: ['data-turn'] });
-}"""
-
-WATCH_OUTPUT = """area => {
-    const log = area.bench = { keys: [], shown: [] };
-    area.addEventListener('keydown', () => log.keys.push(performance.now()), true);
-    new MutationObserver(changes => {
-        for (const change of changes) for (const node of change.addedNodes) {
-            const image = node.querySelector?.('img');
-            const note = () => log.shown.push(performance.now());
-            image?.addEventListener('load', () => requestAnimationFrame(note));
-        }
-    }).observe(area, { childList: true, subtree: true });
-}"""
+WATCH = Path(__file__).with_name("watch_panel.js").read_text(encoding="utf-8")
+WATCH_OUTPUT = Path(__file__).with_name("watch_output.js").read_text(encoding="utf-8")
 
 # Run before the panels' cells, it makes `panel` what a learner would write without this course.
 INTERACT = """

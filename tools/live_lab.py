@@ -14,6 +14,12 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+PLACES = (
+    "JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR JUPYTER_RUNTIME_DIR IPYTHONDIR "
+    "JUPYTERLAB_SETTINGS_DIR JUPYTERLAB_WORKSPACES_DIR"
+).split()
+LAB = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+LAB += ["--ServerApp.port_retries=0", "--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True"]
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -47,17 +53,16 @@ def serve(folder: Path, **environment: str):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
         free.close()
-        places = {name: str(Path(home) / name) for name in (
-            "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR",
-            "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")}
+        places = {name: str(Path(home) / name) for name in PLACES}
         log = Path(home) / "server.log"
         with log.open("w", encoding="utf-8") as output:
             server = subprocess.Popen(
-                [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
-                 f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
-                 f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"],
+                [*LAB, f"--port={port}", f"--ServerApp.root_dir={folder}"],
                 env={**os.environ, **places, "JUPYTER_PREFER_ENV_PATH": "1", **environment},
-                stdout=output, stderr=subprocess.STDOUT, cwd=folder)
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+            )
         address = f"http://127.0.0.1:{port}"
         try:
             _wait_for(address, server, log)
@@ -124,14 +129,16 @@ class Browser:
         page.on("websocket", lambda socket: self._account(socket.url))
         page.goto(f"{address}/lab/tree/{notebook}?reset")
         page.wait_for_function(
-            "name => window.jupyterapp?.shell?.currentWidget?.context?.path === name", arg=notebook)
+            "name => window.jupyterapp?.shell?.currentWidget?.context?.path === name", arg=notebook
+        )
         page.evaluate("""async () => {
             window.panel = jupyterapp.shell.currentWidget;
             await panel.context.ready;
             await panel.sessionContext.ready;
         }""")
-        page.wait_for_function("panel.sessionContext.isReady && "
-                               "panel.sessionContext.session?.kernel?.status === 'idle'")
+        page.wait_for_function(
+            "panel.sessionContext.isReady && panel.sessionContext.session?.kernel?.status === 'idle'"
+        )
         return Notebook(page)
 
 
@@ -147,24 +154,31 @@ class Notebook:
 
     def run(self, cell: int, seconds: float = 60) -> None:
         """Run one cell."""
-        self.page.evaluate("cell => { panel.content.deselectAll(); panel.content.activeCellIndex = cell; }", cell)
+        choose = "cell => { panel.content.deselectAll(); panel.content.activeCellIndex = cell; }"
+        self.page.evaluate(choose, cell)
         self._run("notebook:run-cell", seconds)
 
     def _run(self, command, seconds):
         # Not awaited here: the browser's own patience for an evaluation has no limit that could be set.
-        self.page.evaluate("""command => {
+        self.page.evaluate(
+            """command => {
             window.ran = false;
             jupyterapp.commands.execute(command).then(() => { window.ran = true; });
-        }""", command)
+        }""",
+            command,
+        )
         self.page.wait_for_function("window.ran", timeout=1000 * seconds)
 
     def type(self, cell: int, code: str) -> None:
         """Replace the text of a cell, by the keyboard."""
-        self.page.evaluate("""cell => {
+        self.page.evaluate(
+            """cell => {
             panel.content.activeCellIndex = cell;
             panel.content.mode = 'edit';
             panel.content.activeCell.editor.focus();
-        }""", cell)
+        }""",
+            cell,
+        )
         self.page.keyboard.press("ControlOrMeta+a")
         # At once, as pasted: typed key by key, the editor would add brackets and indents of its own.
         self.page.keyboard.insert_text(code)
@@ -179,14 +193,16 @@ class Notebook:
 
     def errors(self) -> list[str]:
         """What the outputs hold of errors and warnings."""
-        return [output.get("evalue") or "".join(output.get("text", "")) for cell in self.cells()
-                for output in cell["outputs"] if output["output_type"] == "error" or output.get("name") == "stderr"]
+        outputs = [output for cell in self.cells() for output in cell["outputs"]]
+        wrong = (one for one in outputs if one["output_type"] == "error" or one.get("name") == "stderr")
+        return [one.get("evalue") or "".join(one.get("text", "")) for one in wrong]
 
     def theme(self, name: str) -> None:
-        """"JupyterLab Light" or "JupyterLab Dark"."""
+        """ "JupyterLab Light" or "JupyterLab Dark"."""
         self.page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', { theme })", name)
         self.page.wait_for_function(
-            "light => document.body.dataset.jpThemeLight === light", arg=str("Dark" not in name).lower())
+            "light => document.body.dataset.jpThemeLight === light", arg=str("Dark" not in name).lower()
+        )
 
     def close(self) -> None:
         """Stop the kernel and close the page."""

@@ -125,9 +125,12 @@ def execute(notebook, path):
 
 
 def smaller(picture):
-    """A PNG (base64) with a palette of 256 colours, if that is smaller: a chart has few more, and looks the same."""
+    """A PNG (base64) with a palette of 256 colours, if that is smaller: a chart has few more, and looks the
+    same."""
     image = Image.open(io.BytesIO(base64.b64decode(picture)))
-    if image.mode == "P" or image.convert("RGBA").getextrema()[3][0] < 255:  # has a palette, or is transparent
+    if (
+        image.mode == "P" or image.convert("RGBA").getextrema()[3][0] < 255
+    ):  # has a palette, or is transparent
         return picture
     buffer = io.BytesIO()
     image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)

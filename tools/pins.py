@@ -38,7 +38,8 @@ def main(upgrade):
         subprocess.run([*COMPILE, *test], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         # By name: the same pin may stand there for fewer systems, but for all that the course runs on.
         known = {line.split("==")[0] for line in learner.read_text(encoding="utf-8").splitlines()}
-        more = (line for line in both.read_text(encoding="utf-8").splitlines() if line.split("==")[0] not in known)
+        lines = both.read_text(encoding="utf-8").splitlines()
+        more = (line for line in lines if line.split("==")[0] not in known)
         tester.write_text("".join(f"{line}\n" for line in more), encoding="utf-8")
         for platform, python in itertools.product(PLATFORMS, PYTHONS):
             print(f"{platform}, Python {python}", flush=True)

@@ -1,4 +1,4 @@
-"""Take the README's pictures: a panel live in JupyterLab, and the head of an audit's report (`make picture`)."""
+"""Take the README's pictures: a panel live in JupyterLab, the head of an audit's report (`make picture`)."""
 
 import shutil
 import tempfile

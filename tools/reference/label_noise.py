@@ -10,9 +10,10 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from simulations.label_noise import shares_of_variance, wrong_labels
+from utils import batched
 from utils.simulation import Among, Whole
 
-from .rows import NEVER_MIND, ROUNDED, auc, drawn, phi, row, studies
+from .rows import NEVER_MIND, ROUNDED, drawn, phi, row, studies
 
 
 @drawn(10)
@@ -99,7 +100,7 @@ def unreliable_measures(p, rng, repeats):
     def correlations(a, b):
         return np.array([np.corrcoef(one, two)[0, 1] for one, two in zip(a, b, strict=True)])
 
-    return {"r": correlations(x, y), "split": correlations(x, high), "AUC": auc(measured, labels)}
+    return {"r": correlations(x, y), "split": correlations(x, high), "AUC": batched.auc(measured, labels)}
 
 
 @row("R38")

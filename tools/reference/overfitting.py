@@ -7,10 +7,10 @@ from scipy import integrate, stats
 from scipy.optimize import linprog
 
 from simulations.overfitting import learning_curve_of_lda
-from utils import cohort
+from utils import batched, cohort
 from utils.simulation import Number, Whole
 
-from .rows import NEVER_MIND, ROUNDED, auc, drawn, phi, row, studies
+from .rows import NEVER_MIND, ROUNDED, drawn, phi, row, studies
 
 
 @row("R06")
@@ -184,7 +184,9 @@ def subjects_for_a_shrinkage():
 def auc_of_two_groups(p, rng, repeats):
     labels = np.repeat([0, 1], 50)
     return {
-        "AUC": auc(rng.standard_normal((repeats, 100)) + np.sqrt(2) * stats.norm.ppf(0.8) * labels, labels)
+        "AUC": batched.auc(
+            rng.standard_normal((repeats, 100)) + np.sqrt(2) * stats.norm.ppf(0.8) * labels, labels
+        )
     }
 
 

@@ -85,8 +85,7 @@ class Run:
             block = wanted.simulation.block
             repeats = block * max(2, -(-int(round(wanted.times * self.studies, 6)) // block))
             settings = wanted.settings | ({} if self.full else wanted.smaller)
-            run = getattr(wanted.simulation, "run", wanted.simulation)  # BRIDGE
-            outcome = run(repeats=repeats, seed=self.seed, n_jobs=self.n_jobs, **settings)
+            outcome = wanted.simulation(repeats=repeats, seed=self.seed, n_jobs=self.n_jobs, **settings)
             self._draws[wanted] = outcome.draws
         return self._draws[wanted]
 
@@ -188,9 +187,3 @@ def drawn(block: int, **parameters) -> Callable[[Callable], Simulation]:
 def phi(x):
     """The normal distribution function."""
     return stats.norm.cdf(x)
-
-
-def auc(scores, labels):
-    """AUC along the last axis; labels 0 and 1, of the shape of one row of scores; no ties."""
-    ranks, high = np.arange(1, len(labels) + 1), labels.sum()
-    return (labels[scores.argsort(axis=-1)] @ ranks - high * (high + 1) / 2) / (high * (len(labels) - high))

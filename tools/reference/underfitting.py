@@ -5,7 +5,7 @@ from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 
-from utils.experiments import tests_of_hidden_signal
+from simulations.underfitting import tests_of_hidden_signal
 
 from .rows import ROUNDED, drawn, phi, row, studies
 
