@@ -418,7 +418,7 @@ def load(name: str) -> DataSet:
     >>> voice.X.shape, voice.groups.nunique()
     ((195, 22), 32)
     """
-    if name not in NAMES:
+    if not isinstance(name, str) or name not in NAMES:
         near = difflib.get_close_matches(str(name).lower(), NAMES, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise DataError(f"There is no data set {name!r}.{hint} The course has: {', '.join(NAMES)}.")

@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from harness import trials
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.feature_selection import SelectKBest, f_classif
 from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -145,3 +148,45 @@ def test_accuracy_on_new_subjects_is_that_of_a_large_sample():
     measured = ((new @ weights[0] + intercepts[0] > 0) == labels).mean()
     assert exact[0] == pytest.approx(measured, abs=3 * 0.5 / np.sqrt(200_000))
     assert exact[1] == pytest.approx(0.5)  # a rule without weights gives every subject the same label
+
+
+@trials(10, 200)
+@given(st.data())
+def test_rules_of_any_stack_are_finite_and_fulfil_their_equations(data):
+    one = data.draw
+    n, p, repeats = 2 * one(st.integers(2, 6)), one(st.integers(1, 15)), one(st.integers(1, 3))
+    X = np.random.default_rng(one(st.integers(0, 1000))).standard_normal((repeats, n, p))
+    X *= one(st.sampled_from([1e-3, 1.0, 1e3]))
+    ridge, penalised = one(st.sampled_from([0.1, 1.0, 100.0])), {"penalise_intercept": one(st.booleans())}
+    labels, tests = np.arange(n) % 2, np.arange(n).reshape(-1, 2)
+    targets = 2.0 * labels - 1
+
+    def rule(rows):
+        return batched.linear_rule(X[:, rows], targets[rows], ridge, **penalised)
+
+    def scored(rule, rows):
+        return np.einsum("rnp,rp->rn", X[:, rows], rule[0]) + rule[1][:, None]
+
+    weights, intercepts = rule(np.arange(n))
+    hat = batched.hat_matrix(X, ridge, **penalised)
+    np.testing.assert_allclose(hat @ targets, scored((weights, intercepts), np.arange(n)), atol=1e-6)
+    scores = batched.cross_validated_scores(X, targets, tests, ridge, **penalised)
+    fold = one(st.integers(0, len(tests) - 1))
+    left = scored(rule(np.setdiff1d(np.arange(n), tests[fold])), tests[fold])
+    np.testing.assert_allclose(scores[:, fold], left, rtol=1e-5, atol=1e-5)
+    accuracy = batched.accuracy_on_new_subjects(weights, intercepts, np.array([np.zeros(p), np.ones(p)]))
+    assert accuracy.shape == (repeats,) and ((accuracy >= 0) & (accuracy <= 1)).all()
+    chosen = batched.select_by_correlation(X, labels, one(st.integers(1, p)), signed=one(st.booleans()))
+    assert all(len(set(row)) == len(row) for study in chosen for row in study)
+    assert chosen.min() >= 0 and chosen.max() < p
+    folds, products = batched.stratified_folds(labels, 2), batched.gram(X, X)
+    apart = folds[:, None] != folds
+    nearest = batched.nearest_neighbour(products, np.einsum("rii->ri", products), labels, apart)
+    distance = np.where(apart, np.linalg.norm(X[:, :, None] - X[:, None], axis=-1), np.inf)
+    first, second = np.sort(distance, axis=-1)[..., :2].transpose(2, 0, 1)
+    clear = second - first > 1e-6 * second
+    np.testing.assert_array_equal(nearest[clear], labels[distance.argmin(axis=-1)][clear])
+    assert np.isfinite(batched.nearest_centroid(X, X, labels)).all()
+    W, B = batched.shrunken_centroids(X, labels, [0, one(st.floats(0, 100))])
+    assert np.isfinite(W).all() and np.isfinite(B).all()
+    assert (np.abs(W[:, 1]) <= np.abs(W[:, 0]) + 1e-12).all()

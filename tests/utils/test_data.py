@@ -324,7 +324,8 @@ def test_unknown_name_lists_the_names_and_suggests_the_nearest():
     assert all(name in text for name in NAMES)
     assert "Did you mean 'cells'?" in message("CELLS")
     assert "Did you mean" not in message("zzz")
-    assert "There is no data set 3." in message(3)
+    for odd in (3, None, b"cells", ["cells"], {}, float("nan"), np.array(["cells", "digits"])):
+        assert message(odd).startswith(f"There is no data set {odd!r}.")
 
 
 @pytest.fixture
