@@ -1,6 +1,6 @@
 """Sentences of lesson 00 about its panel that no cell prints."""
 
-from utils.experiments import selection_outside_folds
+from simulations.cross_validation_pitfalls import selection_outside_folds
 
 
 def scores(n_scans, n_features):
