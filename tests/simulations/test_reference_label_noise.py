@@ -1,8 +1,7 @@
-"""Lesson 04's experiments against scikit-learn and closed forms, and the directions of its panels.
+"""Lesson 04: directions of the panels, and closed forms.
 
-The rows of the table of proof stand in tools/reference.py and are asserted in test_reference.py; here is what is no
-row. Ranges are about three Monte-Carlo standard errors. R26 (Northcutt and others
-2021) is context: the lesson cites it and computes nothing from it.
+What is a row of the table of proof stands in tools/reference. Ranges are about three Monte-Carlo standard
+errors.
 """
 
 import numpy as np
@@ -10,11 +9,10 @@ import pytest
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
-from utils import experiments
-from utils.data import load
-from utils.experiments import (
+from simulations.label_noise import (
     KINDS,
     SHARED,
+    chance_of_error,
     kinds_of_wrong_labels,
     labels_or_architecture,
     majority_error,
@@ -23,6 +21,7 @@ from utils.experiments import (
     shares_of_variance,
     wrong_labels,
 )
+from utils.data import load
 
 
 def standard_error(values):
@@ -53,7 +52,9 @@ def test_wrong_training_labels_are_worth_as_many_right_ones_as_the_formula_says(
 
 def test_the_nearest_neighbour_inherits_wrong_labels_one_by_one():
     for n_scans in (50, 400):
-        draws = wrong_labels(where="training only", rule="nearest neighbour", n_scans=n_scans, repeats=1000).draws
+        draws = wrong_labels(
+            where="training only", rule="nearest neighbour", n_scans=n_scans, repeats=1000
+        ).draws
         off = draws["true"] - draws["theory"]
         assert np.all(np.abs(off.mean(axis=0)) < 3.5 * off.std(axis=0, ddof=1) / np.sqrt(1000) + 1e-12)
 
@@ -69,7 +70,8 @@ def test_b14_in_the_panel():
 
 
 def test_shares_of_variance_are_those_of_an_analysis_of_variance():
-    """Sums of squares by least squares on indicator columns, one factor after the other (balanced: the order is of no account)."""
+    """Sums of squares by least squares on indicator columns, one factor after the other (balanced: the order
+    is of no account)."""
     rng = np.random.default_rng(0)
     scores = rng.random((5, 4, 3)) + np.arange(3) * 0.3 + np.arange(4)[:, None] * 0.1
     study, level, model = (i.ravel() for i in np.indices(scores.shape))
@@ -90,7 +92,8 @@ def test_shares_of_variance_are_those_of_an_analysis_of_variance():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_sensitivities_of_the_panel_hold_on_simulated_subjects(kind):
-    """The panel's figures come from sums over a grid. Here they are counted, among subjects drawn one by one."""
+    """The panel's figures come from sums over a grid. Here they are counted, among subjects drawn one by
+    one."""
     settings = {"kind": kind, "rate": 0.3, "prevalence": 0.3, "n_scans": 2000, "effect": 2.0}
     draws = kinds_of_wrong_labels(**settings, repeats=25).draws
     end, n = 3.5, 400_000
@@ -100,9 +103,9 @@ def test_sensitivities_of_the_panel_hold_on_simulated_subjects(kind):
     x = rng.standard_normal(n) + 2 * (truth - 0.5)
     grid = np.linspace(-end - 3, end + 3, 2001)
     groups = np.array([0.7 * stats.norm.pdf(grid, -1), 0.3 * stats.norm.pdf(grid, 1)])
-    chance = experiments._chance_of_error(kind, 0.3, grid, groups / groups.sum(), 2.0)
+    chance = chance_of_error(kind, 0.3, grid, groups / groups.sum(), 2.0)
     wrong = rng.random(n) < np.where(truth == 1, np.interp(x, grid, chance[1]), np.interp(x, grid, chance[0]))
-    concerned = {KINDS[1]: truth == 1, KINDS[2]: truth == 0, KINDS[3]: truth == 1}.get(kind, np.ones(n, bool))
+    concerned = np.array(KINDS[kind])[truth] == 1
     assert wrong[concerned].mean() == pytest.approx(0.3, abs=0.004)
     called, recorded = x > cut, np.where(wrong, 1 - truth, truth)
     for name, labels in (("", truth), ("reported ", recorded)):
@@ -113,9 +116,16 @@ def test_sensitivities_of_the_panel_hold_on_simulated_subjects(kind):
 
 
 def test_the_cut_goes_where_recorded_labels_are_half_and_half():
-    """With errors by class, the best cut for recorded labels has a true probability of (.5 - e0) / (1 - e0 - e1)."""
-    for kind, e0, e1 in ((KINDS[0], 0.2, 0.2), (KINDS[1], 0, 0.2), (KINDS[2], 0.2, 0)):
-        best = np.log((0.5 - e0) / (0.5 - e1)) / 2  # of the log odds 2 x, where they are (.5 - e0) / (.5 - e1)
+    """With errors by class, the best cut for recorded labels has a true probability of (.5 - e0) / (1 - e0 -
+    e1)."""
+    for kind, e0, e1 in (
+        ("anyone, by chance", 0.2, 0.2),
+        ("patients missed", 0, 0.2),
+        ("controls called patients", 0.2, 0),
+    ):
+        best = (
+            np.log((0.5 - e0) / (0.5 - e1)) / 2
+        )  # of the log odds 2 x, where they are (.5 - e0) / (.5 - e1)
         cut = kinds_of_wrong_labels(kind=kind, n_scans=2000, repeats=200).draws["threshold"].mean() * 7 - 3.5
         # Logistic regression goes in the same direction, and further: its curve does not fit such labels.
         assert np.sign(np.round(cut, 1)) == np.sign(np.round(best, 1)) and abs(cut) >= abs(best) - 0.02
@@ -128,12 +138,17 @@ def test_a_rater_is_right_as_often_wherever_the_errors_come_from():
         off = draws["reported"][:, 0] - draws["theory"][:, 0]
         assert abs(off.mean()) < 3.5 * standard_error(off)
     rng = np.random.default_rng(0)
-    impression = stats.norm.ppf(0.8) + np.sqrt(0.5) * rng.standard_normal(200_000) + np.sqrt(0.5) * rng.standard_normal(200_000)
+    impression = (
+        stats.norm.ppf(0.8)
+        + np.sqrt(0.5) * rng.standard_normal(200_000)
+        + np.sqrt(0.5) * rng.standard_normal(200_000)
+    )
     assert np.mean(impression > 0) == pytest.approx(0.8, abs=0.003)
 
 
 def test_bounds_of_the_true_accuracy():
-    """|A - r| and 1 - |1 - A - r|: no table of model, reference and truth goes beyond, and some reach them."""
+    """|A - r| and 1 - |1 - A - r|: no table of model, reference and truth goes beyond, and some reach
+    them."""
     rng = np.random.default_rng(0)
     for _ in range(300):
         both_right, model_wrong, label_wrong, both_wrong = rng.dirichlet([1, 0.5, 0.5, 0.5])
@@ -172,7 +187,8 @@ def test_discrepant_analysis_reports_a_plus_what_both_have_wrong():
 
 
 def test_real_raters_as_measured():
-    """datasets.md: raters 1 and 2 shared 99 images, 57.6 % agreement and kappa .39 on three answers, .53 on two."""
+    """datasets.md: raters 1 and 2 shared 99 images, 57.6 % agreement and kappa .39 on three answers, .53 on
+    two."""
     ratings = load("mriqc_abide").table[["rater_1", "rater_2", "rater_3"]]
     both = ratings[["rater_1", "rater_2"]].dropna()
     one, two = both["rater_1"].astype(int), both["rater_2"].astype(int)
@@ -182,5 +198,3 @@ def test_real_raters_as_measured():
     assert cohen_kappa_score(one == -1, two == -1) == pytest.approx(0.53, abs=0.005)
     shares = [(ratings[name].dropna() == -1).mean() for name in ratings]
     np.testing.assert_allclose(shares, [0.288, 0.322, 0.142], atol=0.0005)
-
-

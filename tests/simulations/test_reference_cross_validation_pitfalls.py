@@ -1,16 +1,13 @@
-"""Lesson 05's experiments: directions beside the rows of the table of proof.
+"""Lesson 05: directions beside the rows of the table of proof.
 
-The rows of the table of proof stand in tools/reference.py and are asserted in test_reference.py; here is what is no
-row. Ranges are about three Monte-Carlo standard errors.
+What is a row of the table of proof stands in tools/reference. Ranges are about three Monte-Carlo standard
+errors.
 """
 
 import numpy as np
 import pytest
 
-from utils.experiments import (
-    permutation_tests,
-    repeated_scans,
-)
+from simulations.cross_validation_pitfalls import permutation_tests, repeated_scans
 
 
 def test_permuting_scans_of_the_same_subjects_raises_false_alarms():

@@ -1,7 +1,7 @@
-"""The directions of lesson 03's panels, and closed forms. That its experiments are scikit-learn's is in test_plain.py.
+"""Lesson 03: directions of the panels, and what models reach with endless scans.
 
-The rows of the table of proof stand in tools/reference.py and are asserted in test_reference.py; here is what is no
-row. Ranges are about three Monte-Carlo standard errors.
+What is a row of the table of proof stands in tools/reference. Ranges are about three Monte-Carlo standard
+errors.
 """
 
 import numpy as np
@@ -12,15 +12,15 @@ from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import PolynomialFeatures
 
-from utils.experiments import (
+from simulations.underfitting import (
     PLACES,
     SHAPES,
     bias_and_variance,
+    limits,
     region_mean,
     shrinkage_sweep,
-    straight_and_hidden_limits,
 )
-from utils.experiments import (
+from simulations.underfitting import (
     tests_of_hidden_signal as hidden_signal_tests,
 )
 
@@ -40,11 +40,11 @@ def exclusive_or(rng, n, extra=0, a=1.5):
 
 
 def test_the_limits_of_the_exclusive_or():
-    limits = straight_and_hidden_limits(0.0, 1.5)
+    reached = limits(0.0, 1.5)
     right = stats.norm.cdf(1.5)
     for name in ("ceiling", "flexible"):
-        assert limits[name] == pytest.approx(right**2 + (1 - right) ** 2, abs=0.003)
-    assert limits["linear"] == 0.5
+        assert reached[name] == pytest.approx(right**2 + (1 - right) ** 2, abs=0.003)
+    assert reached["linear"] == 0.5
 
 
 def test_what_a_straight_line_cannot_find_the_wider_test_does():
@@ -58,7 +58,9 @@ def test_what_a_straight_line_cannot_find_the_wider_test_does():
 def test_tests_without_signal_keep_their_promise():
     for shape in SHAPES:
         for test in (LINE, BOTH, WIDE):
-            assert found(test, shape=shape, strength=0.0, n_scans=100, repeats=3000) == pytest.approx(0.05, abs=0.015)
+            assert found(test, shape=shape, strength=0.0, n_scans=100, repeats=3000) == pytest.approx(
+                0.05, abs=0.015
+            )
 
 
 def test_the_wider_test_pays_where_the_signal_is_a_weak_line():
@@ -82,15 +84,15 @@ def test_bias_stays_and_variance_goes():
 
 
 def test_the_limits_are_those_of_endless_scans():
-    limits = straight_and_hidden_limits(1.0, 1.5)
+    reached = limits(1.0, 1.5)
     rng = np.random.default_rng(2)
     X, y = exclusive_or(rng, 200_000, extra=1)
     X[:, 2] += y
     wide = PolynomialFeatures(2, include_bias=False).fit_transform(X)
     for name, terms in (("linear", X), ("flexible", wide)):
         model = RidgeClassifier().fit(terms[:100_000], y[:100_000])
-        assert model.score(terms[100_000:], y[100_000:]) == pytest.approx(limits[name], abs=0.006)
-    assert limits["ceiling"] > limits["flexible"] > limits["linear"]
+        assert model.score(terms[100_000:], y[100_000:]) == pytest.approx(reached[name], abs=0.006)
+    assert reached["ceiling"] > reached["flexible"] > reached["linear"]
 
 
 def test_a_weak_hidden_signal_is_not_worth_its_variance_with_few_scans():
@@ -127,7 +129,10 @@ def test_which_summary_sees_the_effect_depends_on_its_extent_and_place():
     focal = region_mean(repeats=200).draws
     assert focal["all voxels"].mean() > 0.9 and focal["region mean"].mean() < 0.6
     diffuse = region_mean(n_affected=64, repeats=200).draws
-    assert diffuse["region mean"].mean() > max(diffuse["all voxels"].mean(), diffuse["highest voxel"].mean()) + 0.01
+    assert (
+        diffuse["region mean"].mean()
+        > max(diffuse["all voxels"].mean(), diffuse["highest voxel"].mean()) + 0.01
+    )
     assert diffuse["region mean"].mean() == pytest.approx(diffuse["ceiling"].mean(), abs=0.02)
     moving = region_mean(place=PLACES[1], repeats=200).draws
     assert moving["all voxels"].mean() < 0.55 and moving["highest voxel"].mean() > 0.7

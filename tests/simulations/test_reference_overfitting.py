@@ -1,26 +1,27 @@
-"""The directions of lesson 02's panels, and closed forms. That its experiments are scikit-learn's is in test_plain.py.
+"""Lesson 02: directions of the panels, and closed forms.
 
-The rows of the table of proof stand in tools/reference.py and are asserted in test_reference.py; here is what is no
-row. Ranges are about three Monte-Carlo standard errors.
+What is a row of the table of proof stands in tools/reference. Ranges are about three Monte-Carlo standard
+errors.
 """
 
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.metrics import roc_auc_score
 
-from utils import cohort, experiments
-from utils.experiments import (
+from simulations.overfitting import (
     REGIONS,
     complexity_of_the_model,
     learning_curve_of_lda,
     publication_filter,
     regional_mri,
 )
+from utils import cohort
 
 
 def test_learning_curves_close_and_the_nearest_centroid_has_no_covariance_to_learn():
-    lda, centroid = (learning_curve_of_lda(rule=rule, repeats=400).draws for rule in ("LDA", "nearest centroid"))
+    lda, centroid = (
+        learning_curve_of_lda(rule=rule, repeats=400).draws for rule in ("LDA", "nearest centroid")
+    )
     assert np.all(centroid["true"].mean(axis=0) >= lda["true"].mean(axis=0))
     np.testing.assert_allclose(lda["ceiling"], stats.norm.cdf(0.75))
     assert np.all(np.diff(lda["true"].mean(axis=0)) > 0) and np.all(np.diff(lda["training"].mean(axis=0)) < 0)
@@ -39,7 +40,9 @@ def test_r36_the_panel_descends_twice_and_stays_below_its_first_peak():
     outcome = complexity_of_the_model(repeats=300)
     counts, true = list(outcome.parameters["feature_counts"]), outcome.draws["true"].mean(axis=0)
     assert counts[true.argmax()] == 5  # what carries the effect
-    assert true[counts.index(40)] < true[counts.index(20)] and true[counts.index(40)] < true[counts.index(100)]
+    assert (
+        true[counts.index(40)] < true[counts.index(20)] and true[counts.index(40)] < true[counts.index(100)]
+    )
     assert true[counts.index(100)] < true[counts.index(5)] - 0.1
     strong = complexity_of_the_model(repeats=300, ridge=100.0).draws["true"].mean(axis=0)
     assert strong[counts.index(40)] > true[counts.index(40)] + 0.08  # a penalty removes the dip
@@ -53,14 +56,9 @@ def test_choosing_complexity_by_cross_validation_is_optimistic_too():
 
 
 def test_the_other_criterion_of_riley_asks_for_less():
-    """Criterion (ii) of the paper, apparent minus adjusted R2 at most .05, with 25 parameters and an R2 of .2."""
+    """Criterion (ii) of the paper, apparent minus adjusted R2 at most .05, with 25 parameters and an R2 of
+    .2."""
     assert (25 * (1 - 0.2)) / 917 < 0.05
-
-
-def test_auc_is_scikit_learns():
-    labels = np.repeat([0, 1], 50)
-    scores = np.random.default_rng(0).standard_normal((5, 100)) + labels
-    assert experiments._auc(scores, labels) == pytest.approx([roc_auc_score(labels, row) for row in scores])
 
 
 def test_publication_filter_lets_small_lucky_studies_pass():
@@ -76,9 +74,14 @@ def test_publication_filter_lets_small_lucky_studies_pass():
     assert np.all(np.diff(spread) < 0)
 
 
-@pytest.mark.parametrize(("regions", "groups", "ceiling"), [
-    (REGIONS[0], "thickness", 0.607), (REGIONS[1], ["thickness", "volume"], 0.634), (REGIONS[2], "volume_putamen", 0.538),
-])
+@pytest.mark.parametrize(
+    ("regions", "groups", "ceiling"),
+    [
+        (REGIONS[0], "thickness", 0.607),
+        (REGIONS[1], ["thickness", "volume"], 0.634),
+        (REGIONS[2], "volume_putamen", 0.538),
+    ],
+)
 def test_regional_mri_has_the_ceiling_of_the_cohort(regions, groups, ceiling):
     found = regional_mri(regions=regions, repeats=2).draws["ceiling"]
     study = cohort.simulate_cohort(n_subjects=10, n_sites=1)
@@ -88,7 +91,8 @@ def test_regional_mri_has_the_ceiling_of_the_cohort(regions, groups, ceiling):
 
 
 def test_regional_mri_reports_by_size():
-    """All 41 measures. datasets.md: 40 subjects .50 (sd .13), 100 .54 (.09), 400 .575 (.04), 3539 .61 (.01)."""
+    """All 41 measures. datasets.md: 40 subjects .50 (sd .13), 100 .54 (.09), 400 .575 (.04), 3539 .61
+    (.01)."""
     outcome = regional_mri(regions=REGIONS[1], repeats=150)
     reported, true = outcome.draws["reported"], outcome.draws["true"]
     for i, (mean, sd) in enumerate([(0.50, 0.13), (0.54, 0.09), (0.575, 0.04), (0.61, 0.01)]):
@@ -96,5 +100,3 @@ def test_regional_mri_reports_by_size():
         assert reported[:, i].std() == pytest.approx(sd, rel=0.3)
     assert np.all(true <= outcome.draws["ceiling"] + 1e-9)
     assert np.all(np.diff(outcome.draws["training"].mean(axis=0)) < 0)
-
-
