@@ -41,8 +41,8 @@ class slow:
         return f"{p.n_scans} scans: {draws['reported'].mean():.4f}"
 
 assert len(load("parkinsons_voice").X) == 195
-live = panel(slow, repeats=600)
-pause = 0.02  # now a refinement takes more than a second, time enough to disturb it
+live = panel(slow, repeats=300)
+pause = 0.03  # now a refinement takes about a second, time enough to disturb it
 live
 """
 
@@ -74,7 +74,7 @@ def state(notebook):
     })""")
 
 
-def wait(notebook, condition, *given, seconds=60):
+def wait(notebook, condition, *given, seconds=120):
     """Wait until a condition in JavaScript holds: of `root`, its `status`, the answered `turn`."""
     notebook.page.wait_for_function(
         f"""given => {{
@@ -107,7 +107,7 @@ def settled(notebook, at):
         "at": at,
         "turn": None,
         "refined": True,
-        "status": "600 simulated studies",
+        "status": "300 simulated studies",
         "sentence": None,
         "waiting": False,
     }
@@ -161,7 +161,7 @@ def test_a_lost_connection_is_said_and_the_newest_move_is_answered_afterwards(no
         button.click()
     wait(notebook, "turn > 0 && status.includes('simulated')")
     settled(notebook, 3)
-    assert all("ERR_INTERNET_DISCONNECTED" in complaint for complaint in browser.complaints)
+    assert [one for one in browser.complaints if "ERR_INTERNET_DISCONNECTED" not in one] == []
     browser.complaints.clear()
 
 
@@ -220,7 +220,7 @@ def test_a_kernel_that_is_gone_in_the_middle_of_a_refinement_is_said_with_what_t
     press(notebook, "ArrowRight")
     assert state(notebook)["status"] == RESTARTED and state(notebook)["waiting"]
     notebook.run(0)
-    wait(notebook, "turn === 0 && status === '600 simulated studies'")
+    wait(notebook, "turn === 0 && status === '300 simulated studies'")
     press(notebook, "ArrowRight")
     settled(notebook, 1)
     assert notebook.errors() == [] and browser.complaints == []
