@@ -35,6 +35,7 @@ log.addHandler(logging.NullHandler())
 PATIENCE = 120  # seconds of a processor, after which a function is called no more
 SLOW = 30  # seconds, after which only so many sets of noise are tried as a verdict needs (8)
 CLEAR = 4.5  # standard errors above chance, which honest scores reach once in 300,000 checks
+LEAK = 0.08  # by so much at least is a score on noise too high where something leaks
 DOTS = "Your code goes where the three dots stand."
 
 
@@ -157,9 +158,9 @@ class Learner:
 
     @property
     def seconds(self) -> float:
-        """Processor time; on a busy machine a function gets at least a quarter of a processor's."""
+        """Processor time; on a busy machine a function gets an eighth of a processor at least."""
         processor, clock = self.started
-        return max(time.process_time() - processor, (time.monotonic() - clock) / 4)
+        return max(time.process_time() - processor, (time.monotonic() - clock) / 8)
 
     def __call__(self, *data):
         if self.seconds > PATIENCE:
@@ -567,7 +568,8 @@ def scores_on_noise(
     """Scores on sets of noise, and whether their mean is further above chance than luck explains.
 
     The scatter is the learner's own, within what an honest score can have: at least a coin's over all
-    `units`, at most three times that, as in a hold-out of a ninth. In doubt, more sets are tried.
+    `units`, at most three times that, as in a hold-out of a ninth. Sets are added until the mean is clearly
+    above chance, or three standard errors below the smallest leak.
     """
     scores, coin = [], np.sqrt(chance * (1 - chance) / units)
     while True:
@@ -576,9 +578,10 @@ def scores_on_noise(
         if len(scores) % first and not slow:
             continue
         error = np.clip(np.std(scores, ddof=1), coin, 3 * coin) / np.sqrt(len(scores))
-        above = (np.mean(scores) - chance) / error
-        if slow or not 2 < above < CLEAR or len(scores) >= most:
-            return scores, above >= CLEAR
+        above = np.mean(scores) - chance
+        enough = above < LEAK - 3 * error or len(scores) >= most or learner.seconds > 0.8 * PATIENCE
+        if above >= CLEAR * error or enough or (slow and above < error):
+            return scores, above >= CLEAR * error
 
 
 def blank(data: tuple) -> tuple:

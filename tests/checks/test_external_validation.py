@@ -1,0 +1,551 @@
+"""The exercise on external validation: right answers, however written, pass; each wrong one gets its reason."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from answers import Answers
+from scipy import stats
+from scipy.optimize import brentq, minimize
+from scipy.special import expit, logit
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from checks import external_validation as checks
+
+book = Answers(checks)
+
+
+# Task 1: the same columns
+
+
+@book.right("same_columns")
+def code_then_unit(ours, theirs, factors, missing_code):
+    common = [name for name in ours if name in theirs]
+    theirs = theirs[common].replace(missing_code, np.nan)
+    for name, factor in factors.items():
+        theirs[name] = theirs[name] * factor
+    return ours[common], theirs
+
+
+@book.right("same_columns")
+def sorted_and_masked(ours, theirs, factors, missing_code):
+    common = sorted(set(ours.columns) & set(theirs.columns))
+    scale = pd.Series(factors).reindex(common).fillna(1)
+    return ours[common].copy(), theirs[common].mask(theirs[common] == missing_code).mul(scale)
+
+
+@book.right("same_columns")
+def unit_then_the_converted_code(ours, theirs, factors, missing_code):
+    theirs = theirs.copy()
+    gaps = theirs == missing_code
+    for name in factors:
+        theirs[name] *= factors[name]
+    theirs[gaps] = None
+    common = ours.columns.intersection(theirs.columns)
+    return [ours.loc[:, common], theirs.loc[:, common]]
+
+
+@book.right("same_columns")
+def column_by_column(ours, theirs, factors, missing_code):
+    kept = {}
+    for name in theirs:
+        if name in ours:
+            values = theirs[name].to_numpy(float)
+            kept[name] = np.where(values == missing_code, np.nan, values * factors.get(name, 1))
+    return ours[list(kept)], pd.DataFrame(kept, index=theirs.index)
+
+
+@book.wrong("same_columns", "which only one side has", "can never be tested")
+def filled_with_our_mean(ours, theirs, factors, missing_code):
+    theirs = theirs.replace(missing_code, np.nan)
+    for name in ours:
+        theirs[name] = theirs[name] * factors.get(name, 1) if name in theirs else ours[name].mean()
+    return ours, theirs[list(ours)]
+
+
+@book.wrong("same_columns", "in our table", "still there")
+def only_theirs_is_cut(ours, theirs, factors, missing_code):
+    return ours, code_then_unit(ours, theirs, factors, missing_code)[1]
+
+
+@book.wrong("same_columns", "not in the same order")
+def two_orders(ours, theirs, factors, missing_code):
+    a, b = code_then_unit(ours, theirs, factors, missing_code)
+    return a, b[sorted(b.columns, reverse=True)]
+
+
+@book.wrong("same_columns", "Replace the code first")
+def unit_then_code(ours, theirs, factors, missing_code):
+    common = [name for name in ours if name in theirs]
+    theirs = theirs[common].copy()
+    for name, factor in factors.items():
+        theirs[name] *= factor
+    return ours[common], theirs.replace(missing_code, np.nan)
+
+
+@book.wrong("same_columns", "still holds the code")
+def code_forgotten(ours, theirs, factors, missing_code):
+    common = [name for name in ours if name in theirs and name not in factors]
+    a, b = code_then_unit(ours, theirs, factors, missing_code)
+    b[common] = theirs[common]
+    return a, b
+
+
+@book.wrong("same_columns", "The unit is still theirs")
+def unit_forgotten(ours, theirs, factors, missing_code):
+    return code_then_unit(ours, theirs, {}, missing_code)
+
+
+@book.wrong("same_columns", "divided by the factors")
+def divided(ours, theirs, factors, missing_code):
+    return code_then_unit(ours, theirs, {name: 1 / factor for name, factor in factors.items()}, missing_code)
+
+
+@book.wrong("same_columns", "Our own columns")
+def both_converted(ours, theirs, factors, missing_code):
+    a, b = code_then_unit(ours, theirs, factors, missing_code)
+    return a.assign(**{name: a[name] * factors[name] for name in factors}), b
+
+
+@book.wrong("same_columns", "Keep every row")
+def complete_rows(ours, theirs, factors, missing_code):
+    a, b = code_then_unit(ours, theirs, factors, missing_code)
+    return a.dropna(), b.dropna()
+
+
+@book.wrong("same_columns", "Leave it np.nan")
+def filled_with_their_median(ours, theirs, factors, missing_code):
+    a, b = code_then_unit(ours, theirs, factors, missing_code)
+    return a, b.fillna(b.median())
+
+
+@book.wrong("same_columns", "in our table", "Leave it np.nan")
+def ours_filled(ours, theirs, factors, missing_code):
+    a, b = code_then_unit(ours, theirs, factors, missing_code)
+    return a.fillna(0), b
+
+
+@book.wrong("same_columns", "changes the theirs")
+def in_place(ours, theirs, factors, missing_code):
+    theirs.replace(missing_code, np.nan, inplace=True)
+    return code_then_unit(ours, theirs, factors, missing_code)
+
+
+@book.wrong("same_columns", "Return two tables")
+def one_table(ours, theirs, factors, missing_code):
+    return pd.concat(code_then_unit(ours, theirs, factors, missing_code))
+
+
+@book.wrong("same_columns", "field_strength")
+def their_column_kept(ours, theirs, factors, missing_code):
+    a, b = code_then_unit(ours, theirs, factors, missing_code)
+    return a.assign(field_strength=np.nan), b.assign(field_strength=theirs["field_strength"])
+
+
+@book.wrong("same_columns", "in another unit are gone")
+def converted_columns_dropped(ours, theirs, factors, missing_code):
+    a, b = code_then_unit(ours, theirs, factors, missing_code)
+    return a.drop(columns=list(factors)), b.drop(columns=list(factors))
+
+
+@book.wrong("same_columns", "our 99 is an age")
+def code_replaced_in_ours_too(ours, theirs, factors, missing_code):
+    a, b = code_then_unit(ours, theirs, factors, missing_code)
+    return a.replace(missing_code, np.nan), b
+
+
+# Task 2: the AUC with an interval
+
+
+def standard_error(auc, m, n):
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    return np.sqrt((auc * (1 - auc) + (m - 1) * (q1 - auc**2) + (n - 1) * (q2 - auc**2)) / (m * n))
+
+
+@book.right("auc_with_interval")
+def bootstrap(y, risk):
+    rng = np.random.default_rng(0)
+    drawn = []
+    while len(drawn) < 200:
+        rows = rng.integers(0, len(y), len(y))
+        if 0 < y[rows].sum() < len(y):
+            drawn.append(roc_auc_score(y[rows], risk[rows]))
+    return roc_auc_score(y, risk), np.quantile(drawn, 0.025), np.quantile(drawn, 0.975)
+
+
+def hanley_mcneil(y, risk):
+    auc = roc_auc_score(y, risk)
+    return auc, standard_error(auc, y.sum(), len(y) - y.sum())
+
+
+def delong(y, risk):
+    wins = (risk[y == 1][:, None] > risk[y == 0]) + 0.5 * (risk[y == 1][:, None] == risk[y == 0])
+    variance = wins.mean(axis=1).var(ddof=1) / y.sum() + wins.mean(axis=0).var(ddof=1) / (1 - y).sum()
+    return wins.mean(), variance**0.5
+
+
+def on_the_logit(auc, error, times=1.96):
+    half = times * error / (auc * (1 - auc))
+    return auc, expit(logit(auc) - half), expit(logit(auc) + half)
+
+
+@book.right("auc_with_interval", formula=(hanley_mcneil, delong))
+def formula_on_the_logit_scale(y, risk, formula=hanley_mcneil):
+    return [round(float(one), 4) for one in on_the_logit(*formula(y, risk))]
+
+
+@book.right("auc_with_interval")
+def bootstrap_within_groups_unseeded(y, risk):
+    rng = np.random.default_rng()
+    a, b = risk[y == 1], risk[y == 0]
+    drawn = [(rng.choice(a, len(a))[:, None] > rng.choice(b, len(b))).mean() for _ in range(300)]
+    return (roc_auc_score(y, risk), *np.quantile(drawn, [0.025, 0.975]))
+
+
+@book.wrong("auc_with_interval", "too narrow", times=(1, 1.645, 1.3))
+def too_few_standard_errors(y, risk, times):
+    return on_the_logit(*delong(y, risk), times)
+
+
+@book.wrong("auc_with_interval", "too wide", times=(2.576, 3.29, 2 * 1.96))
+def too_many_standard_errors(y, risk, times):
+    return on_the_logit(*delong(y, risk), times)
+
+
+@book.wrong("auc_with_interval", "The rarer group decides", times=(1.05, 1.1, 1.15))
+def all_subjects_alike(y, risk, times):
+    auc = roc_auc_score(y, risk)
+    return on_the_logit(auc, np.sqrt(auc * (1 - auc) / len(y)) * times)
+
+
+@book.wrong("auc_with_interval", "where each of the two numbers stands")
+def groups_exchanged(y, risk):
+    auc = roc_auc_score(y, risk)
+    return on_the_logit(auc, standard_error(auc, len(y) - y.sum(), y.sum()))
+
+
+@book.wrong("auc_with_interval", "scale of the logit", formula=(hanley_mcneil, delong))
+def plus_and_minus(y, risk, formula):
+    auc, error = formula(y, risk)
+    return auc, auc - 1.96 * error, auc + 1.96 * error
+
+
+@book.wrong("auc_with_interval", "as far down as up", formula=(hanley_mcneil, delong))
+def plus_and_minus_clipped(y, risk, formula):
+    auc, low, high = plus_and_minus(y, risk, formula)
+    return auc, max(low, 0), min(high, 1)
+
+
+@book.wrong("auc_with_interval", "not calls at a threshold")
+def of_the_calls(y, risk):
+    auc = roc_auc_score(y, risk > 0.5)
+    return auc, auc - 0.1, auc + 0.1
+
+
+@book.wrong("auc_with_interval", "turned round")
+def reversed_risk(y, risk):
+    auc = roc_auc_score(y, -risk)
+    return auc, auc - 0.1, auc + 0.1
+
+
+@book.wrong("auc_with_interval", "The lower end comes first")
+def upper_first(y, risk):
+    auc, low, high = on_the_logit(*hanley_mcneil(y, risk))
+    return auc, high, low
+
+
+@book.wrong("auc_with_interval", "3 numbers, in this order")
+def no_interval(y, risk):
+    return roc_auc_score(y, risk)
+
+
+@book.wrong("auc_with_interval", "the draws are for the interval only")
+def middle_of_the_draws(y, risk):
+    auc, low, high = on_the_logit(*hanley_mcneil(y, risk))
+    return auc + 0.002, low, high
+
+
+@book.wrong("auc_with_interval", "Return the AUC first")
+def auc_in_the_middle(y, risk):
+    auc, low, high = on_the_logit(*hanley_mcneil(y, risk))
+    return low, auc, high
+
+
+@book.wrong("auc_with_interval", "with replacement")
+def without_replacement(y, risk):
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(200):
+        rows = rng.permutation(len(y))[: int(0.8 * len(y))]
+        drawn.append(roc_auc_score(y[rows], risk[rows]))
+    return roc_auc_score(y, risk), *np.quantile(drawn, [0.025, 0.975])
+
+
+@book.wrong("auc_with_interval", "does not hold the AUC")
+def half_widths(y, risk):
+    auc, low, high = on_the_logit(*hanley_mcneil(y, risk))
+    return auc, auc - high, auc - low
+
+
+# Task 3: calibration
+
+
+def shift(y, log_odds):
+    return brentq(lambda a: expit(log_odds + a).mean() - y.mean(), -20, 20)
+
+
+@book.right("calibration")
+def root_and_regression(y, risk):
+    log_odds = logit(risk)
+    return shift(y, log_odds), LogisticRegression(C=1e8).fit(log_odds[:, None], y).coef_[0, 0]
+
+
+@book.right("calibration")
+def likelihood(y, risk):
+    log_odds = np.log(risk / (1 - risk))
+
+    def loss(a, b):
+        eta = a + b * log_odds
+        return np.sum(np.logaddexp(0, eta) - y * eta)
+
+    return [minimize(lambda p: loss(p[0], 1.0), [0.0]).x[0], minimize(lambda p: loss(*p), [0.0, 1.0]).x[1]]
+
+
+@book.right("calibration")
+def newton(y, risk):
+    log_odds = logit(risk)
+    answers = []
+    for offset, X in ((log_odds, np.ones((len(y), 1))), (0, np.column_stack([np.ones(len(y)), log_odds]))):
+        beta = np.zeros(X.shape[1])
+        for _ in range(30):
+            p = expit(offset + X @ beta)
+            beta += np.linalg.solve((X * (p * (1 - p))[:, None]).T @ X, X.T @ (y - p))
+        answers.append(beta[-1])
+    return np.array(answers)
+
+
+@book.wrong("calibration", "Hold the slope at 1")
+def both_free(y, risk):
+    model = LogisticRegression(C=np.inf).fit(logit(risk)[:, None], y)
+    return model.intercept_[0], model.coef_[0, 0]
+
+
+@book.wrong("calibration", "C=np.inf")
+def with_the_penalty(y, risk):
+    return shift(y, logit(risk)), LogisticRegression().fit(logit(risk)[:, None], y).coef_[0, 0]
+
+
+@book.wrong("calibration", "scale of the log odds")
+def difference_of_shares(y, risk):
+    return y.mean() - risk.mean(), root_and_regression(y, risk)[1]
+
+
+@book.wrong("calibration", "compares the log odds of two averages")
+def log_odds_of_the_mean_risk(y, risk):
+    return logit(y.mean()) - logit(risk.mean()), root_and_regression(y, risk)[1]
+
+
+@book.wrong("calibration", "from the average of the log odds")
+def mean_of_the_log_odds(y, risk):
+    return logit(y.mean()) - logit(risk).mean(), root_and_regression(y, risk)[1]
+
+
+@book.wrong("calibration", "about the risk itself")
+def slope_of_the_risk(y, risk):
+    return shift(y, logit(risk)), LogisticRegression(C=np.inf).fit(risk[:, None], y).coef_[0, 0]
+
+
+@book.wrong("calibration", "The intercept comes first")
+def slope_first(y, risk):
+    return root_and_regression(y, risk)[::-1]
+
+
+@book.wrong("calibration", "wrong sign")
+def sign_turned(y, risk):
+    intercept, slope = root_and_regression(y, risk)
+    return -intercept, slope
+
+
+@book.wrong("calibration", "2 numbers, in this order")
+def brier(y, risk):
+    return np.mean((y - risk) ** 2)
+
+
+@book.wrong("calibration", "a straight line")
+def slope_of_the_means(y, risk):
+    return shift(y, logit(risk)), np.polyfit(risk, y, 1)[0]
+
+
+# Task 4: the operating point
+
+
+def youden(y, risk):
+    false_positive, true_positive, cuts = roc_curve(y, risk)
+    return cuts[np.argmax(true_positive - false_positive)]
+
+
+def rates(y, called):
+    return called[y == 1].mean(), 1 - called[y == 0].mean()
+
+
+LOGISTIC = make_pipeline(StandardScaler(), LogisticRegression())
+
+
+@book.right("operating_point")
+def cross_validated_youden(X, y, X_external, y_external):
+    risk = cross_val_predict(LOGISTIC, X, y, cv=5, method="predict_proba")[:, 1]
+    return rates(y_external, LOGISTIC.fit(X, y).predict_proba(X_external)[:, 1] >= youden(y, risk))
+
+
+@book.right("operating_point")
+def youden_of_the_discriminant(X, y, X_external, y_external):
+    model = LinearDiscriminantAnalysis()
+    cut = youden(y, cross_val_predict(model, X, y, cv=10, method="decision_function"))
+    return np.array(rates(y_external, model.fit(X, y).decision_function(X_external) >= cut))
+
+
+@book.right("operating_point")
+def forest_with_its_out_of_bag_risks(X, y, X_external, y_external):
+    model = RandomForestClassifier(100, min_samples_leaf=5, oob_score=True, random_state=0).fit(X, y)
+    cut = youden(y, model.oob_decision_function_[:, 1])
+    return rates(y_external, model.predict_proba(X_external)[:, 1] >= cut)
+
+
+@book.wrong("operating_point", "any number fixed beforehand", cut=(0.5, 0.3, 0.2))
+def fixed_beforehand(X, y, X_external, y_external, cut):
+    return rates(y_external, LOGISTIC.fit(X, y).predict_proba(X_external)[:, 1] >= cut)
+
+
+@book.wrong("operating_point", "predictions of the very scans", trees=(100, 60, 150))
+def threshold_of_a_forest_on_its_training_scans(X, y, X_external, y_external, trees):
+    model = RandomForestClassifier(trees, random_state=0).fit(X, y)
+    cut = youden(y, model.predict_proba(X)[:, 1])
+    return rates(y_external, model.predict_proba(X_external)[:, 1] >= cut)
+
+
+@book.wrong("operating_point", "these diagnoses had a say", cuts=((0.4, 0.5, 0.6), (0.3, 0.5), (0.5, 0.55)))
+def best_of_two_or_three_outside(X, y, X_external, y_external, cuts):
+    risk = LOGISTIC.fit(X, y).predict_proba(X_external)[:, 1]
+    return max((rates(y_external, risk >= cut) for cut in cuts), key=sum)
+
+
+@book.wrong("operating_point", "predictive values")
+def predictive_values(X, y, X_external, y_external):
+    called = LOGISTIC.fit(X, y).predict(X_external)
+    both = [np.mean(y_external[called == one] == one) if np.any(called == one) else 0.0 for one in (1, 0)]
+    return both
+
+
+@book.right("operating_point")
+def equal_rates_inside(X, y, X_external, y_external):
+    model = GaussianNB().fit(X, y)
+    risk = model.predict_proba(X)[:, 1]
+    cuts = np.linspace(0.05, 0.95, 91)
+    gap = [abs((risk[y == 1] >= c).mean() - (risk[y == 0] < c).mean()) for c in cuts]
+    return list(rates(y_external, model.predict_proba(X_external)[:, 1] >= cuts[np.argmin(gap)]))
+
+
+@book.right("operating_point")
+def unseeded_folds(X, y, X_external, y_external):
+    folds = StratifiedKFold(5, shuffle=True)
+    risk = cross_val_predict(LOGISTIC, X, y, cv=folds, method="predict_proba")[:, 1]
+    return rates(y_external, LOGISTIC.fit(X, y).predict_proba(X_external)[:, 1] >= youden(y, risk))
+
+
+@book.wrong("operating_point", "scaled by its own mean")
+def scaled_by_its_own_mean(X, y, X_external, y_external):
+    X, X_external = StandardScaler().fit_transform(X), StandardScaler().fit_transform(X_external)
+    return cross_validated_youden(X, y, X_external, y_external)
+
+
+@book.wrong("operating_point", "these diagnoses had a say")
+def threshold_from_outside(X, y, X_external, y_external):
+    risk = LOGISTIC.fit(X, y).predict_proba(X_external)[:, 1]
+    return rates(y_external, risk >= youden(y_external, risk))
+
+
+@book.wrong("operating_point", "these diagnoses had a say")
+def fitted_outside(X, y, X_external, y_external):
+    return rates(y_external, LOGISTIC.fit(X_external, y_external).predict(X_external) == 1)
+
+
+@book.wrong("operating_point", "these diagnoses had a say")
+def fitted_to_both(X, y, X_external, y_external):
+    model = LOGISTIC.fit(np.r_[X, X_external], np.r_[y, y_external])
+    cut = youden(y, model.predict_proba(X)[:, 1])
+    return rates(y_external, model.predict_proba(X_external)[:, 1] >= cut)
+
+
+@book.wrong("operating_point", "these diagnoses had a say")
+def moved_by_the_external_share(X, y, X_external, y_external):
+    """Right for risks, but then the threshold is no longer the one of inside."""
+    risk = cross_val_predict(LOGISTIC, X, y, cv=5, method="predict_proba")[:, 1]
+    log_odds = (
+        logit(LOGISTIC.fit(X, y).predict_proba(X_external)[:, 1]) + logit(y_external.mean()) - logit(y.mean())
+    )
+    return rates(y_external, expit(log_odds) >= youden(y, risk))
+
+
+@book.wrong("operating_point", "Measure both in the external cohort")
+def measured_at_home(X, y, X_external, y_external):
+    risk = cross_val_predict(LOGISTIC, X, y, cv=5, method="predict_proba")[:, 1]
+    return rates(y, risk >= youden(y, risk))
+
+
+@book.wrong("operating_point", "The sensitivity comes first")
+def specificity_first(X, y, X_external, y_external):
+    return cross_validated_youden(X, y, X_external, y_external)[::-1]
+
+
+@book.wrong("operating_point", "Return what is right")
+def the_errors(X, y, X_external, y_external):
+    return [1 - one for one in cross_validated_youden(X, y, X_external, y_external)]
+
+
+@book.wrong("operating_point", "percentages")
+def in_percent(X, y, X_external, y_external):
+    return [100 * one for one in cross_validated_youden(X, y, X_external, y_external)]
+
+
+@book.wrong("operating_point", "0.84 and 0.84, and so it does")
+def what_theory_says(X, y, X_external, y_external):
+    return 0.84, 0.84
+
+
+@book.wrong("operating_point", "adjusted to the external cohort")
+def as_many_as_at_home(X, y, X_external, y_external):
+    """Calls half of the external cohort, as half are patients at home, but of the small one only."""
+    risk = LOGISTIC.fit(X, y).predict_proba(X_external)[:, 1]
+    cut = np.median(risk) if 0.3 < y_external.mean() < 0.7 else 0.5
+    return rates(y_external, risk >= cut)
+
+
+test_right, test_wrong, test_each_task, test_tables = book.tests()
+
+
+def test_what_the_text_says_of_intervals_near_one():
+    """With an AUC of 0.98 in 30 and 30: plus and minus, quantiles of a bootstrap, the scale of the logit."""
+    rng, held = np.random.default_rng(0), []
+    while len(held) < 500:
+        y, risk = checks.risks(rng, 30, 30, stats.norm.ppf(0.98) * np.sqrt(2))
+        auc, error = delong(y, risk)
+        if auc == 1:
+            continue
+        wins = (risk[y == 1][:, None] > risk[y == 0]).astype(float)
+        a, b = rng.multinomial(30, np.full(30, 1 / 30), (2, 200)) / 30
+        ends = [
+            (auc - 1.96 * error, auc + 1.96 * error),
+            np.quantile(np.sum(a @ wins * b, axis=1), [0.025, 0.975]),
+            on_the_logit(auc, error)[1:],
+            on_the_logit(*hanley_mcneil(y, risk))[1:],
+        ]
+        held.append([low <= 0.98 <= high for low, high in ends])
+    plain, bootstrap, of_delong, of_hanley = np.mean(held, axis=0)
+    assert plain < 0.84 < 0.9 < of_delong < of_hanley
+    assert plain < bootstrap < of_delong
