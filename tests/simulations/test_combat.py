@@ -83,7 +83,7 @@ def test_a_protected_diagnosis_of_a_test_row_is_looked_up_and_changes_the_row(ha
 
 
 def test_outside_the_folds_the_error_goes_either_way_and_the_panel_agrees():
-    """AUC of pure noise, three studies; the panel leaves the empirical Bayes step out and goes the same way."""
+    """AUC of pure noise, the mean of studies; the panel has no empirical Bayes step and goes the same way."""
     found = []
     for seed in range(repetitions(3, 6)):
         table, diagnosis, place = study(seed)
