@@ -2,11 +2,11 @@
 
     python tools/audit_rates.py [--cohorts 200] [--kinds binary regression classes log-normal ...] [--runs 20]
 
-Simulates clean cohorts and cohorts with one planted flaw, audits them all, and prints two Markdown tables: the share of
-clean cohorts in which each check raises an alarm ("warn" or "stop"), and the share of flawed ones in which the check
-that the flaw is for does. The kinds after the first three are cohorts of two classes whose features are not Gaussian. The
-simulation is plain numpy and knows nothing of the audit. Then the functions of ``tools/evaluations.py`` meet the canaries
-on so many data sets each.
+Simulates clean cohorts and cohorts with one planted flaw, audits them all, and prints two Markdown tables:
+the share of clean cohorts in which each check raises an alarm ("warn" or "stop"), and the share of flawed ones
+in which the check that the flaw is for does. The kinds after the first three are cohorts of two classes whose
+features are not Gaussian. The simulation is plain numpy and knows nothing of the audit. Then the functions of
+``tools/evaluations.py`` meet the canaries on so many data sets each.
 """
 
 import argparse
@@ -62,39 +62,28 @@ FLAWS = {
 }
 
 
-def cohort(seed, flaw=None, kind="binary", n=200, p=8):
-    """A cohort as a DataFrame: clean, or with one flaw. One row per subject, unless that is the flaw."""
-    rng, shape = np.random.default_rng(seed), SHAPES.get(kind, lambda X: X)
-    kind = "binary" if kind in SHAPES else kind
-    if flaw == "40 subjects, 40 features":
-        n, p = 40, 40
-    if flaw == "10 % of labels swapped, 500 subjects":
-        n = 500
-    if kind == "classes":
-        n = 300
-    classes = {"binary": 2, "classes": 3, "regression": 0}[kind]
+def measures(rng, flaw, kind, n, p):
+    """Labels, sites, and features of everybody before they take their shape."""
+    classes = {"classes": 3, "regression": 0}.get(kind, 2)
     label = rng.permutation(np.arange(n) % classes) if classes else rng.standard_normal(n)
     site = rng.permutation(np.arange(n) % 4)
     if flaw in ("sites differ in prevalence, .2 to .8", "site mark and site prevalence"):
         label = (rng.random(n) < np.array([0.2, 0.2, 0.8, 0.8])[site]).astype(int)
     X = np.sqrt(0.9) * rng.standard_normal((n, p)) + np.sqrt(0.1) * rng.standard_normal((n, 1))
+    signs = (-1.0) ** np.arange(p)
     if kind == "classes":  # each class is raised in features of its own
         X += 1.3 * (np.arange(p) % 3 == label[:, None])
     elif kind == "regression":
-        X += 0.5 * label[:, None] * (-1.0) ** np.arange(p)
+        X += 0.5 * label[:, None] * signs
     elif flaw == "the label is an exclusive or":
         X[:, 0] = (2 * rng.integers(2, size=n) - 1) + 0.4 * X[:, 0]
         X[:, 1] = np.sign(X[:, 0]) * (1 - 2 * label) * 1.0 + 0.4 * X[:, 1]
     elif flaw != "no signal":
-        X += (
-            (0.5 if flaw == "100 features, predictions too extreme" else 0.85)
-            * (label[:, None] - 0.5)
-            * (-1.0) ** np.arange(p)
-        )
-    if flaw == "150 features, 8 informative":
-        X = np.column_stack([X, rng.standard_normal((n, 142))])
-    if flaw == "100 features, predictions too extreme":
-        X = np.column_stack([X, rng.standard_normal((n, 92))])
+        effect = 0.5 if flaw == "100 features, predictions too extreme" else 0.85
+        X += effect * (label[:, None] - 0.5) * signs
+    noise = {"150 features, 8 informative": 142, "100 features, predictions too extreme": 92}.get(flaw, 0)
+    if noise:
+        X = np.column_stack([X, rng.standard_normal((n, noise))])
     if flaw == "every site shifts features by .5 sd":
         X += 0.5 * rng.standard_normal((4, p))[site]
     if flaw == "site mark and site prevalence":
@@ -102,7 +91,12 @@ def cohort(seed, flaw=None, kind="binary", n=200, p=8):
         X[:, 0] += 0.5 * label
     if flaw == "a feature is the label plus noise of .3":
         X[:, 3] = label + 0.3 * rng.standard_normal(n)
-    X = shape(X)
+    return label, site, X
+
+
+def filled_in(rng, flaw, classes, label, site, X):
+    """The table of these features: with gaps, dates, ages, sexes and a second reader."""
+    n = len(X)
     age, date = 62 + 10 * rng.standard_normal(n), rng.integers(0, 700, n).astype(float)
     age += 8.0 * label * (flaw == "groups differ in age by .8 sd")
     date += 160.0 * label * (flaw == "groups differ in date by .8 sd")
@@ -119,8 +113,7 @@ def cohort(seed, flaw=None, kind="binary", n=200, p=8):
     if flaw == "10 % of labels swapped, 500 subjects":
         swap = rng.permutation(n)[: n // 10]
         label[swap] = 1 - label[swap]
-    table = pd.DataFrame(X, columns=[f"feature_{j}" for j in range(X.shape[1])])
-    table = table.assign(
+    return pd.DataFrame(X, columns=[f"feature_{j}" for j in range(X.shape[1])]).assign(
         person=[f"sub-{i:04d}" for i in range(n)],
         diagnosis=label,
         scanner=np.array(list("ABCD"))[site],
@@ -129,6 +122,17 @@ def cohort(seed, flaw=None, kind="binary", n=200, p=8):
         age=age,
         sex=rng.choice(["f", "m"], n),
     )
+
+
+def cohort(seed, flaw=None, kind="binary", n=200, p=8):
+    """A cohort as a DataFrame: clean, or with one flaw. One row per subject, unless that is the flaw."""
+    rng, shape = np.random.default_rng(seed), SHAPES.get(kind, lambda X: X)
+    if flaw == "40 subjects, 40 features":
+        n, p = 40, 40
+    n = 300 if kind == "classes" else 500 if flaw == "10 % of labels swapped, 500 subjects" else n
+    label, site, X = measures(rng, flaw, kind, n, p)
+    classes = {"classes": 3, "regression": 0}.get(kind, 2)
+    table = filled_in(rng, flaw, classes, label, site, shape(X))
     features = [c for c in table if c.startswith("feature")]
     if flaw == "a column counts the rows":
         table = table.sort_values("diagnosis", ignore_index=True).rename_axis("Unnamed: 0").reset_index()
@@ -139,18 +143,13 @@ def cohort(seed, flaw=None, kind="binary", n=200, p=8):
     if flaw in ("several rows per subject", "ids contain dates"):
         table = table.iloc[np.r_[np.arange(n), np.arange(30)]].reset_index(drop=True)
         table.loc[n:, features] += rng.standard_normal((30, len(features)))
-        if flaw == "ids contain dates":
-            table["person"] += (
-                "_2021-"
-                + pd.Series(rng.integers(10, 13, len(table)).astype(str))
-                + "-"
-                + pd.Series(np.r_[np.full(n, 10), np.full(30, 25)].astype(str))
-            )
+    if flaw == "ids contain dates":
+        months, days = rng.integers(10, 13, len(table)), np.r_[np.full(n, 10), np.full(30, 25)]
+        table["person"] += [f"_2021-{month}-{day}" for month, day in zip(months, days, strict=True)]
     if flaw == "3 rows per subject, and a model that remembers":
-        table = table.iloc[np.repeat(np.arange(60), 3)].reset_index(drop=True)
-        table[features] = rng.standard_normal((60, p))[
-            np.repeat(np.arange(60), 3)
-        ] + 0.2 * rng.standard_normal((180, p))
+        rows = np.repeat(np.arange(60), 3)
+        table = table.iloc[rows].reset_index(drop=True)
+        table[features] = rng.standard_normal((60, p))[rows] + 0.2 * rng.standard_normal((180, p))
     return table
 
 
