@@ -178,7 +178,7 @@ def carried_out(study, flaws):
 # Many studies
 
 
-@simulation(block=10, draw=functools.partial(ridges, label="Score, over many simulated studies"))
+@simulation(block=10, draw=functools.partial(ridges, label="Balanced accuracy, over many simulated studies"))
 class one_flaw:
     """Many studies with one and the same flaw, of those that move the score.
 
