@@ -17,6 +17,7 @@ import httpx
 import numpy as np
 import psutil
 from bench_panels import WATCH
+from jupyter_client.jsonutil import json_default
 from jupyter_server.services.kernels.connection.base import (
     deserialize_msg_from_ws_v1,
     serialize_msg_to_ws_v1,
@@ -97,7 +98,9 @@ class Page:
                 await self._http.get(f"/api/{what}")
 
     def _send(self, channel, message):
-        packed = serialize_msg_to_ws_v1(message, channel, lambda part: json.dumps(part).encode())
+        packed = serialize_msg_to_ws_v1(
+            message, channel, lambda part: json.dumps(part, default=json_default).encode()
+        )
         self._socket.write_message(packed, binary=True)
 
     def _receive(self, data):

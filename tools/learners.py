@@ -2,12 +2,11 @@
 (tools/load.py)."""
 
 import asyncio
-import datetime
 import time
-import uuid
 from dataclasses import dataclass
 
 import numpy as np
+from jupyter_client.session import Session
 
 # A person: seconds from the beginning of one move to that of the next, between these, evenly.
 PAUSE = (1.0, 3.0)
@@ -30,7 +29,6 @@ class Move:
     overtaken: bool = False  # the learner moved on, and the first picture was of that newer position
     problem: str = ""
     bytes: int = 0  # received for this panel until its next move
-    pictures: int = 0
     first_bytes: int = 0  # of the first picture
     during: int = 0  # bytes received before the last position of a drag
 
@@ -83,7 +81,6 @@ class View:
         self._pictures += has_picture
         if self.moves:
             self.moves[-1].bytes += size
-            self.moves[-1].pictures += has_picture
         shown = state.get("shown")
         if shown is None:
             return ""
@@ -111,7 +108,7 @@ class Learner:
 
     def __init__(self, send, clock=time.perf_counter):
         self._send_message, self._clock = send, clock
-        self.session = uuid.uuid4().hex
+        self._session = Session()
         self.views: list[View] = []
         self.complaints: list[str] = []
         self.received = 0  # bytes
@@ -122,24 +119,12 @@ class Learner:
         self._done = asyncio.Event()
 
     def _send(self, channel, kind, content, view=None, **header):
-        message = {
-            "header": {
-                "msg_id": uuid.uuid4().hex,
-                "msg_type": kind,
-                "username": "",
-                "session": self.session,
-                "date": datetime.datetime.now(datetime.UTC).isoformat(),
-                "version": "5.4",
-                **header,
-            },
-            "parent_header": {},
-            "metadata": {},
-            "content": content,
-        }
+        message = self._session.msg(kind, content)
+        message["header"] |= header
         if view:
-            self._by_message[message["header"]["msg_id"]] = view
+            self._by_message[message["msg_id"]] = view
         self._send_message(channel, message)
-        return message["header"]["msg_id"]
+        return message["msg_id"]
 
     def _send_state(self, view, data):
         # JupyterLab hands the messages of all widgets to one subshell, once the kernel has named it.
@@ -153,6 +138,10 @@ class Learner:
         request = {"silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": True}
         request["stop_on_error"] = True
         self._cells = {self._send("shell", "execute_request", {"code": code, **request}) for code in cells}
+
+    @property
+    def session(self) -> str:
+        return self._session.session
 
     @property
     def left(self) -> int:

@@ -74,7 +74,7 @@ def test_a_move_that_is_answered_is_timed_until_its_first_picture():
     move = moved(view, 1)
     assert (move.turn, move.drag, move.lost, move.overtaken) == (1, False, False, False)
     assert move.first > 0 and move.refined >= move.first
-    assert (move.pictures, move.bytes, move.first_bytes) == (2, 10_000, 5000)
+    assert (move.bytes, move.first_bytes) == (10_000, 5000)
     assert view.quiet and not kernel.learner.complaints
 
 
