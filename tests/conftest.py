@@ -101,6 +101,7 @@ def lab(server, chromium):
     """The address of the server, and a browser with an account of its own."""
     from live_lab import Browser
 
+    # Not for the session: while a browser is driven, no other test can begin a loop of events of its own.
     with Browser(chromium) as browser:
         browser.context.on("page", look_seldom)
         yield server, browser

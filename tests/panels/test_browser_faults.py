@@ -56,7 +56,8 @@ def notebook(lab, course):
     notebook = browser.open(address, "lessons/Übung 1.ipynb")
     notebook.run(0)
     live(notebook).wait_for()
-    return notebook
+    yield notebook
+    notebook.close()
 
 
 def live(notebook):
