@@ -631,6 +631,3 @@ def striatal_ratio(pictures):
         for name, region in zip(names, regions, strict=True)
     }
     return pd.DataFrame(measured)
-
-
-_templates, _GLYPH = striatal_templates, LETTER  # until the old simulations are gone
