@@ -5,7 +5,7 @@ const SILENT = 5000; // ms after which the learner is told that Python does not 
 
 let views = 0;
 
-// Without this attribute JupyterLab takes some keys for its own; see explorable.js.
+// Without this attribute JupyterLab takes some keys for its own; see panel.js.
 const KEYS = { "data-lm-suppress-shortcuts": "true" };
 
 function make(tag, attributes = {}, ...children) {
