@@ -450,9 +450,14 @@ class Table:
             learner.right.append(f"{len(good)} of {len(cases)} answers are right.")
         learner.rows += [Row(name, (), name in good) for name in cases]
         wrong = [name for name in cases if name not in good]
-        # The mistake that explains all wrong answers, and gives the most of the right ones.
+        # The mistake that explains all wrong answers, and all others but one in ten.
         fits = {one: self.alike(got, self.answers(one, cases)) for one in self.mistakes}
-        fits = {one: len(names) for one, names in fits.items() if set(wrong) <= set(names)}
+        enough = 0.9 * len(cases)
+        fits = {
+            one: len(names)
+            for one, names in fits.items()
+            if set(wrong) <= set(names) and len(names) >= enough
+        }
         if fits:
             raise NotYet(self.mistakes[max(fits, key=fits.get)])
         first = wrong[0]

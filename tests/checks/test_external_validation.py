@@ -1,8 +1,7 @@
-"""The exercise on external validation: right answers, however written, pass; each wrong one gets its reason."""
+"""The exercise on external validation: right answers pass, however written; wrong ones get their reason."""
 
 import numpy as np
 import pandas as pd
-import pytest
 from answers import Answers
 from scipy import stats
 from scipy.optimize import brentq, minimize
@@ -61,7 +60,7 @@ def column_by_column(ours, theirs, factors, missing_code):
     return ours[list(kept)], pd.DataFrame(kept, index=theirs.index)
 
 
-@book.wrong("same_columns", "which only one side has", "can never be tested")
+@book.wrong("same_columns", "in their table", "is still there")
 def filled_with_our_mean(ours, theirs, factors, missing_code):
     theirs = theirs.replace(missing_code, np.nan)
     for name in ours:
@@ -69,7 +68,7 @@ def filled_with_our_mean(ours, theirs, factors, missing_code):
     return ours, theirs[list(ours)]
 
 
-@book.wrong("same_columns", "in our table", "still there")
+@book.wrong("same_columns", "in our table", "is still there")
 def only_theirs_is_cut(ours, theirs, factors, missing_code):
     return ours, code_then_unit(ours, theirs, factors, missing_code)[1]
 
@@ -168,15 +167,32 @@ def standard_error(auc, m, n):
     return np.sqrt((auc * (1 - auc) + (m - 1) * (q1 - auc**2) + (n - 1) * (q2 - auc**2)) / (m * n))
 
 
-@book.right("auc_with_interval")
-def bootstrap(y, risk):
-    rng = np.random.default_rng(0)
-    drawn = []
-    while len(drawn) < 200:
-        rows = rng.integers(0, len(y), len(y))
-        if 0 < y[rows].sum() < len(y):
-            drawn.append(roc_auc_score(y[rows], risk[rows]))
-    return roc_auc_score(y, risk), np.quantile(drawn, 0.025), np.quantile(drawn, 0.975)
+def pairs_won(y, risk):
+    return (risk[y == 1][:, None] > risk[y == 0]) + 0.5 * (risk[y == 1][:, None] == risk[y == 0])
+
+
+def drawn(y, risk, draws, rng):
+    """AUCs of samples with replacement, of all subjects: how often everyone is drawn is a weight."""
+    weight = rng.multinomial(len(y), np.full(len(y), 1 / len(y)), draws)
+    a, b = weight[:, y == 1], weight[:, y == 0]
+    return np.sum(a @ pairs_won(y, risk) * b, axis=1) / (a.sum(axis=1) * b.sum(axis=1))
+
+
+@book.right("auc_with_interval", draws=(1000, 300, 200))
+def bootstrap(y, risk, draws):
+    found = drawn(y, risk, draws, np.random.default_rng(0))
+    return roc_auc_score(y, risk), *np.quantile(found, [0.025, 0.975])
+
+
+@book.wrong("auc_with_interval", "too narrow", ends=((0.05, 0.95), (0.1, 0.9), (0.25, 0.75)))
+def other_quantiles(y, risk, ends):
+    return roc_auc_score(y, risk), *np.quantile(drawn(y, risk, 500, np.random.default_rng(0)), ends)
+
+
+@book.wrong("auc_with_interval", "scale of the logit", times=(1.96, 2))
+def plus_and_minus_the_scatter_of_the_draws(y, risk, times):
+    auc, scatter = roc_auc_score(y, risk), drawn(y, risk, 500, np.random.default_rng(0)).std()
+    return auc, auc - times * scatter, auc + times * scatter
 
 
 def hanley_mcneil(y, risk):
@@ -185,9 +201,12 @@ def hanley_mcneil(y, risk):
 
 
 def delong(y, risk):
-    wins = (risk[y == 1][:, None] > risk[y == 0]) + 0.5 * (risk[y == 1][:, None] == risk[y == 0])
+    wins = pairs_won(y, risk)
     variance = wins.mean(axis=1).var(ddof=1) / y.sum() + wins.mean(axis=0).var(ddof=1) / (1 - y).sum()
     return wins.mean(), variance**0.5
+
+
+FORMULAS = {"Hanley": hanley_mcneil, "DeLong": delong}
 
 
 def on_the_logit(auc, error, times=1.96):
@@ -195,9 +214,9 @@ def on_the_logit(auc, error, times=1.96):
     return auc, expit(logit(auc) - half), expit(logit(auc) + half)
 
 
-@book.right("auc_with_interval", formula=(hanley_mcneil, delong))
-def formula_on_the_logit_scale(y, risk, formula=hanley_mcneil):
-    return [round(float(one), 4) for one in on_the_logit(*formula(y, risk))]
+@book.right("auc_with_interval", formula=("Hanley", "DeLong"))
+def formula_on_the_logit_scale(y, risk, formula):
+    return [round(float(one), 4) for one in on_the_logit(*FORMULAS[formula](y, risk))]
 
 
 @book.right("auc_with_interval")
@@ -230,13 +249,13 @@ def groups_exchanged(y, risk):
     return on_the_logit(auc, standard_error(auc, len(y) - y.sum(), y.sum()))
 
 
-@book.wrong("auc_with_interval", "scale of the logit", formula=(hanley_mcneil, delong))
+@book.wrong("auc_with_interval", "scale of the logit", formula=("Hanley", "DeLong"))
 def plus_and_minus(y, risk, formula):
-    auc, error = formula(y, risk)
+    auc, error = FORMULAS[formula](y, risk)
     return auc, auc - 1.96 * error, auc + 1.96 * error
 
 
-@book.wrong("auc_with_interval", "as far down as up", formula=(hanley_mcneil, delong))
+@book.wrong("auc_with_interval", "as far down as up", formula=("Hanley", "DeLong"))
 def plus_and_minus_clipped(y, risk, formula):
     auc, low, high = plus_and_minus(y, risk, formula)
     return auc, max(low, 0), min(high, 1)
@@ -537,11 +556,9 @@ def test_what_the_text_says_of_intervals_near_one():
         auc, error = delong(y, risk)
         if auc == 1:
             continue
-        wins = (risk[y == 1][:, None] > risk[y == 0]).astype(float)
-        a, b = rng.multinomial(30, np.full(30, 1 / 30), (2, 200)) / 30
         ends = [
             (auc - 1.96 * error, auc + 1.96 * error),
-            np.quantile(np.sum(a @ wins * b, axis=1), [0.025, 0.975]),
+            np.quantile(drawn(y, risk, 200, rng), [0.025, 0.975]),
             on_the_logit(auc, error)[1:],
             on_the_logit(*hanley_mcneil(y, risk))[1:],
         ]

@@ -1,0 +1,230 @@
+"""The checks of exercise 03: a test that sees more than lines, such a model, and the word for what is there."""
+
+from functools import partial
+
+import numpy as np
+from scipy import stats
+
+from checks.judge import NotYet, Row, Scores, Signal, blank, check, reader, score
+
+# Data
+
+
+def hidden(rng, shape, n=200, p=4, strength=2.0, line=1.0):
+    """X, y: `shape` names what tells the groups apart; "line and exclusive or" holds both."""
+    y = rng.permutation(np.arange(n) % 2)
+    X = rng.standard_normal((n, p))
+    if "exclusive or" in shape:
+        side = rng.choice([-1, 1], n)
+        X[:, :2] += strength * np.column_stack([side, side * np.where(y, 1, -1)])
+    if shape == "spread":
+        X[:, : max(p - 1, 1)] *= 1 + (strength * y)[:, None]
+    if "line" in shape:
+        X[:, -1] += (line if "exclusive or" in shape else strength) * y
+    return X, y
+
+
+# Task 1: a test of both measures
+
+SHAPES = {
+    "straight line": (1.0, "a plain difference of the means"),
+    "exclusive or": (1.5, "an exclusive or"),
+    "spread": (1.0, "a difference of the spread alone"),
+}
+CORRECT = (
+    "Several tests need a correction (multiply the smallest p by their number, and count those that you only "
+    "look at when another finds nothing), tests of the same scans are not independent, and a score needs "
+    "scans that the model was not trained on."
+)
+
+
+def false_alarms(learner, draw, seconds=5.0, most=2000):
+    """p-values of noise: so many sets as fit into the time, at least 40."""
+    values, started = [], learner.seconds
+    while len(values) < 40 or (len(values) < most and learner.seconds - started < seconds):
+        start = len(values)
+        values += [learner(*hidden(draw(1000 + start + i), "noise", n=100, p=2)) for i in range(20)]
+    return np.array(values)
+
+
+@check("X", "y", read=score("p-value"))
+def hidden_signal(learner, draw):
+    """``p_value(X, y)``: two measures; finds a line, an exclusive or, a spread; 5 % false alarms."""
+    found = {}
+    for number, (shape, (strength, _)) in enumerate(SHAPES.items()):
+        sets = [hidden(draw(10 * number + i), shape, p=2, strength=strength) for i in range(5)]
+        found[shape] = np.array([learner.twice(*sets[0]), *learner.all(sets[1:])])
+        good = np.sum(found[shape] <= 0.05 + 1e-9) >= 3
+        learner.rows.append(Row(f"p: {shape}", tuple(found[shape]), bool(good), ("limit", 0.05)))
+    null = false_alarms(learner, draw)
+    values = np.concatenate(list(found.values()))
+    if np.ptp([*values, *null]) < 1e-12:
+        raise NotYet(
+            f"The function returns {null[0]:.2f} whatever the data are. → Compute the p-value from X and y."
+        )
+    if values.mean() > 0.9:
+        raise NotYet(
+            f"Where there is strong signal, p is {values.mean():.2f} on average: the p-value seems turned "
+            "round. → Small p means signal."
+        )
+    alarms = int((null <= 0.05 + 1e-9).sum())
+    held = alarms <= stats.binom.isf(1e-6, len(null), 0.05)
+    learner.rows.append(Row("false alarms on noise", (alarms / len(null),), bool(held), ("promise", 0.05)))
+    if not held:
+        raise NotYet(
+            f"In {alarms} of {len(null)} data sets of pure noise p is 0.05 or less; about "
+            f"{0.05 * len(null):.0f} would be right. → {CORRECT}"
+        )
+    seen = [shape for shape in SHAPES if np.sum(found[shape] <= 0.05 + 1e-9) >= 3]
+    missed = [shape for shape in SHAPES if shape not in seen]
+    if not seen:
+        raise NotYet("It finds none of the three signals, not even a plain difference of the means.")
+    if missed == ["exclusive or", "spread"]:
+        raise NotYet(
+            "It finds a plain difference of the means and misses both the exclusive or and the difference of "
+            "the spread: to these, a test of means or lines is blind. → Let it see the measures, their "
+            "squares and their product."
+        )
+    if missed:
+        raise NotYet(
+            f"It misses {' and '.join(SHAPES[shape][1] for shape in missed)}, and finds "
+            f"{' and '.join(SHAPES[shape][1] for shape in seen)}. → Let the test see the measures, their "
+            "squares and their product."
+        )
+    # How many sets of noise there were depends on the machine, so it is not told.
+    learner.right.append(
+        "It finds the line, the exclusive or and the spread, and raises no more false alarms on pure noise "
+        "than 5 % and chance allow."
+    )
+
+
+# Task 2: a model that is not bound to lines
+
+
+def _leaks(learner, draw, mean):
+    if mean > 0.75:
+        return (
+            "the model is scored on scans that it was fitted to. → Fit it to some scans, and score it on "
+            "others."
+        )
+    return (
+        "something was chosen by the very score that is reported: the best fold, the best setting, the best "
+        "model. → Choose inside the training folds, and report the mean over all test folds."
+    )
+
+
+def _stiff(learner, draw, mean):
+    """What to say where one of the shapes gets a low score."""
+    shapes = ("exclusive or", "spread")
+    got = {shape: learner.all([hidden(draw(600 + i), shape) for i in range(2)]).mean() for shape in shapes}
+    told = " and ".join(f"{value:.2f} for {SHAPES[shape][1]}" for shape, value in got.items())
+    low = [shape for shape in shapes if got[shape] < 0.72]
+    if len(low) == 2:
+        return (
+            f"It gets {told}, where a flexible model gets more than 0.80. The model underfits. → Choose one "
+            "that is not bound to lines."
+        )
+    if low == ["spread"]:
+        return (
+            f"It gets {told}. Products alone are not enough. → Squares, neighbours or trees see the spread "
+            f"too."
+        )
+    return f"It gets {told}. Each measure by itself is not enough. → The model must combine two."
+
+
+FLEXIBLE = Scores(
+    partial(hidden, shape="noise", n=100),
+    100,
+    _leaks,
+    (
+        Signal(partial(hidden, shape="straight line", strength=3.0), 0.80, 1.0),
+        Signal(partial(hidden, shape="exclusive or"), 0.72, 1.0, _stiff, "an exclusive or"),
+        Signal(partial(hidden, shape="spread"), 0.72, 1.0, _stiff, "a difference of the spread"),
+    ),
+)
+
+
+@check("X", "y", read=score("accuracy"))
+def flexible_score(learner, draw):
+    """``evaluate(X, y)``: accuracy on unseen scans of a model that is not bound to lines."""
+    FLEXIBLE.judge(learner, draw)
+    scores = next(row.scores for row in learner.rows if row.label == FLEXIBLE.sort)
+    if len(scores) >= 20 and min(scores) >= 0.5:
+        raise NotYet(
+            f"On pure noise an honest accuracy lies below 0.50 in about every second data set, and here it "
+            f"does in none of {len(scores)}. → Return the accuracy as it is, not the better of it and its "
+            f"opposite."
+        )
+
+
+# Task 3: the word
+
+NONE, ENOUGH, UNDER = WORDS = ("no signal", "linear is enough", "underfitted")
+
+
+@reader("word")
+def word(value) -> str:
+    if value not in WORDS:
+        raise NotYet(
+            f"The function returns {value!r}, but the answer is one of: {', '.join(map(repr, WORDS))}."
+        )
+    return str(value)
+
+
+LINE = "a straight line"
+# What the data hold, how they are made, and the right word.
+KINDS = {
+    "pure noise": (partial(hidden, shape="noise", n=400), NONE),
+    LINE: (partial(hidden, shape="straight line", n=400), ENOUGH),
+    "a weak straight line": (partial(hidden, shape="straight line", n=400, strength=1.05), ENOUGH),
+    "a line with a trace of an exclusive or": (
+        partial(hidden, shape="line and exclusive or", n=400, strength=0.8, line=1.5),
+        ENOUGH,
+    ),
+    "an exclusive or": (partial(hidden, shape="exclusive or", n=400), UNDER),
+    "a line and a strong exclusive or": (partial(hidden, shape="line and exclusive or", n=400), UNDER),
+}
+GAIN = "No model does better there by 0.1 than a linear one. → A gain must exceed what luck gives."
+REASONS = {
+    ("pure noise", UNDER): (
+        "in training, a flexible model is better even on noise. → Compare scores on scans that the models "
+        "were not trained on."
+    ),
+    ("pure noise", ENOUGH): "First ask whether any model is clearly above chance on unseen scans.",
+    ("an exclusive or", NONE): "A linear model at chance is no proof. → Ask a flexible one as well.",
+    ("a line and a strong exclusive or", ENOUGH): (
+        "The linear model is above chance there, but a flexible one gets much more. → Always compare the two."
+    ),
+    (LINE, UNDER): GAIN,
+    ("a weak straight line", UNDER): GAIN,
+    ("a line with a trace of an exclusive or", UNDER): GAIN,
+    ("a weak straight line", NONE): (
+        "A linear model gets 0.69 there with 400 scans, which is far above chance. → Ask how far luck alone "
+        "would get."
+    ),
+}
+
+
+@check("X", "y", read=word)
+def diagnosis(learner, draw):
+    """``diagnose(X, y)``: "no signal", "linear is enough" or "underfitted" (of a linear model)."""
+    said = {
+        kind: [learner(*make(draw(10 * number + i))) for i in range(4)]
+        for number, (kind, (make, _)) in enumerate(KINDS.items())
+    }
+    every = {one for words in said.values() for one in words}
+    if len(every) == 1 and learner(*blank(KINDS[LINE][0](draw(0)))) in every:
+        raise NotYet(f"The function says {every.pop()!r} of all data, noise and signal alike.")
+    good = {kind: words.count(KINDS[kind][1]) for kind, words in said.items()}
+    learner.rows += [Row(f"{kind}: {good[kind]} of 4", (), good[kind] >= 3) for kind in KINDS]
+    # A mistake that has its own reason comes first.
+    for (kind, wrong), reason in REASONS.items():
+        if (times := said[kind].count(wrong)) >= 2:
+            raise NotYet(f"Of {kind} the function says {wrong!r} in {times} of 4 data sets. {reason}")
+    worst = min(good, key=good.get)
+    if good[worst] < 3:
+        raise NotYet(
+            f"The right word for data with {worst} is {KINDS[worst][1]!r}. The function says it in "
+            f"{good[worst]} of 4 data sets."
+        )
+    learner.right.append("Right words: " + ", ".join(f"{kind} {n} of 4" for kind, n in good.items()) + ".")

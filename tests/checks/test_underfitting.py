@@ -1,0 +1,335 @@
+"""Exercise 03: right answers, however written, pass; each wrong one gets its own reason."""
+
+import numpy as np
+from answers import Answers
+from scipy import stats
+from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import (
+    GridSearchCV,
+    StratifiedKFold,
+    cross_val_predict,
+    cross_val_score,
+    train_test_split,
+)
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from sklearn.svm import SVC
+
+from checks import underfitting
+
+FOLDS = StratifiedKFold(5, shuffle=True, random_state=0)
+book = Answers(underfitting)
+
+
+def columns(X):
+    return np.column_stack([X, X**2, X[:, 0] * X[:, 1]])
+
+
+def correlations(X, y):
+    return [stats.pearsonr(column, y).pvalue for column in columns(X).T]
+
+
+# Task 1: a test that sees more than lines
+
+
+@book.right("hidden_signal")
+def bonferroni(X, y):
+    return min(1, 5 * min(correlations(X, y)))
+
+
+@book.right("hidden_signal")
+def f_test(X, y):
+    Z = columns(X) - columns(X).mean(axis=0)
+    e = y - y.mean()
+    rest = np.sum((e - Z @ np.linalg.lstsq(Z, e, rcond=None)[0]) ** 2)
+    return stats.f.sf((np.sum(e**2) - rest) / 5 / (rest / (len(y) - 6)), 5, len(y) - 6)
+
+
+@book.right("hidden_signal")
+def several_named_tests(X, y):
+    a, b = X[y == 1], X[y == 0]
+    p = [
+        stats.ttest_ind(a[:, 0], b[:, 0]).pvalue,
+        stats.ttest_ind(a[:, 1], b[:, 1]).pvalue,
+        stats.levene(a[:, 0], b[:, 0]).pvalue,
+        stats.levene(a[:, 1], b[:, 1]).pvalue,
+        stats.mannwhitneyu(a[:, 0] * a[:, 1], b[:, 0] * b[:, 1]).pvalue,
+    ]
+    return min(1.0, len(p) * np.min(p))
+
+
+@book.right("hidden_signal")
+def permuted_quadratic_score(X, y):
+    rng, Z = np.random.default_rng(0), columns((X - X.mean(axis=0)) / X.std(axis=0))
+    Z = Z - Z.mean(axis=0)
+    Q = np.linalg.qr(Z)[0]
+
+    def score(labels):
+        return np.sum((Q.T @ (labels - labels.mean())) ** 2)
+
+    return (1 + sum(score(rng.permutation(y)) >= score(y) for _ in range(99))) / 100
+
+
+@book.wrong("hidden_signal", "blind", "test of means or lines")
+def t_tests(X, y):
+    return min(1, 2 * min(stats.ttest_ind(X[y == 1, j], X[y == 0, j]).pvalue for j in (0, 1)))
+
+
+@book.wrong("hidden_signal", "data sets of pure noise", "correction")
+def smallest_of_five(X, y):
+    return min(correlations(X, y))
+
+
+@book.wrong("hidden_signal", "whatever the data are")
+def always_significant(X, y):
+    return 0.01
+
+
+@book.wrong("hidden_signal", "turned round")
+def one_minus_p(X, y):
+    return 1 - bonferroni(X, y)
+
+
+@book.wrong("hidden_signal", "misses a difference of the spread alone")
+def lines_and_product_only(X, y):
+    p = correlations(X, y)
+    return min(1, 3 * min(p[0], p[1], p[4]))
+
+
+@book.wrong("hidden_signal", "misses an exclusive or")
+def no_product(X, y):
+    return min(1, 4 * min(correlations(X, y)[:4]))
+
+
+@book.wrong("hidden_signal", "finds none of the three")
+def by_lot(X, y):
+    return np.random.default_rng(abs(int(1e6 * X[0, 0]))).random()
+
+
+@book.wrong("hidden_signal", "only look at", k=(2, 3))
+def looks_again(X, y, k):
+    first = min(1, 2 * min(correlations(X, y)[:2]))
+    return first if first <= 0.05 else min(1, k * min(correlations(X, y)[2:]))
+
+
+@book.wrong("hidden_signal", "data sets of pure noise")
+def best_of_models(X, y):
+    models = LogisticRegression(), QuadraticDiscriminantAnalysis(), KNeighborsClassifier(9), GaussianNB()
+    best = max((cross_val_predict(model, X, y, cv=FOLDS) == y).sum() for model in models)
+    return stats.binomtest(int(best), len(y), 0.5, alternative="greater").pvalue
+
+
+@book.wrong("hidden_signal", "not independent")
+def sum_of_logs(X, y):
+    more = [stats.mannwhitneyu(X[y == 1, k], X[y == 0, k]).pvalue for k in (0, 1)]
+    more += [stats.levene(X[y == 1, k], X[y == 0, k]).pvalue for k in (0, 1)]
+    return stats.combine_pvalues([*correlations(X, y), *more]).pvalue
+
+
+@book.wrong("hidden_signal", "5 numbers")
+def all_p_values(X, y):
+    return correlations(X, y)
+
+
+# Task 2: a flexible model, scored on unseen scans
+
+
+@book.right("flexible_score")
+def forest(X, y):
+    return cross_val_score(RandomForestClassifier(15, random_state=0), X, y, cv=FOLDS).mean()
+
+
+@book.right("flexible_score")
+def curved_support_vectors(X, y):
+    return np.mean(cross_val_predict(make_pipeline(StandardScaler(), SVC()), X, y, cv=4) == y)
+
+
+@book.right("flexible_score")
+def squares_and_products(X, y):
+    model = make_pipeline(PolynomialFeatures(2), StandardScaler(), LogisticRegression())
+    return cross_val_score(model, X, y, cv=10).mean()
+
+
+@book.right("flexible_score")
+def neighbours_on_a_held_out_third(X, y):
+    a, b, c, d = train_test_split(X, y, test_size=0.33, random_state=1, stratify=y)
+    return KNeighborsClassifier(9).fit(a, c).score(b, d)
+
+
+@book.wrong("flexible_score", "not bound to lines")
+def logistic(X, y):
+    return cross_val_score(LogisticRegression(), X, y, cv=FOLDS).mean()
+
+
+@book.wrong("flexible_score", "scored on scans that it was fitted to")
+def training_score(X, y):
+    return RandomForestClassifier(15, random_state=0).fit(X, y).score(X, y)
+
+
+@book.wrong("flexible_score", "Products alone are not enough")
+def products_only(X, y):
+    model = make_pipeline(PolynomialFeatures(2, interaction_only=True), LogisticRegression())
+    return cross_val_score(model, X, y, cv=FOLDS).mean()
+
+
+class Squares:
+    @staticmethod
+    def of(X):
+        return np.column_stack([X, X**2])
+
+
+@book.wrong("flexible_score", "must combine two")
+def squares_only(X, y):
+    return cross_val_score(LogisticRegression(max_iter=1000), Squares.of(X), y, cv=FOLDS).mean()
+
+
+@book.wrong("flexible_score", "chosen by the very score")
+def best_of_a_search(X, y):
+    grid = {"svc__C": np.logspace(-1, 2, 8), "svc__gamma": np.logspace(-2, 1, 5)}
+    return GridSearchCV(make_pipeline(StandardScaler(), SVC()), grid, cv=FOLDS).fit(X, y).best_score_
+
+
+@book.wrong("flexible_score", "chosen by the very score", k=(3, 5, 10))
+def best_fold(X, y, k):
+    return cross_val_score(
+        KNeighborsClassifier(9), X, y, cv=StratifiedKFold(k, shuffle=True, random_state=0)
+    ).max()
+
+
+@book.wrong("flexible_score", "not the better of it")
+def flipped(X, y):
+    found = cross_val_score(RandomForestClassifier(15, random_state=0), X, y, cv=FOLDS).mean()
+    return max(found, 1 - found)
+
+
+@book.wrong("flexible_score", "must combine two")
+def naive_bayes(X, y):
+    return cross_val_score(GaussianNB(), X, y, cv=FOLDS).mean()
+
+
+@book.wrong("flexible_score", "share of errors")
+def errors(X, y):
+    return 1 - forest(X, y)
+
+
+@book.wrong("flexible_score", "whatever the data are")
+def ceiling_by_heart(X, y):
+    return 0.875
+
+
+@book.wrong("flexible_score", "Did you forget `return`?")
+def nothing_returned(X, y):
+    score = forest(X, y)
+    score += 0
+
+
+# Task 3: the word
+
+
+def scores(X, y, model=None):
+    flexible = RandomForestClassifier(15, random_state=0) if model is None else model
+    return (
+        cross_val_score(LogisticRegression(), X, y, cv=FOLDS).mean(),
+        cross_val_score(flexible, X, y, cv=FOLDS).mean(),
+    )
+
+
+def word(linear, flexible, margin=0.1):
+    if flexible - linear > margin:
+        return "underfitted"
+    return "linear is enough" if linear > 0.6 else "no signal"
+
+
+@book.right("diagnosis")
+def with_a_forest(X, y):
+    return word(*scores(X, y))
+
+
+@book.right("diagnosis")
+def with_neighbours(X, y):
+    return word(*scores(X, y, KNeighborsClassifier(15)))
+
+
+@book.right("diagnosis")
+def with_squares(X, y):
+    return word(*scores(X, y, make_pipeline(PolynomialFeatures(2), LogisticRegression(max_iter=1000))))
+
+
+@book.right("diagnosis")
+def with_tests_of_the_hits(X, y):
+    hits = [cross_val_predict(m, X, y, cv=FOLDS) == y for m in (LogisticRegression(), SVC())]
+    only = [np.sum(hits[1] & ~hits[0]), np.sum(hits[0] & ~hits[1])]
+    better = only[0] > only[1] and stats.binomtest(int(only[0]), int(sum(only)), 0.5).pvalue < 0.001
+    if better:
+        return "underfitted"
+    return (
+        "linear is enough" if stats.binomtest(int(hits[0].sum()), len(y), 0.5).pvalue < 0.001 else "no signal"
+    )
+
+
+@book.wrong("diagnosis", "in training, a flexible model is better even on noise")
+def by_training_scores(X, y):
+    return word(
+        LogisticRegression().fit(X, y).score(X, y),
+        RandomForestClassifier(15, random_state=0).fit(X, y).score(X, y),
+    )
+
+
+@book.wrong("diagnosis", "linear model at chance is no proof")
+def only_linear(X, y):
+    return "linear is enough" if scores(X, y)[0] > 0.6 else "no signal"
+
+
+@book.wrong("diagnosis", "Always compare the two")
+def linear_first(X, y):
+    linear, flexible = scores(X, y)
+    if linear > 0.58:
+        return "linear is enough"
+    return "underfitted" if flexible > 0.6 else "no signal"
+
+
+@book.wrong("diagnosis", "First ask whether")
+def never_no_signal(X, y):
+    linear, flexible = scores(X, y)
+    return "underfitted" if flexible - linear > 0.1 else "linear is enough"
+
+
+@book.wrong("diagnosis", "A gain must exceed what luck gives")
+def flexible_above_chance_is_enough(X, y):
+    return "underfitted" if scores(X, y)[1] > 0.6 else "no signal"
+
+
+@book.wrong("diagnosis", "A gain must exceed", margin=(0.0, 0.005))
+def any_difference(X, y, margin):
+    return word(*scores(X, y, SVC()), margin)
+
+
+@book.wrong("diagnosis", "far above chance", bar=(0.72, 0.75, 0.8))
+def high_bar(X, y, bar):
+    linear, flexible = scores(X, y)
+    if flexible - linear > 0.1:
+        return "underfitted"
+    return "linear is enough" if linear > bar else "no signal"
+
+
+@book.wrong("diagnosis", "of all data")
+def always_underfitted(X, y):
+    return "underfitted"
+
+
+@book.wrong("diagnosis", "is one of")
+def other_words(X, y):
+    return "overfitted"
+
+
+@book.wrong("diagnosis", "The right word for data with")
+def blind_for_lines(X, y):
+    answer = with_a_forest(X, y)
+    return "no signal" if answer == "linear is enough" else answer
+
+
+test_right, test_wrong, test_each_task, test_tables = book.tests()
