@@ -1,7 +1,7 @@
 """Evaluation functions as people write them, honest and leaky, to measure how often the canaries are wrong.
 
 Each takes ``(X, y, groups)`` and gives a number that is larger for a better model. `HONEST` and `LEAKY` are
-named functions with the task that they are for: "binary", "classes" or "regression".
+named functions with the task that they are for: "binary", "classes", "regression" or "repeated".
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ from sklearn.metrics import (
     cohen_kappa_score,
     f1_score,
     r2_score,
-    roc_auc_score,  # fmt: skip
+    roc_auc_score,
 )
 from sklearn.model_selection import (
     GridSearchCV,
@@ -27,7 +27,7 @@ from sklearn.model_selection import (
     KFold,
     LeaveOneGroupOut,
     LeaveOneOut,
-    StratifiedGroupKFold,  # fmt: skip
+    StratifiedGroupKFold,
     StratifiedKFold,
     cross_val_predict,
     cross_val_score,
@@ -47,6 +47,7 @@ MODELS = {
     "neighbours": KNeighborsClassifier(5),
     "bayes": GaussianNB(),
 }
+SHUFFLED = StratifiedKFold(5, shuffle=True, random_state=0)
 DEALT = StratifiedGroupKFold(5, shuffle=True, random_state=0)
 SPLITTERS = {
     "stratified groups": DEALT,
@@ -110,52 +111,69 @@ def scaled_outside(X, y, g):
     return averaged(LINEAR, DEALT, "roc_auc")(PCA(3).fit_transform(StandardScaler().fit_transform(X)), y, g)
 
 
-HONEST = {f"{m}, {s}, {score}": ("binary", averaged(MODELS[m], SPLITTERS[s], score)) for m, s, score in [
-    ("logistic", "stratified groups", "roc_auc"), ("logistic", "groups", "accuracy"), ("logistic", "plain stratified", "balanced_accuracy"),
-    ("logistic", "stratified groups", "average_precision"), ("logistic", "stratified groups", "neg_log_loss"),
-    ("logistic", "stratified groups", "d2_log_loss_score"), ("logistic", "groups", "f1"), ("logistic", "stratified groups", "f1_macro"),
-    ("logistic", "stratified groups", "neg_brier_score"), ("logistic", "stratified groups", "matthews_corrcoef"),
-    ("selection inside", "stratified groups", "roc_auc"), ("selection inside", "plain stratified", "accuracy"),
-    ("selection inside", "stratified groups", "average_precision"), ("forest", "stratified groups", "roc_auc"),
-    ("forest", "groups", "accuracy"), ("forest", "stratified groups", "neg_log_loss"), ("neighbours", "stratified groups", "roc_auc"),
-    ("neighbours", "groups", "accuracy"), ("neighbours", "many groups", "balanced_accuracy"), ("bayes", "stratified groups", "roc_auc"),
-    ("bayes", "plain stratified", "average_precision"), ("bayes", "stratified groups", "recall"),
-    ("bayes", "stratified groups", "precision")]}  # fmt: skip
-HONEST |= {
-    "one AUC over sites left out": (
-        "binary",
-        pooled(LINEAR, LeaveOneGroupOut(), roc_auc_score, "predict_proba"),
+# Scores of every model and splitter, the mean over folds.
+COMBINED = {
+    ("logistic", "stratified groups"): (
+        "roc_auc average_precision neg_log_loss d2_log_loss_score f1_macro neg_brier_score matthews_corrcoef"
     ),
-    "one AUC over people left out": (
-        "binary",
-        pooled(GaussianNB(), LeaveOneGroupOut(), roc_auc_score, "predict_proba"),
-    ),
-    "one AUC over 20 folds": ("binary", pooled(LINEAR, GroupKFold(20), roc_auc_score, "predict_proba")),
-    "one AUC over 5 folds": ("binary", pooled(GaussianNB(), DEALT, roc_auc_score, "predict_proba")),
-    "one average precision": ("binary", pooled(LINEAR, DEALT, average_precision_score, "predict_proba")),
-    "leave-one-out accuracy": ("binary", pooled(GaussianNB(), LeaveOneOut(), accuracy_score)),
-    "kappa": ("binary", pooled(LINEAR, DEALT, cohen_kappa_score)),
-    "F1 of all": ("binary", pooled(LINEAR, DEALT, f1_score)),
-    "hold-outs": ("binary", hold_out),
-    "nested": ("binary", nested),
-    "by names": ("binary", by_names),
-    "mean over seeds": ("binary", mean_over_seeds),
-    "scaled outside": ("binary", scaled_outside),
-    "three classes, accuracy": ("classes", averaged(LINEAR, DEALT, "accuracy")),
-    "three classes, balanced accuracy": ("classes", averaged(GaussianNB(), DEALT, "balanced_accuracy")),
-    "three classes, AUC": ("classes", averaged(LINEAR, DEALT, "roc_auc_ovr")),
-    "three classes, F1": ("classes", averaged(GaussianNB(), DEALT, "f1_macro")),
-    "three classes, log loss": ("classes", averaged(LINEAR, DEALT, "neg_log_loss")),
-    "three classes, one left out": ("classes", pooled(GaussianNB(), LeaveOneOut(), accuracy_score)),
-    "R2": ("regression", averaged(RidgeCV(), GroupKFold(5), "r2")),
-    "one R2 over 10 folds": (
-        "regression",
-        pooled(Ridge(), KFold(10, shuffle=True, random_state=0), r2_score),
-    ),
-    "MAE": ("regression", averaged(Ridge(), GroupKFold(5), "neg_mean_absolute_error")),
-    "RMSE": ("regression", averaged(RidgeCV(), GroupKFold(5), "neg_root_mean_squared_error")),
-    "explained variance": ("regression", averaged(RidgeCV(), GroupKFold(5), "explained_variance")),
+    ("logistic", "groups"): "accuracy f1",
+    ("logistic", "plain stratified"): "balanced_accuracy",
+    ("selection inside", "stratified groups"): "roc_auc average_precision",
+    ("selection inside", "plain stratified"): "accuracy",
+    ("forest", "stratified groups"): "roc_auc neg_log_loss",
+    ("forest", "groups"): "accuracy",
+    ("neighbours", "stratified groups"): "roc_auc",
+    ("neighbours", "groups"): "accuracy",
+    ("neighbours", "many groups"): "balanced_accuracy",
+    ("bayes", "stratified groups"): "roc_auc recall precision",
+    ("bayes", "plain stratified"): "average_precision",
 }
+
+
+def by_task(**tasks):
+    """Name to (task, function), from functions by name and task."""
+    return {name: (task, function) for task, named in tasks.items() for name, function in named.items()}
+
+
+#: Honest evaluations: name to (task, function).
+HONEST = {
+    f"{model}, {splitter}, {score}": ("binary", averaged(MODELS[model], SPLITTERS[splitter], score))
+    for (model, splitter), scores in COMBINED.items()
+    for score in scores.split()
+} | by_task(
+    binary={
+        "one AUC over sites left out": pooled(LINEAR, LeaveOneGroupOut(), roc_auc_score, "predict_proba"),
+        "one AUC over people left out": pooled(
+            GaussianNB(), LeaveOneGroupOut(), roc_auc_score, "predict_proba"
+        ),
+        "one AUC over 20 folds": pooled(LINEAR, GroupKFold(20), roc_auc_score, "predict_proba"),
+        "one AUC over 5 folds": pooled(GaussianNB(), DEALT, roc_auc_score, "predict_proba"),
+        "one average precision": pooled(LINEAR, DEALT, average_precision_score, "predict_proba"),
+        "leave-one-out accuracy": pooled(GaussianNB(), LeaveOneOut(), accuracy_score),
+        "kappa": pooled(LINEAR, DEALT, cohen_kappa_score),
+        "F1 of all": pooled(LINEAR, DEALT, f1_score),
+        "hold-outs": hold_out,
+        "nested": nested,
+        "by names": by_names,
+        "mean over seeds": mean_over_seeds,
+        "scaled outside": scaled_outside,
+    },
+    classes={
+        "three classes, accuracy": averaged(LINEAR, DEALT, "accuracy"),
+        "three classes, balanced accuracy": averaged(GaussianNB(), DEALT, "balanced_accuracy"),
+        "three classes, AUC": averaged(LINEAR, DEALT, "roc_auc_ovr"),
+        "three classes, F1": averaged(GaussianNB(), DEALT, "f1_macro"),
+        "three classes, log loss": averaged(LINEAR, DEALT, "neg_log_loss"),
+        "three classes, one left out": pooled(GaussianNB(), LeaveOneOut(), accuracy_score),
+    },
+    regression={
+        "R2": averaged(RidgeCV(), GroupKFold(5), "r2"),
+        "one R2 over 10 folds": pooled(Ridge(), KFold(10, shuffle=True, random_state=0), r2_score),
+        "MAE": averaged(Ridge(), GroupKFold(5), "neg_mean_absolute_error"),
+        "RMSE": averaged(RidgeCV(), GroupKFold(5), "neg_root_mean_squared_error"),
+        "explained variance": averaged(RidgeCV(), GroupKFold(5), "explained_variance"),
+    },
+)
 
 
 def auc_of(model, X, y, g, seed=0):
@@ -190,7 +208,7 @@ def copied_before(X, y, g):
         KNeighborsClassifier(1),
         np.vstack([X, noisy]),
         np.r_[y, y],
-        cv=StratifiedKFold(5, shuffle=True, random_state=0),
+        cv=SHUFFLED,
     ).mean()
 
 
@@ -232,35 +250,60 @@ def best_of(models):
     return lambda X, y, g: max(auc_of(model, X, codes(y), g) for model in models)
 
 
-def settings(values):
-    """Logistic regressions of several penalties."""
-    return [make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=300)) for c in values]
+def chosen_outside(model, score="roc_auc", splitter=DEALT, by=f_classif):
+    """Features are chosen with all rows; then the mean over folds."""
+    return lambda X, y, g: averaged(model, splitter, score)(selected(X, y, by), y, g)
 
 
-LEAKY = {
-    "training rows": ("binary", lambda X, y, g: LINEAR.fit(X, y).score(X, y)),
-    "a forest's training rows": ("binary", lambda X, y, g: RandomForestClassifier(20).fit(X, y).score(X, y)),
-    "selection outside": ("binary", lambda X, y, g: auc_of(LINEAR, selected(X, y), y, g)),
-    "selection outside, accuracy": ("binary", lambda X, y, g: averaged(GaussianNB(), DEALT, "accuracy")(selected(X, y), y, g)),
-    "selection outside, log loss": ("binary", lambda X, y, g: averaged(LINEAR, DEALT, "neg_log_loss")(selected(X, y), y, g)),
-    "selection outside, average precision": ("binary", lambda X, y, g: averaged(LINEAR, DEALT, "average_precision")(selected(X, y), y, g)),
-    "selection outside, three classes": ("classes", lambda X, y, g: averaged(LINEAR, DEALT, "accuracy")(selected(X, y), y, g)),
-    "selection outside, R2": ("regression", lambda X, y, g: averaged(RidgeCV(), GroupKFold(5), "r2")(selected(X, y, f_regression), y, g)),
-    "selection outside, MAE": ("regression", lambda X, y, g: averaged(RidgeCV(), GroupKFold(5), "neg_mean_absolute_error")(selected(X, y, f_regression), y, g)),
-    "best of 8 penalties": ("binary", best_of(settings(np.logspace(-3, 2, 8)))),
-    "best of 20 settings": ("binary", best_of([make_pipeline(StandardScaler(), SVC(C=c, gamma=s)) for c in (0.01, 0.1, 1, 10, 100) for s in (0.001, 0.01, 0.1, 1)])),
-    "best of a grid search": ("binary", best_search),
-    "best of 10 seeds": ("binary", lambda X, y, g: max(auc_of(CHOSEN, X, codes(y), g, s) for s in range(10))),
-    "best of 6 models": ("binary", best_of([*MODELS.values(), RidgeClassifier(100.0)])),
-    "best fold": ("binary", lambda X, y, g: cross_val_score(LINEAR, X, y, groups=g, cv=DEALT, scoring="roc_auc").max()),
-    "cut-off on the predictions": ("binary", best_cut_off),
-    "either sign": ("binary", either_sign),
-    "copies before the split": ("binary", copied_before),
-    "misfits left out": ("binary", without_misfits),
-    "classes aligned over all rows": ("binary", aligned),
-    "supervised components outside": ("binary", supervised_components),
-    "groups ignored": ("repeated", lambda X, y, g: cross_val_score(KNeighborsClassifier(1), X, y, cv=StratifiedKFold(5, shuffle=True, random_state=0)).mean()),
-}  # fmt: skip
+def best_fold(X, y, g):
+    """The best of five folds stands for all."""
+    return cross_val_score(LINEAR, X, y, groups=g, cv=DEALT, scoring="roc_auc").max()
+
+
+PENALISED = [
+    make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=300)) for c in np.logspace(-3, 2, 8)
+]
+MACHINES = [
+    make_pipeline(StandardScaler(), SVC(C=c, gamma=s))
+    for c in (0.01, 0.1, 1, 10, 100)
+    for s in (0.001, 0.01, 0.1, 1)
+]
+
+#: Leaky evaluations: name to (task, function).
+LEAKY = by_task(
+    binary={
+        "training rows": lambda X, y, g: LINEAR.fit(X, y).score(X, y),
+        "a forest's training rows": lambda X, y, g: RandomForestClassifier(20).fit(X, y).score(X, y),
+        "selection outside": chosen_outside(LINEAR),
+        "selection outside, accuracy": chosen_outside(GaussianNB(), "accuracy"),
+        "selection outside, log loss": chosen_outside(LINEAR, "neg_log_loss"),
+        "selection outside, average precision": chosen_outside(LINEAR, "average_precision"),
+        "best of 8 penalties": best_of(PENALISED),
+        "best of 20 settings": best_of(MACHINES),
+        "best of a grid search": best_search,
+        "best of 10 seeds": lambda X, y, g: max((auc_of(CHOSEN, X, codes(y), g, s) for s in range(10))),
+        "best of 6 models": best_of([*MODELS.values(), RidgeClassifier(100.0)]),
+        "best fold": best_fold,
+        "cut-off on the predictions": best_cut_off,
+        "either sign": either_sign,
+        "copies before the split": copied_before,
+        "misfits left out": without_misfits,
+        "classes aligned over all rows": aligned,
+        "supervised components outside": supervised_components,
+    },
+    classes={
+        "selection outside, three classes": chosen_outside(LINEAR, "accuracy"),
+    },
+    regression={
+        "selection outside, R2": chosen_outside(RidgeCV(), "r2", GroupKFold(5), f_regression),
+        "selection outside, MAE": chosen_outside(
+            RidgeCV(), "neg_mean_absolute_error", GroupKFold(5), f_regression
+        ),
+    },
+    repeated={
+        "groups ignored": averaged(KNeighborsClassifier(1), SHUFFLED, None),
+    },
+)
 
 
 def study(task, seed, n=60, p=8):
