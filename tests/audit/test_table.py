@@ -125,7 +125,7 @@ def test_odd_but_possible_columns_are_handled():
     assert (
         "empty (is missing everywhere)" in text
         and "same (is always the same)" in text
-        and "1 rows without a label" in text
+        and "1 row without a label" in text
     )
     assert report["columns"].level == "warn" and "flag" in report["target leakage"].evidence
 
