@@ -17,7 +17,7 @@ def shares(value) -> dict[str, float]:
     except (TypeError, ValueError):
         raise NotYet(
             f"The function returns a value of type {type(value).__name__}. → Return a dict from the name of "
-            f"a flaw to its share, such as {'seeds': 0.03}."
+            "a flaw to its share, such as {'seeds': 0.03}."
         ) from None
     missing, extra = sorted(set(NAMES) - set(found)), sorted(set(found) - set(NAMES))
     if missing or extra:

@@ -1,4 +1,4 @@
-"""The checks of exercise 03: a test that sees more than lines, such a model, and the word for what is there."""
+"""The checks of exercise 03: a test that sees more than lines, such a model, a word for what is there."""
 
 from functools import partial
 
