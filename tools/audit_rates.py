@@ -3,10 +3,10 @@
     python tools/audit_rates.py [--cohorts 200] [--kinds binary regression classes log-normal ...] [--runs 20]
 
 Simulates clean cohorts and cohorts with one planted flaw, audits them all, and prints two Markdown tables:
-the share of clean cohorts in which each check raises an alarm ("warn" or "stop"), and the share of flawed ones
-in which the check that the flaw is for does. The kinds after the first three are cohorts of two classes whose
-features are not Gaussian. The simulation is plain numpy and knows nothing of the audit. Then the functions of
-``tools/evaluations.py`` meet the canaries on so many data sets each.
+the share of clean cohorts in which each check raises an alarm ("warn" or "stop"), and the share of flawed
+ones in which the check that the flaw is for does. The kinds after the first three are cohorts of two classes
+whose features are not Gaussian. The simulation is plain numpy and knows nothing of the audit. Then the
+functions of ``tools/evaluations.py`` meet the canaries on so many data sets each.
 """
 
 import argparse

@@ -1,12 +1,13 @@
 """Today's behaviour in a file of fingerprints, so that nothing is lost when the house is rebuilt.
 
-    python tools/golden.py check                       every simulation that already stands in `simulations`
-    python tools/golden.py check repeated_scans ...    these; what differs is named, with the settings
-    python tools/golden.py record /path/to/the/old/course      makes tests/golden.json anew, from the old layout
+    python tools/golden.py check                    every simulation that already stands in `simulations`
+    python tools/golden.py check repeated_scans ... these; what differs is named, with the settings
+    python tools/golden.py record OLD               makes tests/golden.json anew, from the old layout
 
-Of every simulation, at the settings of the old tests and at both ends of every control of every panel, one block at
-two seeds: the draws (their exact bytes, and rounded to ten significant digits), the sentence, the pixels of the figure.
-The verdicts of the checks and the findings of the audit are only recorded: their texts change on purpose.
+Of every simulation, at the settings of the old tests and at both ends of every control of every panel, one
+block at two seeds: the draws (their exact bytes, and rounded to ten significant digits), the sentence, the
+pixels of the figure. The verdicts of the checks and the findings of the audit are only recorded: their texts
+change on purpose.
 """
 
 import ast
@@ -104,7 +105,8 @@ def compared(name: str, run) -> int:
         except Exception as error:
             bad += 1
             print(
-                f"  {name} {entry['settings']} seed {entry['seed']} ({entry['from']}): {type(error).__name__}: {error}"
+                f"  {name} {entry['settings']} seed {entry['seed']} ({entry['from']}): "
+                f"{type(error).__name__}: {error}"
             )
             continue
         told = []
@@ -123,8 +125,8 @@ def compared(name: str, run) -> int:
             bad += 1
             print(f"  {name} {entry['settings']} seed {entry['seed']} ({entry['from']}): {'; '.join(told)}")
     print(
-        f"{name}: {len(entries) - bad} of {len(entries)} settings as before; {drawings} other pictures; {rounding} arrays "
-        f"equal but for the eleventh digit"
+        f"{name}: {len(entries) - bad} of {len(entries)} settings as before; {drawings} other pictures; "
+        f"{rounding} arrays equal but for the eleventh digit"
     )
     return bad
 
@@ -143,7 +145,7 @@ def check(names: list[str]) -> int:
 
 
 def panels(lessons: Path):
-    """(lesson.number, experiment, figure function, controls, fixed values) of every panel of the old lessons."""
+    """(lesson.number, experiment, figure function, controls) of every panel of the old lessons."""
     for path in sorted(lessons.glob("*.md")):
         number, names, calls = 0, {}, []
 

@@ -6,9 +6,9 @@
 
 A learner is a kernel of their own and what JupyterLab's page says to it (learners.py, classroom.py): a
 session, a websocket, the cells of the lesson, and the moves of the sliders, held back and merged while the
-kernel is busy as ipywidgets does it. One of them is a real browser, which shows that the figures are those of
-a page. All start at once. Then some leave, so that the same server is measured with fewer. At the end one runs
-the lesson alone.
+kernel is busy as ipywidgets does it. One of them is a real browser, which shows that the figures are those
+of a page. All start at once. Then some leave, so that the same server is measured with fewer. At the end one
+runs the lesson alone.
 
 Ends with 1 if a move was lost or something went wrong. The page's text stands in pages/load.md.
 """
