@@ -74,7 +74,7 @@ class Answers:
         @pytest.mark.parametrize("seed", range(10))
         def tables_test_themselves(seed):
             for name, table in vars(self.checks).items():
-                if hasattr(table, "faults"):
+                if hasattr(table, "faults") and not isinstance(table, type):
                     assert table.faults(lambda i: np.random.default_rng([seed, i])) == [], name
 
         return (

@@ -62,7 +62,7 @@ def turned_round(study, flaws):
     return {name: -share for name, share in comprehension(study, flaws).items()}
 
 
-@book.wrong("shares_of_flaws", "one flaw after the other")
+@book.wrong("shares_of_flaws", "One flaw after the other")
 def one_after_the_other(study, flaws):
     shares, rest = {}, list(flaws)
     for name in flaws:
@@ -102,7 +102,7 @@ def a_list(study, flaws):
     return list(comprehension(study, flaws).values())
 
 
-@book.wrong("shares_of_flaws", "It lacks seeds")
+@book.wrong("shares_of_flaws", "It lacks")
 def without_the_first(study, flaws):
     shares = comprehension(study, flaws)
     return {name: shares[name] for name in flaws[1:]}
