@@ -281,7 +281,7 @@ LEAKY = by_task(
         "best of 8 penalties": best_of(PENALISED),
         "best of 20 settings": best_of(MACHINES),
         "best of a grid search": best_search,
-        "best of 10 seeds": lambda X, y, g: max((auc_of(CHOSEN, X, codes(y), g, s) for s in range(10))),
+        "best of 10 seeds": lambda X, y, g: max(auc_of(CHOSEN, X, codes(y), g, s) for s in range(10)),
         "best of 6 models": best_of([*MODELS.values(), RidgeClassifier(100.0)]),
         "best fold": best_fold,
         "cut-off on the predictions": best_cut_off,
