@@ -54,7 +54,7 @@ class selection_outside_folds:
     n_scans = Whole(50, 4, of=2, label="Scans", at=range(20, 81, 10))
     n_features = Whole(1000, 1, label="Features measured", at=[10, 30, 100, 300, 1000])
     n_selected = Whole(
-        20, 1, ("their number", lambda p: p.n_features), label="Features kept", at=[5, 10, 20, 50]
+        20, 1, ("the number of features", lambda p: p.n_features), label="Features kept", at=[5, 10, 20, 50]
     )
     effect = EFFECT(0.0, label="True effect in ten of the features", doc="Cohen's d in each.", at=TENTHS)
     n_informative = Whole(10, 0)
