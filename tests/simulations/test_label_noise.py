@@ -1,4 +1,4 @@
-"""What lesson 04 says about its panels ("what you will have found") holds at the positions of their sliders."""
+"""What lesson 04 says about its panels, and elsewhere without printing it, holds at all positions of sliders."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import SplineTransformer, StandardScaler
 
-from utils.data import load
-from utils.experiments import (
+from simulations.label_noise import (
     KINDS,
     MODEL_SETS,
     SHARED,
@@ -20,8 +19,10 @@ from utils.experiments import (
     shared_errors,
     wrong_labels,
 )
+from utils.data import load
 
-CHANCE, MISSED, CALLED, MILD, BORDERLINE = KINDS
+MISSED, CALLED, MILD, BORDERLINE, CHANCE = KINDS
+ALIKE, ITSELF = SHARED
 
 
 def means(outcome):
@@ -38,7 +39,10 @@ def place(outcome):
 
 @pytest.mark.parametrize("effect", [1, 1.5, 2, 3])
 def test_in_training_they_cost_little_with_scans_enough_and_much_with_few(effect):
-    few, many = (means(wrong_labels(where="training only", n_scans=n, effect=effect, repeats=300))["true"] for n in (50, 1000))
+    few, many = (
+        means(wrong_labels(where="training only", n_scans=n, effect=effect, repeats=300))["true"]
+        for n in (50, 1000)
+    )
     at_20, at_30 = 4, 6
     assert many[0] - many[at_20] < 0.025
     assert few[0] - few[at_30] > max(0.05, 2 * (many[0] - many[at_30]))
@@ -59,7 +63,8 @@ def test_with_both_the_truth_is_better_than_the_report(rule, n_scans):
     found = means(wrong_labels(rule=rule, n_scans=n_scans, repeats=300))
     assert np.all(found["true"][1:] > found["reported"][1:])
     if rule == "nearest centroid" and n_scans >= 200:
-        # Most of what the study sees is the examiner's error: at 20 %, the report is further below than the truth.
+        # Most of what the study sees is the examiner's error: at 20 %, the report is further below than the
+        # truth.
         assert found["true"][4] - found["reported"][4] > 2 * (found["true"][0] - found["true"][4])
 
 
@@ -75,7 +80,9 @@ def test_for_the_nearest_neighbour_training_and_test_cost_the_same_and_scans_do_
     lost = {}
     for where in ("training only", "test only"):
         for n_scans in (100, 1000):
-            found = means(wrong_labels(rule="nearest neighbour", where=where, n_scans=n_scans, effect=3, repeats=300))
+            found = means(
+                wrong_labels(rule="nearest neighbour", where=where, n_scans=n_scans, effect=3, repeats=300)
+            )
             lost[where, n_scans] = found["reported"][0] - found["reported"][4]
     assert lost["training only", 1000] == pytest.approx(lost["test only", 1000], abs=0.01)
     assert lost["training only", 1000] >= lost["training only", 100] - 0.01
@@ -84,7 +91,9 @@ def test_for_the_nearest_neighbour_training_and_test_cost_the_same_and_scans_do_
 # Kinds of errors
 
 
-@pytest.mark.parametrize(("n_scans", "prevalence"), [(100, 0.3), (100, 0.5), (2000, 0.2), (2000, 0.5), (2000, 0.8)])
+@pytest.mark.parametrize(
+    ("n_scans", "prevalence"), [(100, 0.3), (100, 0.5), (2000, 0.2), (2000, 0.5), (2000, 0.8)]
+)
 def test_missed_patients_and_called_controls_move_the_threshold_for_good(prevalence, n_scans):
     settings = {"prevalence": prevalence, "n_scans": n_scans, "repeats": 200}
     for kind, direction in ((MISSED, 1), (MILD, 1), (CALLED, -1)):
@@ -101,25 +110,33 @@ def test_with_very_unequal_groups_the_drift_can_hide_the_shift():
     outcome = kinds_of_wrong_labels(kind=CALLED, rate=0.1, prevalence=0.1, n_scans=2000, repeats=200)
     assert np.mean(outcome.draws["threshold"] - outcome.draws["threshold, right labels"]) > 0.01
     clean = place(kinds_of_wrong_labels(rate=0, prevalence=0.2, n_scans=2000, repeats=200))
-    assert 0.6 < clean < 0.8  # patients are rare, so the threshold lies deeper among them, with right labels too
+    assert (
+        0.6 < clean < 0.8
+    )  # patients are rare, so the threshold lies deeper among them, with right labels too
 
 
 def test_more_scans_make_the_band_narrower_and_leave_the_shift():
     few, many = (kinds_of_wrong_labels(n_scans=n, repeats=500).draws for n in (100, 2000))
-    assert np.ptp(np.quantile(many["threshold"], [0.05, 0.95])) < 0.4 * np.ptp(np.quantile(few["threshold"], [0.05, 0.95]))
+    assert np.ptp(np.quantile(many["threshold"], [0.05, 0.95])) < 0.4 * np.ptp(
+        np.quantile(few["threshold"], [0.05, 0.95])
+    )
     shift = [d["threshold"].mean() - d["threshold, right labels"].mean() for d in (few, many)]
     assert shift[1] == pytest.approx(shift[0], abs=0.015) and shift[1] > 0.05
 
 
 def test_errors_by_chance_leave_the_threshold_between_equal_groups():
     for rate in (0.2, 0.4):
-        assert place(kinds_of_wrong_labels(kind=CHANCE, rate=rate, n_scans=2000, repeats=150)) == pytest.approx(0, abs=0.05)
+        assert place(
+            kinds_of_wrong_labels(kind=CHANCE, rate=rate, n_scans=2000, repeats=150)
+        ) == pytest.approx(0, abs=0.05)
 
 
 @pytest.mark.parametrize(("prevalence", "side"), [(0.2, 1), (0.8, -1)])
 def test_with_unequal_groups_it_drifts_into_the_smaller_one(prevalence, side):
-    clean, noisy = (place(kinds_of_wrong_labels(kind=CHANCE, rate=rate, prevalence=prevalence, n_scans=2000, repeats=200))
-                    for rate in (0, 0.3))
+    clean, noisy = (
+        place(kinds_of_wrong_labels(kind=CHANCE, rate=rate, prevalence=prevalence, n_scans=2000, repeats=200))
+        for rate in (0, 0.3)
+    )
     assert 0.1 < side * (noisy - clean) < 0.35
 
 
@@ -130,13 +147,23 @@ def test_with_few_patients_the_reported_sensitivity_is_far_too_low():
 
 @pytest.mark.parametrize("rate", [0.2, 0.4])
 def test_borderline_errors_hardly_move_the_threshold(rate):
-    assert place(kinds_of_wrong_labels(kind=BORDERLINE, rate=rate, n_scans=2000, repeats=150)) == pytest.approx(0, abs=0.05)
+    assert place(
+        kinds_of_wrong_labels(kind=BORDERLINE, rate=rate, n_scans=2000, repeats=150)
+    ) == pytest.approx(0, abs=0.05)
 
 
 @pytest.mark.parametrize(("prevalence", "outwards"), [(0.1, -1), (0.9, 1)])
-def test_with_unequal_groups_borderline_errors_pull_the_threshold_out_of_the_smaller_one(prevalence, outwards):
-    clean, mild, strong = (place(kinds_of_wrong_labels(kind=BORDERLINE, rate=rate, prevalence=prevalence, n_scans=2000,
-                                                       repeats=150)) for rate in (0, 0.2, 0.4))
+def test_with_unequal_groups_borderline_errors_pull_the_threshold_out_of_the_smaller_one(
+    prevalence, outwards
+):
+    clean, mild, strong = (
+        place(
+            kinds_of_wrong_labels(
+                kind=BORDERLINE, rate=rate, prevalence=prevalence, n_scans=2000, repeats=150
+            )
+        )
+        for rate in (0, 0.2, 0.4)
+    )
     assert 0.2 < outwards * (mild - clean) < outwards * (strong - clean)
     assert outwards * (strong - clean) == pytest.approx(1, abs=0.15)
 
@@ -144,7 +171,9 @@ def test_with_unequal_groups_borderline_errors_pull_the_threshold_out_of_the_sma
 @pytest.mark.parametrize("prevalence", [0.1, 0.3, 0.7, 0.9])
 @pytest.mark.parametrize("rate", [0.1, 0.4])
 def test_with_mild_patients_missed_the_sensitivity_is_too_good_whatever_the_prevalence(rate, prevalence):
-    found = means(kinds_of_wrong_labels(kind=MILD, rate=rate, prevalence=prevalence, n_scans=2000, repeats=150))
+    found = means(
+        kinds_of_wrong_labels(kind=MILD, rate=rate, prevalence=prevalence, n_scans=2000, repeats=150)
+    )
     assert found["reported sensitivity"] > found["sensitivity"] + 0.03
     if (rate, prevalence) == (0.1, 0.9):
         assert -0.02 < found["reported"] - found["true"] < -0.003
@@ -158,7 +187,9 @@ def test_with_mild_patients_missed_the_report_is_too_good(rate):
     assert found["reported"] > found["true"] + 0.01
     assert found["reported sensitivity"] > found["sensitivity"] + 0.03
     if rate == 0.2:
-        assert found["reported"] == pytest.approx(0.86, abs=0.012) and found["true"] == pytest.approx(0.82, abs=0.008)
+        assert found["reported"] == pytest.approx(0.86, abs=0.012) and found["true"] == pytest.approx(
+            0.82, abs=0.008
+        )
 
 
 # Shared errors
@@ -168,7 +199,7 @@ def test_with_mild_patients_missed_the_report_is_too_good(rate):
 @pytest.mark.parametrize("rater_accuracy", [0.6, 0.7, 0.8, 0.9, 0.95])
 def test_the_report_rises_and_with_a_look_alike_the_truth_falls(effect, rater_accuracy):
     settings = {"effect": effect, "rater_accuracy": rater_accuracy, "repeats": 200}
-    alike, scan = (means(shared_errors(through=through, **settings)) for through in (SHARED[1], SHARED[0]))
+    alike, scan = (means(shared_errors(through=through, **settings)) for through in (ALIKE, ITSELF))
     assert alike["reported"][-1] > alike["reported"][0] and scan["reported"][-1] > scan["reported"][0]
     assert np.all(np.diff(alike["true"]) < 0)
     assert np.all(np.diff(scan["true"]) > -0.003) and scan["true"][-1] > scan["true"][0]
@@ -176,13 +207,13 @@ def test_the_report_rises_and_with_a_look_alike_the_truth_falls(effect, rater_ac
 
 
 def test_at_the_start_the_lines_cross_and_the_scan_itself_passes_what_is_possible():
-    alike, scan = (means(shared_errors(through=through, repeats=300)) for through in (SHARED[1], SHARED[0]))
+    alike, scan = (means(shared_errors(through=through, repeats=300)) for through in (ALIKE, ITSELF))
     assert alike["reported"][0] < alike["true"][0] and alike["reported"][-1] > alike["true"][-1]
     assert scan["reported"][-1] > scan["ceiling"][-1] + 0.05
 
 
 def test_whether_the_report_passes_the_truth_depends():
-    strong = means(shared_errors(through=SHARED[0], effect=3, rater_accuracy=0.7, repeats=200))
+    strong = means(shared_errors(through=ITSELF, effect=3, rater_accuracy=0.7, repeats=200))
     assert strong["reported"][-1] < strong["true"][-1]
 
 
@@ -221,7 +252,9 @@ def test_the_answer_at_the_start_and_how_to_turn_it_round():
 
 @pytest.mark.parametrize("n_scans", [52, 100, 200, 300])
 def test_linear_models_are_at_chance_on_xor_whatever_the_labels(n_scans):
-    true = means(labels_or_architecture(signal="XOR", models="three linear ones", n_scans=n_scans, repeats=100))["true"]
+    true = means(
+        labels_or_architecture(signal="XOR", models="three linear ones", n_scans=n_scans, repeats=100)
+    )["true"]
     np.testing.assert_allclose(true, 0.5, atol=0.03)
 
 
@@ -280,14 +313,20 @@ def test_the_examiner_matters_in_the_scans_of_rater_1_whatever_the_folds_and_the
     mriqc = load("mriqc_abide")
     ratings = mriqc.table[["rater_1", "rater_3"]]
     scans = ratings["rater_1"].notna().to_numpy()
-    X, sites, excluded = mriqc.X.to_numpy()[scans], mriqc.groups.to_numpy()[scans], (ratings[scans] == -1).astype(int)
+    X, sites, excluded = (
+        mriqc.X.to_numpy()[scans],
+        mriqc.groups.to_numpy()[scans],
+        (ratings[scans] == -1).astype(int),
+    )
     for C in (0.1, 0.01):
         model = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=5000))
         auc = {}
         for teacher in excluded:
             for deal in range(8):
                 folds = GroupKFold(5, shuffle=True, random_state=deal)
-                score = cross_val_predict(model, X, excluded[teacher], groups=sites, cv=folds, method="decision_function")
+                score = cross_val_predict(
+                    model, X, excluded[teacher], groups=sites, cv=folds, method="decision_function"
+                )
                 for examiner in excluded:
                     auc.setdefault((teacher, examiner), []).append(roc_auc_score(excluded[examiner], score))
         auc = {key: np.mean(values) for key, values in auc.items()}
@@ -297,7 +336,7 @@ def test_the_examiner_matters_in_the_scans_of_rater_1_whatever_the_folds_and_the
 
 
 def test_suspects_are_seldom_wrong_where_labels_are_good():
-    """With 5 % wrong labels about one in five of those that the forest contradicts out of fold is wrong; with 20 %, half."""
+    """Of those that the forest contradicts out of fold, one in five with 5 % wrong labels, half with 20 %."""
     cells = load("cells")
     train = (cells.table["case"] == "Train").to_numpy()
     X, y = cells.X.to_numpy()[train], cells.y.to_numpy()[train]
@@ -307,3 +346,60 @@ def test_suspects_are_seldom_wrong_where_labels_are_good():
         forest = RandomForestClassifier(25, random_state=0)
         contradicted = cross_val_predict(forest, X, recorded, cv=folds) != recorded
         assert low < np.mean((recorded != y)[contradicted]) < high
+
+
+# What the text says of threshold, effect sizes and independent errors
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_logistic_regression_goes_twice_as_far_as_the_half_and_half_point_and_a_smooth_curve_does_not(seed):
+    rng = np.random.default_rng(seed)
+    truth = np.arange(20_000) % 2
+    scan = (rng.normal(size=20_000) + 2.0 * (truth - 0.5))[:, None]
+    recorded = np.where((truth == 1) & (rng.random(20_000) < 0.2), 0, truth)
+    logistic = LogisticRegression(C=1000).fit(scan, recorded)
+    smooth = make_pipeline(SplineTransformer(n_knots=6), LogisticRegression(C=1000)).fit(scan, recorded)
+    assert np.log(0.625 / 0.375) / 2 == pytest.approx(0.255, abs=0.001)
+    assert -logistic.intercept_[0] / logistic.coef_[0, 0] == pytest.approx(0.52, abs=0.04)
+    assert logistic.predict(scan)[truth == 1].mean() == pytest.approx(0.68, abs=0.015)
+    assert smooth.predict(scan)[truth == 1].mean() == pytest.approx(0.775, abs=0.02)
+
+
+@pytest.mark.parametrize(("only_patients", "expected"), [(False, 0.79), (True, 1.115)])
+def test_mixed_groups_cost_half_of_an_effect_and_patients_who_are_none_a_quarter(only_patients, expected):
+    rng = np.random.default_rng(0)
+    group, wrong = np.arange(400_000) % 2, rng.random(400_000) < 0.194
+    truth = np.where(wrong, 0 if only_patients else 1 - group, group)
+    feature = rng.normal(size=400_000) + 1.5 * truth
+    low, high = feature[group == 0], feature[group == 1]
+    d = (high.mean() - low.mean()) / np.sqrt((low.var() + high.var()) / 2)
+    assert d == pytest.approx(expected, abs=0.012)
+
+
+@pytest.mark.parametrize(
+    ("prevalence", "sensitivity", "specificity", "missed", "called", "true", "reported"),
+    [
+        (0.3, 0.35, 0.97, 0.2, 0, 0.784, 0.802),
+        (0.68, 0.9, 0.4, 0, 0.25, 0.740, 0.756),
+        (0.3, 0.8, 0.8, 0.2, 0, 0.8, 0.764),
+    ],
+)
+def test_independent_errors_can_raise_a_report(
+    prevalence, sensitivity, specificity, missed, called, true, reported
+):
+    rng, n = np.random.default_rng(0), 500_000
+    truth = rng.random(n) < prevalence
+    model = np.where(truth, rng.random(n) < sensitivity, rng.random(n) > specificity)
+    recorded = np.where(truth, rng.random(n) > missed, rng.random(n) < called)
+    assert np.mean(model == truth) == pytest.approx(true, abs=0.0025)
+    assert np.mean(model == recorded) == pytest.approx(reported, abs=0.0025)
+
+
+def test_independent_errors_lower_the_report_of_a_model_that_is_mostly_right_in_both_groups():
+    rng = np.random.default_rng(1)
+    for _ in range(500):
+        prevalence, missed, called = rng.random(3)
+        sensitivity, specificity = rng.uniform(0.5, 1, 2)
+        right = np.array([sensitivity, specificity])
+        agree = right * (1 - np.array([missed, called])) + (1 - right) * np.array([missed, called])
+        assert agree @ [prevalence, 1 - prevalence] <= right @ [prevalence, 1 - prevalence] + 1e-12
