@@ -333,7 +333,7 @@ class _Score:
             return "other"
         if (k == 2 and (np.abs(u - 0.5) < 0.03).all()) or (k > 2 and abs(u[0] - 0.5) < 0.03):
             return "even"
-        if (u > (0.7 if k == 2 else 0.57)).all():  # the larger class; more, where the best of several is taken
+        if (u > (0.7 if k == 2 else 0.57)).all():  # the larger class, or the best of several
             return "share"
         return "class" if k > 2 and abs(u[0] - 1 / k) < 0.03 else "other"
 
@@ -353,7 +353,7 @@ class _Score:
         return {"zero": 0.0, "even": 0.5, "share": share, "class": 1 / k}[self.kind]
 
     def runs(self, number, name, make):
-        """The scores on one canary, and of guessing; more runs where choices are sought and few settle nothing."""
+        """The scores on one canary, and of guessing; more runs where choices are sought."""
         data = self.data
         found = [
             data.run(*make(self._rng(number, i)))

@@ -104,7 +104,7 @@ def _doubt(z, y, gain) -> str:
         if len(good) < 15:
             return f"a class of {own.sum()} is too small for it"
         p = stats.kstest(good / np.median(good) * stats.norm.ppf(0.75), stats.halfnorm.cdf).pvalue
-        if p < 0.10:
+        if p < 0.02:
             return (
                 "the predictions within a class are not normally distributed, so that a long tail is to be"
                 " expected"

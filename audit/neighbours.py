@@ -8,7 +8,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 LIMIT = 0.01  # of the whole table, not of one row
-FAR, CLOSE = 60, 30  # neighbours that give the scale, and those that are tested
+FAR, CLOSE = 60, 11  # neighbours that give the scale; those that are tested (larger groups may be sites)
 
 
 @dataclass
@@ -39,8 +39,12 @@ class Neighbours:
 
     @property
     def rows(self):
-        """The rows that are too near to another."""
-        return np.zeros(0, int) if self.p is None else np.flatnonzero(self.p * len(self.p) < LIMIT)
+        """The rows that are too near to another: beyond doubt each, or together more than chance gives."""
+        if self.p is None:
+            return np.zeros(0, int)
+        sure, likely = self.p * len(self.p) < LIMIT, self.p < 1e-3
+        pairs = likely.sum() // 2  # two rows make one likeness
+        return np.flatnonzero(likely if stats.binom.sf(pairs - 1, len(self.p), 1e-3) < 1e-4 else sure)
 
     @property
     def clustered(self):
@@ -66,11 +70,7 @@ class Neighbours:
         label = connected_components(
             coo_matrix((np.ones(len(left)), (left, right)), shape=(size, size)), False
         )[1]
-        return (
-            subject
-            if np.bincount(label[subject]).max() > max(2 * CLOSE, len(subject) / 5)
-            else label[subject]
-        )
+        return subject if np.bincount(label[subject]).max() > max(60, len(subject) / 5) else label[subject]
 
 
 def neighbours(X, subject, copies, seed) -> Neighbours:

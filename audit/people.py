@@ -48,63 +48,50 @@ def looks_like_a_person(study) -> str:
 @check("subjects", "subject")
 def subjects(study):
     """Whether people have several rows."""
-    _, subject, _ = study.full
-    unsure = _alike(study)
+    subject, unsure = study.full[1], _alike(study)
     if study.names["subject"] is None:
-        if (column := looks_like_a_person(study)) != "":
-            people = study.full[0][column].nunique()
-            return (
-                "warn",
-                (
-                    f"{len(subject)} rows, but perhaps {people} people: the column {cut_name(column)} has"
-                    f" {people} different values. No column for the subject was named. If this one is it,"
-                    f" audit again with subject={column!r}. Until that is answered, nobody can say how to"
-                    " split, and every score below may be too good."
-                ),
-                None,
-            )
-        return (
-            ("stop" if unsure else "open"),
-            (
-                f"No column for the subject was named, so each of the {len(subject)} rows was taken for a"
-                f" subject of its own. If that is wrong, every score below is too good.{unsure}"
-            ),
-            None,
-        )
-    rows = np.bincount(subject)
+        return _without_a_name(study, unsure)
+    n, rows = len(subject), np.bincount(subject)
     counts = {count(k, "row"): int(np.sum(rows == k)) for k in np.unique(rows)[:12].tolist()}
+    draw = pictures.bars(counts, "subjects")
     study.answers["groups"] = f"audit: folds by {study.names['subject']}, so that no subject is on both sides"
-    if study.undated and len(rows) < len(subject):
-        return (
-            "stop",
-            (
-                f"{len(subject)} rows, but {len(rows)} people. {study.undated}Give a column that names the"
-                " person and nothing else."
-            ),
-            pictures.bars(counts, "subjects"),
-        )
+    if study.undated and len(rows) < n:
+        text = f"{n} rows, but {len(rows)} people. {study.undated}"
+        return "stop", f"{text}Give a column that names the person and nothing else.", draw
+    if rows.max() == 1 and unsure:
+        text = f"{len(rows)} subjects by name, one row each, but perhaps fewer people. "
+        return "stop", f"{text}{study.undated}{unsure.strip()}", None
     if rows.max() == 1:
-        if unsure:
-            return (
-                "stop",
-                f"{len(rows)} subjects by name, one row each, but perhaps fewer people. "
-                f"{study.undated}{unsure.strip()}",
-                None,
-            )
-        return (
-            ("warn" if study.undated else "fine"),
-            f"{len(rows)} subjects, one row each. {study.undated}".strip(),
-            None,
-        )
-    constant = "and keep one label in all of them" if study.steady else "and not all keep one label"
+        text = f"{len(rows)} subjects, one row each. {study.undated}"
+        return "warn" if study.undated else "fine", text.strip(), None
+    text = f"{n} rows, but {len(rows)} subjects: {np.sum(rows > 1)} have several rows (up to {rows.max()}), "
     return (
         "stop",
-        (
-            f"{len(subject)} rows, but {len(rows)} subjects: {np.sum(rows > 1)} have several rows (up to"
-            f" {rows.max()}), {constant}."
-        ),
-        pictures.bars(counts, "subjects"),
+        f"{text}and {'' if study.steady else 'not all '}keep one label{' in all of them' * study.steady}.",
+        draw,
     )
+
+
+def _without_a_name(study, unsure):
+    """What is said where no column for the subject was named."""
+    n, column = len(study.full[1]), looks_like_a_person(study)
+    if column == "":
+        text = (
+            f"No column for the subject was named, so each of the {n} rows was taken for a subject of its"
+            " own. "
+        )
+        return (
+            "stop" if unsure else "open",
+            f"{text}If that is wrong, every score below is too good.{unsure}",
+            None,
+        )
+    people = study.full[0][column].nunique()
+    text = (
+        f"{n} rows, but perhaps {people} people: the column {cut_name(column)} has {people} different values."
+        f" No column for the subject was named. If this one is it, audit again with subject={column!r}. Until"
+        " that is answered, nobody can say how to split, and every score below may be too good."
+    )
+    return "warn", text, None
 
 
 def _alike(study) -> str:

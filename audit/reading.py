@@ -244,7 +244,7 @@ def as_numbers(column, comma: bool = False) -> pd.Series:
         return plain.astype(float) if plain.dtype == object else plain
     cells = column.astype(object).where(column.notna(), "").astype(str).str.strip().str.replace("\u2212", "-")
     cells = (
-        cells.str.replace(r"(?<=\d)[\u00a0\u202f '’](?=\d{3})", "", regex=True)
+        cells.str.replace(r"(?<=\d)[\u00a0\u202f '\u2019](?=\d{3})", "", regex=True)
         .str.removesuffix("%")
         .str.strip()
     )

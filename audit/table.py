@@ -400,8 +400,8 @@ class Study:
         self.keys = pd.util.hash_pandas_object(features, index=False).to_numpy()
         again = pd.Series(self.keys).duplicated(keep=False).to_numpy()
         self.copies = again & features.notna().any(axis=1).to_numpy()
-        # Columns of few values agree by chance: a pair of rows with the product of the chances of columns that
-        # do not follow from each other (eTIV and ASF in OASIS do).
+        # Columns of few values agree by chance: a pair of rows with the product of the chances of columns
+        # that do not follow from each other (eTIV and ASF in OASIS do).
         part = features.iloc[:5000, :: max(1, len(self.features) // 50)]
         alike, n = part.rank().corr().abs().fillna(0).to_numpy(), len(part)
         used, by_chance = [], len(frame) ** 2 / 2

@@ -309,8 +309,11 @@ def test_a_person_is_told_from_a_visit_in_any_form_of_id(form):
 
 
 @pytest.mark.parametrize("ids", [
-    [f"{i % 20:03d}_S_{37 * i:04d}" for i in range(120)], [f"{'HC' if i % 2 else 'PD'}{i:03d}" for i in range(120)], list(range(120)),
-    [f"{s:02d}-{i:03d}" for s in range(12) for i in range(10)], [f"site{s:02d}_{i}" for s in range(24) for i in range(5)],
+    [f"{i % 20:03d}_S_{37 * i:04d}" for i in range(120)],
+    [f"{'HC' if i % 2 else 'PD'}{i:03d}" for i in range(120)],
+    list(range(120)),
+    [f"{s:02d}-{i:03d}" for s in range(12) for i in range(10)],
+    [f"site{s:02d}_{i}" for s in range(24) for i in range(5)],
     [f"{chr(65 + i % 26)}{chr(65 + i // 26)}{(i * 7) % 90 + 10}" for i in range(120)],
 ])  # fmt: skip
 def test_an_id_of_one_person_is_left_whole(ids):
