@@ -1,7 +1,8 @@
-"""What lesson 04 says about its panels, and elsewhere without printing it, holds at all positions of sliders."""
+"""What lesson 04 says about its panels, and elsewhere without printing it, holds at the sliders."""
 
 import numpy as np
 import pytest
+from harness import repetitions
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -320,19 +321,17 @@ def test_the_examiner_matters_in_the_scans_of_rater_1_whatever_the_folds_and_the
     )
     for C in (0.1, 0.01):
         model = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=5000))
-        auc = {}
-        for teacher in excluded:
-            for deal in range(8):
-                folds = GroupKFold(5, shuffle=True, random_state=deal)
-                score = cross_val_predict(
-                    model, X, excluded[teacher], groups=sites, cv=folds, method="decision_function"
-                )
-                for examiner in excluded:
-                    auc.setdefault((teacher, examiner), []).append(roc_auc_score(excluded[examiner], score))
+        auc = {(teacher, examiner): [] for teacher in excluded for examiner in excluded}
+        for deal in range(repetitions(4, 12)):
+            for train, test in GroupKFold(5, shuffle=True, random_state=deal).split(X, groups=sites):
+                for teacher in excluded:
+                    score = model.fit(X[train], excluded[teacher].iloc[train]).decision_function(X[test])
+                    for examiner in excluded:
+                        auc[teacher, examiner].append(roc_auc_score(excluded[examiner].iloc[test], score))
         auc = {key: np.mean(values) for key, values in auc.items()}
         examiner = [auc[t, "rater_3"] - auc[t, "rater_1"] for t in excluded]
         teacher = [auc["rater_3", e] - auc["rater_1", e] for e in excluded]
-        assert min(examiner) > 0.04 and max(np.abs(teacher)) < 0.02
+        assert min(examiner) > 0.07 and max(np.abs(teacher)) < 0.04
 
 
 def test_suspects_are_seldom_wrong_where_labels_are_good():
