@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_selection import SelectKBest, f_classif
 from sklearn.linear_model import Ridge, RidgeClassifier
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.svm import LinearSVC
@@ -190,3 +191,12 @@ def test_rules_of_any_stack_are_finite_and_fulfil_their_equations(data):
     W, B = batched.shrunken_centroids(X, labels, [0, one(st.floats(0, 100))])
     assert np.isfinite(W).all() and np.isfinite(B).all()
     assert (np.abs(W[:, 1]) <= np.abs(W[:, 0]) + 1e-12).all()
+
+
+def test_auc_of_every_row_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    labels, scores = rng.permutation(np.repeat([0, 1], [23, 14])), rng.standard_normal((3, 4, 37))
+    found = batched.auc(scores, labels)
+    assert found.shape == (3, 4)
+    for row, one in zip(scores.reshape(-1, 37), found.ravel(), strict=True):
+        assert one == pytest.approx(roc_auc_score(labels, row))
