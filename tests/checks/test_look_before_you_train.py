@@ -1,11 +1,8 @@
-"""The exercise on a first look: right answers, however written, pass; each wrong one gets its own reason."""
-
-import functools
+"""The exercise on a first look: right answers pass, however written; wrong ones get their reason."""
 
 import numpy as np
 import pandas as pd
-import pytest
-from answers import answers
+from answers import Answers
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import mannwhitneyu, rankdata
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -26,10 +23,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelEncoder, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from utils import checks
+from checks import look_before_you_train as checks
 
 FOLDS = StratifiedKFold(5, shuffle=True, random_state=0)
-RIGHT, WRONG, right, wrong = answers()
+book = Answers(checks)
 
 
 # Task 1: the same scan twice
@@ -40,18 +37,18 @@ def close_pairs(X, limit):
     return [(i, j) for i in range(len(X)) for j in range(i) if distance[i, j] < limit]
 
 
-@right("same_scan_twice")
+@book.right("same_scan_twice")
 def small_distance(X):
     return close_pairs(X, 0.1)
 
 
-@right("same_scan_twice")
+@book.right("same_scan_twice")
 def correlation_of_standardised_rows(X):
     alike = np.triu(np.corrcoef((X - X.mean(axis=0)) / X.std(axis=0)), 1)
     return np.argwhere(alike > 0.999)
 
 
-@right("same_scan_twice")
+@book.right("same_scan_twice")
 def nearest_neighbour_both_ways(X):
     Z = StandardScaler().fit_transform(X)
     distance, index = NearestNeighbors(n_neighbors=2).fit(Z).kneighbors(Z)
@@ -59,58 +56,83 @@ def nearest_neighbour_both_ways(X):
     return {(i, int(index[i][index[i] != i][0])) for i in range(len(X)) if distance[i, 1] < 0.05}
 
 
-@right("same_scan_twice")
+@book.right("same_scan_twice")
 def every_column_agrees(X):
     spread = X.std(axis=0)
-    return [[i, j] for i in range(len(X)) for j in range(i + 1, len(X)) if np.all(abs(X[i] - X[j]) < 0.01 * spread)]
+    return [
+        [i, j]
+        for i in range(len(X))
+        for j in range(i + 1, len(X))
+        if np.all(abs(X[i] - X[j]) < 0.01 * spread)
+    ]
 
 
-@wrong("same_scan_twice", "agree only up to about a ten-thousandth")
+@book.wrong("same_scan_twice", "agree only up to about the fourth digit")
 def equal_rows(X):
     return [(i, j) for i in range(len(X)) for j in range(i) if np.array_equal(X[i], X[j])]
 
 
-@wrong("same_scan_twice", "columns with large numbers decide alone")
+@book.wrong("same_scan_twice", "of different people")
 def correlation_of_raw_rows(X):
     return np.argwhere(np.triu(np.corrcoef(X), 1) > 0.999)
 
 
-@wrong("same_scan_twice", "agree in the column with the largest numbers")
+@book.wrong("same_scan_twice", "agree in the column with the largest numbers are called")
 def raw_distance(X):
     distance = squareform(pdist(X))
     return [(i, j) for i in range(len(X)) for j in range(i) if distance[i, j] < 0.0005 * X.std(axis=0).max()]
 
 
-@right("same_scan_twice")
+@book.right("same_scan_twice")
 def relative_difference_of_raw_values(X):
-    return [(i, j) for i in range(len(X)) for j in range(i) if np.isclose(X[i], X[j], rtol=1e-3, atol=0).all()]
+    return [
+        (i, j) for i in range(len(X)) for j in range(i) if np.isclose(X[i], X[j], rtol=1e-3, atol=0).all()
+    ]
 
 
-@wrong("same_scan_twice", "one too high")
+@book.wrong("same_scan_twice", "one too high")
 def rows_counted_from_one(X):
     return [(i + 1, j + 1) for i, j in close_pairs(X, 0.1)]
 
 
-@wrong("same_scan_twice", "exact copies, and the function misses all of them")
+@book.wrong("same_scan_twice", "finds no pair, even of exact copies")
 def none_at_all(X):
     return []
 
 
-@wrong("same_scan_twice", "pairs a row with itself")
+@book.wrong("same_scan_twice", "pairs a row with itself")
 def with_itself(X):
     return [(i, i) for i in range(len(X))]
 
 
-@wrong("same_scan_twice", "a list of pairs of row numbers", "int")
+@book.wrong("same_scan_twice", "list of pairs of row numbers", "int")
 def only_their_number(X):
     return len(close_pairs(X, 0.1))
 
 
-@wrong("same_scan_twice", "changes the X")
+@book.wrong("same_scan_twice", "changes the X")
 def scaled_in_place(X):
     X -= X.mean(axis=0)
     X /= X.std(axis=0)
     return close_pairs(X, 0.1)
+
+
+@book.wrong("same_scan_twice", "Rounding tears pairs apart", digits=(2, 1))
+def equal_after_rounding(X, digits):
+    t = pd.DataFrame(StandardScaler().fit_transform(X)).round(digits) + 0.0
+    return [tuple(g.index) for _, g in t.groupby(list(t.columns)) if len(g) == 2]
+
+
+@book.wrong("same_scan_twice", "Rounding tears pairs apart", digits=(3, 2))
+def equal_significant_digits(X, digits):
+    step = 10.0 ** (np.floor(np.log10(np.abs(X))) - digits + 1)
+    whole = np.round(X / step) * step
+    return [(i, j) for i in range(len(X)) for j in range(i) if np.allclose(whole[i], whole[j], rtol=1e-9)]
+
+
+@book.wrong("same_scan_twice", "The last row is never compared", limit=(0.1, 0.05, 0.2))
+def without_the_last_row(X, limit):
+    return [pair for pair in close_pairs(X, limit) if max(pair) < len(X) - 1]
 
 
 # Task 2: the site alone
@@ -123,12 +145,12 @@ def as_column(site):
 BY_NAME = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression())
 
 
-@right("site_alone")
+@book.right("site_alone")
 def one_column_for_each_site(site, y):
     return cross_val_score(BY_NAME, as_column(site), y, cv=FOLDS, scoring="roc_auc").mean()
 
 
-@right("site_alone")
+@book.right("site_alone")
 def share_in_the_training_folds(site, y):
     predicted = np.zeros(len(y))
     for train, test in FOLDS.split(site, y):
@@ -137,67 +159,73 @@ def share_in_the_training_folds(site, y):
     return roc_auc_score(y, predicted)
 
 
-@right("site_alone")
+@book.right("site_alone")
 def dummies_and_ten_folds(site, y):
     X = pd.get_dummies(pd.Series(site)).to_numpy(float)
     predicted = cross_val_predict(LogisticRegression(C=10), X, y, cv=10, method="predict_proba")
     return roc_auc_score(y, predicted[:, 1])
 
 
-@right("site_alone")
+@book.right("site_alone")
 def naive_bayes_of_categories(site, y):
     X = as_column(LabelEncoder().fit_transform(site))
     model = CategoricalNB(min_categories=int(X.max()) + 1)
     return cross_val_score(model, X, y, cv=StratifiedKFold(5), scoring="roc_auc").mean()
 
 
-@right("site_alone")
+@book.right("site_alone")
 def half_held_out(site, y):
     train, test = train_test_split(np.arange(len(y)), test_size=0.5, stratify=y, random_state=1)
     fitted = BY_NAME.fit(as_column(site[train]), y[train])
     return roc_auc_score(y[test], fitted.predict_proba(as_column(site[test]))[:, 1])
 
 
-@right("site_alone")
+@book.right("site_alone")
 def a_quarter_held_out(site, y):
     train, test = train_test_split(np.arange(len(y)), stratify=y, random_state=0)
     fitted = BY_NAME.fit(as_column(site[train]), y[train])
     return roc_auc_score(y[test], fitted.predict_proba(as_column(site[test]))[:, 1])
 
 
-@right("site_alone")
+@book.right("site_alone")
 def a_tree_of_codes(site, y):
     model = make_pipeline(OrdinalEncoder(), DecisionTreeClassifier(random_state=0))
     return cross_val_score(model, as_column(site), y, cv=FOLDS, scoring="roc_auc").mean()
 
 
-@wrong("site_alone", "not its yes or no")
+@book.wrong("site_alone", "not its yes or no")
 def auc_of_yes_and_no(site, y):
     return roc_auc_score(y, cross_val_predict(BY_NAME, as_column(site), y, cv=FOLDS))
 
 
-@wrong("site_alone", "learnt from the same people")
+@book.wrong("site_alone", "learnt from the same people")
 def share_of_everybody(site, y):
     return roc_auc_score(y, pd.Series(y).groupby(site).transform("mean"))
 
 
-@wrong("site_alone", "accuracy. Return the AUC")
+@book.wrong("site_alone", "accuracy. Return the AUC")
 def accuracy_of_the_site(site, y):
     return cross_val_score(BY_NAME, as_column(site), y, cv=FOLDS).mean()
 
 
-@wrong("site_alone", "have no order")
+@book.wrong("site_alone", "have no order")
 def sites_as_numbers(site, y):
     model = make_pipeline(OrdinalEncoder(), LogisticRegression())
     return cross_val_score(model, as_column(site), y, cv=FOLDS, scoring="roc_auc").mean()
 
 
-@wrong("site_alone", "less than chance", "probability of class 0")
+@book.wrong("site_alone", "less than chance", "probability of class 0")
 def probability_of_controls(site, y):
     return 1 - one_column_for_each_site(site, y)
 
 
-@wrong("site_alone", "Split the people, not the sites")
+@book.wrong("site_alone", "better direction was taken", cv=(5, 4, 10))
+def better_direction_of_every_fold(site, y, cv):
+    scores = cross_val_score(BY_NAME, as_column(site), y, cv=StratifiedKFold(cv), scoring="roc_auc")
+    return np.maximum(scores, 1 - scores).mean()
+
+
+@book.wrong("site_alone", "Split the people, not the sites")
 def one_site_left_out(site, y):
     predicted = cross_val_predict(
         BY_NAME, as_column(site), y, groups=site, cv=LeaveOneGroupOut(), method="predict_proba"
@@ -205,12 +233,12 @@ def one_site_left_out(site, y):
     return roc_auc_score(y, predicted[:, 1])
 
 
-@wrong("site_alone", "whatever the sites and labels are")
+@book.wrong("site_alone", "whatever the data are")
 def no_model(site, y):
     return cross_val_score(DummyClassifier(), as_column(site), y, cv=FOLDS, scoring="roc_auc").mean()
 
 
-@wrong("site_alone", "5 numbers")
+@book.wrong("site_alone", "5 numbers")
 def one_for_every_fold(site, y):
     return cross_val_score(BY_NAME, as_column(site), y, cv=FOLDS, scoring="roc_auc")
 
@@ -218,80 +246,83 @@ def one_for_every_fold(site, y):
 # Task 3: gaps by label
 
 
-@right("gaps_by_label")
+@book.right("gaps_by_label")
 def mask_and_mean(table, y):
     return table[y == 1].isna().mean() - table[y == 0].isna().mean()
 
 
-@right("gaps_by_label")
+@book.right("gaps_by_label")
 def column_by_column(table, y):
-    return {c: np.mean(pd.isna(table[c].to_numpy()[y == 1])) - np.mean(pd.isna(table[c].to_numpy()[y == 0])) for c in table}
+    return {
+        c: np.mean(pd.isna(table[c].to_numpy()[y == 1])) - np.mean(pd.isna(table[c].to_numpy()[y == 0]))
+        for c in table
+    }
 
 
-@right("gaps_by_label")
+@book.right("gaps_by_label")
 def grouped_by_an_array(table, y):
     share = table.isna().groupby(y).mean()
     return share.loc[1] - share.loc[0]
 
 
-@right("gaps_by_label")
+@book.right("gaps_by_label")
 def differences_of_rows(table, y):
     return table.isnull().astype(float).groupby(np.asarray(y)).mean().diff().iloc[-1]
 
 
-@wrong("gaps_by_label", "matches a Series of labels by index")
+@book.wrong("gaps_by_label", "matched by its index")
 def series_with_another_index(table, y):
     share = table.isna().groupby(pd.Series(y)).mean()
     return (share.loc[1] - share.loc[0]) if len(share) else pd.Series(np.nan, index=table.columns)
 
 
-@wrong("gaps_by_label", "KeyError", "with such an index the function runs")
+@book.wrong("gaps_by_label", "KeyError", "with such an index the function runs")
 def rows_by_number(table, y):
     return {c: np.mean([pd.isna(table.loc[i, c]) for i in np.flatnonzero(y == 1)])
             - np.mean([pd.isna(table.loc[i, c]) for i in np.flatnonzero(y == 0)]) for c in table}  # fmt: skip
 
 
-@wrong("gaps_by_label", "sign is the wrong way round")
+@book.wrong("gaps_by_label", "sign is the wrong way round")
 def controls_minus_cases(table, y):
     return -mask_and_mean(table, y)
 
 
-@wrong("gaps_by_label", "per cent")
+@book.wrong("gaps_by_label", "per cent")
 def in_per_cent(table, y):
     return 100 * mask_and_mean(table, y)
 
 
-@wrong("gaps_by_label", "differences of counts")
+@book.wrong("gaps_by_label", "differences of counts")
 def numbers_of_gaps(table, y):
     return table[y == 1].isna().sum() - table[y == 0].isna().sum()
 
 
-@wrong("gaps_by_label", "share missing in all people")
+@book.wrong("gaps_by_label", "share missing in all people")
 def all_together(table, y):
     return table.isna().mean()
 
 
-@wrong("gaps_by_label", "nothing on the column 'handedness'")
+@book.wrong("gaps_by_label", "nothing on the column 'handedness'")
 def numbers_only(table, y):
     return mask_and_mean(table.select_dtypes("number"), y)
 
 
-@wrong("gaps_by_label", "direction is lost")
+@book.wrong("gaps_by_label", "direction is lost")
 def absolute(table, y):
     return mask_and_mean(table, y).abs()
 
 
-@wrong("gaps_by_label", "Zeros were counted")
+@book.wrong("gaps_by_label", "Zeros were counted")
 def zeros_too(table, y):
     return mask_and_mean(table.mask(table == 0), y)
 
 
-@wrong("gaps_by_label", "one number for each column", "float")
+@book.wrong("gaps_by_label", "one number for each column", "float")
 def the_largest_alone(table, y):
     return float(mask_and_mean(table, y).max())
 
 
-@wrong("gaps_by_label", "changes the table")
+@book.wrong("gaps_by_label", "changes the table")
 def filled_in_place(table, y):
     answer = mask_and_mean(table, y)
     table["volume"] = table["volume"].fillna(0)
@@ -301,76 +332,86 @@ def filled_in_place(table, y):
 # Task 4: the site in the features
 
 
-@right("site_from_features")
+@book.right("site_from_features")
 def scaled_logistic(X, site):
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     return cross_val_score(model, X, site, cv=FOLDS, scoring="balanced_accuracy").mean()
 
 
-@right("site_from_features")
+@book.right("site_from_features")
 def forest(X, site):
     model = RandomForestClassifier(15, class_weight="balanced", random_state=0)
     return balanced_accuracy_score(site, cross_val_predict(model, X, site, cv=FOLDS))
 
 
-@right("site_from_features")
+@book.right("site_from_features")
 def mean_recall_of_naive_bayes(X, site):
     predicted = cross_val_predict(GaussianNB(), X, site, cv=3)
     return recall_score(site, predicted, average="macro", zero_division=0)
 
 
-@right("site_from_features")
+@book.right("site_from_features")
 def scaled_neighbours(X, site):
     model = make_pipeline(StandardScaler(), KNeighborsClassifier(5))
     return balanced_accuracy_score(site, cross_val_predict(model, X, site, cv=10))
 
 
-@right("site_from_features")
+@book.right("site_from_features")
 def one_split(X, site):
-    X_train, X_test, site_train, site_test = train_test_split(X, site, test_size=0.3, stratify=site, random_state=0)
-    return balanced_accuracy_score(site_test, LinearDiscriminantAnalysis().fit(X_train, site_train).predict(X_test))
+    X_train, X_test, site_train, site_test = train_test_split(
+        X, site, test_size=0.3, stratify=site, random_state=0
+    )
+    return balanced_accuracy_score(
+        site_test, LinearDiscriminantAnalysis().fit(X_train, site_train).predict(X_test)
+    )
 
 
-@wrong("site_from_features", "Return the balanced accuracy")
+@book.wrong("site_from_features", "Return the balanced accuracy")
 def plain_accuracy(X, site):
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     return cross_val_score(model, X, site, cv=FOLDS).mean()
 
 
-@wrong("site_from_features", "fitted to. Cross-validate")
+@book.wrong("site_from_features", "fitted to. Cross-validate")
 def training_score(X, site):
     model = make_pipeline(StandardScaler(), KNeighborsClassifier(1)).fit(X, site)
     return balanced_accuracy_score(site, model.predict(X))
 
 
-@wrong("site_from_features", "On features that know nothing", "Cross-validate")
+@book.wrong("site_from_features", "On features that know nothing", "Cross-validate")
 def training_score_of_a_linear_model(X, site):
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(X, site)
     return balanced_accuracy_score(site, model.predict(X))
 
 
-@wrong("site_from_features", "Is it an AUC?")
+@book.wrong("site_from_features", "an AUC 0.50")
 def auc_in_place_of_accuracy(X, site):
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     return cross_val_score(model, X, site, cv=FOLDS, scoring="roc_auc_ovr").mean()
 
 
-@wrong("site_from_features", "the smallest numbers of all")
+@book.wrong("site_from_features", "the smallest numbers of all")
 def unscaled_neighbours(X, site):
     return cross_val_score(KNeighborsClassifier(3), X, site, cv=FOLDS, scoring="balanced_accuracy").mean()
 
 
-@wrong("site_from_features", "share of errors")
+@book.wrong("site_from_features", "an F1 less", folds=(5, 4, 10))
+def macro_f1(X, site, folds):
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    return cross_val_score(model, X, site, cv=folds, scoring="f1_macro").mean()
+
+
+@book.wrong("site_from_features", "share of errors")
 def errors(X, site):
     return 1 - scaled_logistic(X, site)
 
 
-@wrong("site_from_features", "whatever the features are")
+@book.wrong("site_from_features", "whatever the data are")
 def guessing(X, site):
     return cross_val_score(DummyClassifier(), X, site, cv=FOLDS, scoring="balanced_accuracy").mean()
 
 
-@wrong("site_from_features", "divide it by 100")
+@book.wrong("site_from_features", "divide it by 100")
 def in_per_cent_again(X, site):
     return 100 * scaled_logistic(X, site)
 
@@ -378,7 +419,7 @@ def in_per_cent_again(X, site):
 # Task 5: columns that are too good
 
 
-@right("too_good")
+@book.right("too_good")
 def auc_of_every_column(table, y):
     names = []
     for name in table:
@@ -389,7 +430,7 @@ def auc_of_every_column(table, y):
     return names
 
 
-@right("too_good")
+@book.right("too_good")
 def mann_whitney(table, y):
     names = set()
     for name in table.columns:
@@ -400,7 +441,7 @@ def mann_whitney(table, y):
     return names
 
 
-@right("too_good")
+@book.right("too_good")
 def from_ranks(table, y):
     def auc(column):
         known = column.notna().to_numpy()
@@ -412,27 +453,30 @@ def from_ranks(table, y):
     return found.index[(found > 0.95) | (found < 0.05)]
 
 
-@right("too_good")
+@book.right("too_good")
 def cross_validated_model_of_each_column(table, y):
     model = make_pipeline(StandardScaler(), LogisticRegression())
     known = {name: table[name].notna().to_numpy() for name in table}
-    return np.array([name for name in table if cross_val_score(
-        model, table.loc[known[name], [name]], y[known[name]], cv=3, scoring="roc_auc").mean() >= 0.95])  # fmt: skip
+    found = {
+        name: cross_val_score(model, table.loc[rows, [name]], y[rows], cv=3, scoring="roc_auc").mean()
+        for name, rows in known.items()
+    }
+    return np.array([name for name, auc in found.items() if auc >= 0.95])
 
 
-@wrong("too_good", "AUC")  # with few rows left, another column may be the first that is wrong
+@book.wrong("too_good", "AUC", "column")  # with few rows left, another may be the first that is wrong
 def complete_rows_only(table, y):
     complete = table.notna().all(axis=1).to_numpy()
     return auc_of_every_column(table[complete], y[complete])
 
 
-@wrong("too_good", "'uptake'", "the limit is 0.95")
+@book.wrong("too_good", "'uptake'", "the limit is 0.95")
 def limit_a_little_too_low(table, y):
     aucs = {n: roc_auc_score(y[table[n].notna()], table[n].dropna()) for n in table}
     return [n for n, auc in aucs.items() if max(auc, 1 - auc) >= 0.9]
 
 
-@wrong("too_good", "'asymmetry'", "not of the accuracy")
+@book.wrong("too_good", "'asymmetry'", "not of the accuracy")
 def accuracy_of_a_cut_off(table, y):
     names = []
     for name in table:
@@ -443,86 +487,47 @@ def accuracy_of_a_cut_off(table, y):
     return names
 
 
-@wrong("too_good", "'memory'", "just as well")
+@book.wrong("too_good", "'memory'", "tells as much")
 def one_direction(table, y):
     return [n for n in table if roc_auc_score(y[table[n].notna()], table[n].dropna()) >= 0.95]
 
 
-@wrong("too_good", "'titre'", "uses ranks")
+@book.wrong("too_good", "'titre'", "uses ranks")
 def correlation(table, y):
     r = table.apply(lambda column: column.corr(pd.Series(y, index=table.index)))
     return list(table.columns[r.abs() > 0.8])
 
 
-@wrong("too_good", "'rating'", "leave the gaps out")
+@book.wrong("too_good", "'rating'", "Leave the gaps out")
 def filled(table, y):
     return auc_of_every_column(table.fillna(table.median()), y)
 
 
-@wrong("too_good", "'volume'", "honest, useful feature")
+@book.wrong("too_good", "'volume'", "honest, useful feature")
 def limit_too_low(table, y):
     aucs = {n: roc_auc_score(y[table[n].notna()], table[n].dropna()) for n in table}
     return [n for n, auc in aucs.items() if max(auc, 1 - auc) > 0.7]
 
 
-@wrong("too_good", "names of the columns", "which is no name")
+@book.wrong("too_good", "names of the columns", "which is no name")
 def the_aucs(table, y):
     return [float(roc_auc_score(y[table[n].notna()], table[n].dropna())) for n in table]
 
 
-@wrong("too_good", "every column")
+@book.wrong("too_good", "'volume'")
 def all_columns(table, y):
     return list(table)
 
 
-@wrong("too_good", "a list of column names", "str")
+@book.wrong("too_good", "a list of column names", "str")
 def the_best_one(table, y):
     return auc_of_every_column(table, y)[0]
 
 
-@wrong("too_good", "names columns", "pure noise")
+@book.wrong("too_good", "nothing to do with the label")
 def best_five(table, y):
     aucs = {n: roc_auc_score(y[table[n].notna()], table[n].dropna()) for n in table}
     return sorted(aucs, key=lambda name: -abs(aucs[name] - 0.5))[:5]
 
 
-@functools.cache
-def verdict_on(task, name, seed):
-    function = RIGHT[task, name] if (task, name) in RIGHT else WRONG[task, name][0]
-    return getattr(checks, task)(function, seed=seed)
-
-
-@pytest.mark.parametrize(("task", "name"), RIGHT)
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_right_answer_passes(task, name, seed):
-    verdict = verdict_on(task, name, seed)
-    assert verdict.passed, verdict.reason
-    assert "nan" not in verdict.reason
-
-
-@pytest.mark.parametrize(("task", "name"), WRONG)
-@pytest.mark.parametrize("seed", [0, 1])
-def test_a_wrong_answer_is_told_why(task, name, seed):
-    verdict = verdict_on(task, name, seed)
-    assert not verdict.passed
-    for word in WRONG[task, name][1]:
-        assert word in verdict.reason, verdict.reason
-
-
-@pytest.mark.parametrize("task", sorted({task for task, _ in WRONG}))
-def test_reasons_are_distinct(task):
-    # No graded answer or no order of the names: an AUC of 0.5. A lower limit or fewer rows: 'uptake' is named.
-    one_reason_for_two = {"auc_of_yes_and_no", "complete_rows_only"}
-    reasons = [verdict_on(t, name, 0).reason for t, name in WRONG if t == task and name not in one_reason_for_two]
-    assert len(set(reasons)) == len(reasons) >= 5
-    assert sum(t == task for t, _ in RIGHT) >= 3
-
-
-@pytest.mark.parametrize("task", sorted({task for task, _ in RIGHT}))
-def test_an_unwritten_function_is_said_to_be_unwritten(task):
-    def two(X, y): ...
-
-    def one(X): ...
-
-    verdict = getattr(checks, task)(one if task == "same_scan_twice" else two)
-    assert not verdict.passed and "still empty" in verdict.reason
+test_right, test_wrong, test_each_task, test_tables = book.tests()
