@@ -527,6 +527,8 @@ class Scores:
         The first one is strong.
     sort : str
         What the noise is.
+    least : float
+        So much above chance is the smallest leak that is looked for; a smaller one takes more sets.
     """
 
     noise: Callable
@@ -535,6 +537,7 @@ class Scores:
     signals: tuple[Signal, ...]
     sort: str = "pure noise"
     chance: float = 0.5
+    least: float = LEAK
 
     def judge(self, learner: Learner, draw: Callable) -> None:
         strong = self.signals[0].make
@@ -555,7 +558,8 @@ class Scores:
         leaks = quiet.mean() > self.chance + 0.25  # then the leak is what to say first
         for signal in () if leaks else self.signals:
             signal.judge(learner, draw)
-        scores, high = scores_on_noise(learner, lambda i: self.noise(draw(i)), self.units, self.chance)
+        noise = (lambda i: self.noise(draw(i))), self.units, self.chance, self.least
+        scores, high = scores_on_noise(learner, *noise)
         mean = np.mean(scores)
         learner.rows.append(Row(self.sort, tuple(scores), not high, ("chance", self.chance)))
         told = f"On {self.sort} it reports {mean:.2f}, and chance is {self.chance:.2f}"
@@ -568,7 +572,14 @@ class Scores:
 
 
 def scores_on_noise(
-    learner: Learner, make: Callable, units: int, chance: float = 0.5, *, first: int = 20, most: int = 120
+    learner: Learner,
+    make: Callable,
+    units: int,
+    chance: float = 0.5,
+    least: float = LEAK,
+    *,
+    first: int = 20,
+    most: int = 120,
 ) -> tuple[list[float], bool]:
     """Scores on sets of noise, and whether their mean is further above chance than luck explains.
 
@@ -584,7 +595,7 @@ def scores_on_noise(
             continue
         error = np.clip(np.std(scores, ddof=1), coin, 3 * coin) / np.sqrt(len(scores))
         above = np.mean(scores) - chance
-        enough = above < LEAK - 3 * error or len(scores) >= most or learner.seconds > 0.8 * PATIENCE
+        enough = above < least - 3 * error or len(scores) >= most or learner.seconds > 0.8 * PATIENCE
         if above >= CLEAR * error or enough or (slow and above < error):
             return scores, above >= CLEAR * error
 

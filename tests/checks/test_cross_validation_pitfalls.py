@@ -89,7 +89,7 @@ def selected_on_all_scans(X, y, model, cv):
     return cross_val_score(model, SelectKBest(k=20).fit_transform(X, y), y, cv=cv).mean()
 
 
-@book.wrong("selection", "selection saw the labels of the test fold", n=(200, 100, 400))
+@book.wrong("selection", "selection saw the labels of the test fold", n=(200, 100, 50))
 def filtered_on_all_scans_then_selected_in_the_folds(X, y, n):
     Z = SelectKBest(k=min(n, X.shape[1] // 2)).fit_transform(X, y)
     return cross_val_score(make_pipeline(SelectKBest(k=20), NEAREST), Z, y, cv=SHUFFLED).mean()
@@ -202,7 +202,7 @@ def another_measure_in_groups(X, y, subjects, scoring):
     return cross_val_score(LINEAR, X, y, groups=subjects, cv=folds, scoring=scoring).mean()
 
 
-@book.wrong("repeated_scans", "label was drawn by lot", cv=GROUPS)
+@book.wrong("repeated_scans", cv=GROUPS)
 def best_fold(X, y, subjects, cv):
     return cross_val_score(NEAREST, X, y, groups=subjects, cv=cv).max()
 
@@ -454,7 +454,7 @@ def grouped_but_not_nested(model, grid, X, y, subjects, cv):
     return GridSearchCV(model, grid, cv=cv).fit(X, y, groups=subjects).best_score_
 
 
-@book.wrong("nested_grouped", "label was drawn by lot", outer=GROUPS)
+@book.wrong("nested_grouped", outer=GROUPS)
 def best_outer_fold(model, grid, X, y, subjects, outer):
     return max(outer_loop(model, grid, X, y, subjects, outer, GroupKFold(3)))
 
@@ -567,6 +567,13 @@ def permuted_within_subjects(model, X, y, subjects, n_permutations, cv):
 def without_the_one(model, X, y, subjects, n_permutations, cv):
     scores = scores_of(model, X, y, subjects, n_permutations, cv)
     return np.mean(scores[1:] >= scores[0])
+
+
+@book.wrong("permutation", "fitted to all subjects every time", seed=(0, 1, 2))
+def training_scores(model, X, y, subjects, n_permutations, seed):
+    rng = np.random.default_rng(seed)
+    labels = [y, *(between_subjects(y, subjects, rng) for _ in range(n_permutations))]
+    return p_of(np.array([clone(model).fit(X, one).score(X, one) for one in labels]))
 
 
 @book.wrong("permutation", "not those that score worse", cv=GROUPS)
