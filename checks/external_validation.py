@@ -266,11 +266,11 @@ def auc_with_interval(learner, draw):
     learner.right.append(f"With 30 patients and 470 controls it is {rare:.2f} times as wide.")
     # Near 1 what is seen scatters further down than up, so that an honest interval reaches further down.
     _seen(learner, *near_one(draw(40), 0.985, 0.9995, 3.3))
-    parts = []
-    for i in range(4):
-        auc, low, high = _seen(learner, *near_one(draw(50 + i), 0.94, 0.965, 2.4))
+    parts = []  # plus and minus is 1.00 exactly; the quantiles of few draws scatter around 1.3
+    while len(parts) < 4 or (len(parts) < 12 and 1.01 < np.mean(parts) < 1.2):
+        auc, low, high = _seen(learner, *near_one(draw(50 + len(parts)), 0.94, 0.965, 2.4))
         parts.append((auc - low) / (high - auc))
-    if np.mean(parts) < 1.12:
+    if np.mean(parts) < 1.04:
         raise NotYet(
             f"Near 1, at AUCs of about 0.95, the interval reaches {np.mean(parts):.2f} times as far down as "
             f"up. There is less room above than below, so such an interval misses the truth more often than "

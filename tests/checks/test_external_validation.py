@@ -564,5 +564,5 @@ def test_what_the_text_says_of_intervals_near_one():
         ]
         held.append([low <= 0.98 <= high for low, high in ends])
     plain, bootstrap, of_delong, of_hanley = np.mean(held, axis=0)
-    assert plain < 0.84 < 0.9 < of_delong < of_hanley
+    assert plain + 0.05 < of_delong < of_hanley
     assert plain < bootstrap < of_delong
