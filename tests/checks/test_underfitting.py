@@ -326,7 +326,7 @@ def other_words(X, y):
     return "overfitted"
 
 
-@book.wrong("diagnosis", "The right word for data with")
+@book.wrong("diagnosis", "far above chance")
 def blind_for_lines(X, y):
     answer = with_a_forest(X, y)
     return "no signal" if answer == "linear is enough" else answer
