@@ -411,7 +411,7 @@ def test_a_right_answer_with_folds_of_its_own_is_not_refused_by_chance():
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_the_test_sets_are_as_the_exercise_says(shared):
-    """Model right in three quarters, a fifth of the labels wrong; errors in common make the report too high."""
+    """Right in three quarters, a fifth of the labels wrong; errors in common make the report too high."""
     sets = [label_noise.one_test_set(np.random.default_rng(i), shared) for i in range(300)]
     true = np.mean([np.mean(t == p) for t, p, _ in sets])
     recorded = np.mean([np.mean(t == r) for t, _, r in sets])
