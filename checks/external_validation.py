@@ -444,7 +444,10 @@ CLEAR_CASES = Table(
             "mean. → Scale with what was learnt from X.",
         ),
         predictive_values=(
-            lambda X, y, new, true: np.nan_to_num(rates((new[:, 0] > 2.5).astype(int), true)),
+            lambda X, y, new, true: (
+                np.array([true[new[:, 0] > 2.5].sum(), (1 - true[new[:, 0] < 2.5]).sum()])
+                / [max((new[:, 0] > 2.5).sum(), 1), max((new[:, 0] < 2.5).sum(), 1)]
+            ),
             "These are predictive values: of those called, how many are patients. → Return the share of "
             "patients who are called, and of controls who are not.",
         ),
