@@ -395,6 +395,12 @@ def _look_at_fits(fits, X, y):
             )
         )
 
+    if len(each) > ROUNDS and len({frozenset(one.items()) for one in each}) < len(each) / 5:
+        raise NotYet(
+            "The labels were given to the subjects in the same new order again and again. → Make the "
+            "generator once, before the loop, so that every permutation is another one."
+        )
+
 
 def _possible(found, rounds=ROUNDS):
     """p is (1 + b) / (1 + m) with a whole number b; it may be rounded."""

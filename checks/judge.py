@@ -609,9 +609,20 @@ def say_of(learner: Callable, data: tuple, at: int, other: np.ndarray) -> tuple[
     """How far the score is from one in which the labels `data[at]` had no say: 0 for a right answer, exactly.
 
     Where predictions are fixed, every label adds its own part to the score, and no more. So the scores of two
-    sets of labels have the same sum when the sets exchange one half. (The four scores are given too.)
+    sets of labels have the same sum when the sets exchange one half. NaN where a second call on the same
+    data gives another score. The four scores are given too.
     """
     one, half = data[at], np.arange(len(other)) < len(other) // 2
     sets = one, other, np.where(half, one, other), np.where(half, other, one)
-    scores = [learner(*data[:at], labels, *data[at + 1 :]) for labels in sets]
-    return scores[0] + scores[1] - scores[2] - scores[3], scores
+
+    def seeded(labels):  # models without a random_state draw from numpy's global generator
+        state = np.random.get_state()  # noqa: NPY002
+        np.random.seed(0)  # noqa: NPY002
+        try:
+            return learner(*data[:at], labels, *data[at + 1 :])
+        finally:
+            np.random.set_state(state)  # noqa: NPY002
+
+    scores = [seeded(labels) for labels in sets]
+    say = scores[0] + scores[1] - scores[2] - scores[3]
+    return say if abs(say) < 1e-9 or seeded(one) == scores[0] else np.nan, scores

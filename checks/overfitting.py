@@ -280,7 +280,7 @@ def _test_labels_speak(learner, draw):
         )
         say, parts = say_of(learner, (X, y, X_test, y_test), 3, other)
         scores += parts
-        if abs(say) < 0.021:  # a score may be rounded
+        if not abs(say) > 0.021:  # a score may be rounded; without a seed there is no exact answer
             continue
         # Here one feature of the test scans is their label; whoever never fits to them cannot know that.
         X[:, 0], X_test[:, 0] = 0, y_test

@@ -32,6 +32,61 @@ def trials(few):
     )
 
 
+NAMES = ["a", "b", "site", "age", "$x_{", "", " ", "体", "a\nb", "=1+1", "<b>", "x" * 5000]
+NAMES += [3, ("p", "q"), 2.5, True, "\ud800"]
+
+
+def numbers(rng, n, normal, few):
+    """Columns that are numbers, or letters."""
+    return {
+        "normal": lambda: normal,
+        "whole": lambda: rng.integers(-5, 100, n),
+        "few": lambda: few,
+        "constant": lambda: np.full(n, 3.5),
+        "missing": lambda: np.full(n, np.nan),
+        "mostly missing": lambda: np.where(rng.random(n) < 0.9, np.nan, normal),
+        "huge": lambda: 1e150 * normal,
+        "overflow": lambda: np.where(few, 1.7e308, -1.7e308),
+        "infinite": lambda: np.where(few, np.inf, normal),
+        "tiny": lambda: 1e-300 * normal,
+        "text": lambda: rng.choice(["a", "b", "c"], n),
+        "long": lambda: np.array(["x" * 20_000] * n, object),
+        "unicode": (
+            lambda: rng.choice(["ä", "体", "🧠", "a\u0301", "\u202eabc", "\ud800"], n).astype(object)
+        ),
+    }
+
+
+def others(rng, n, normal, few):
+    """Columns that are something else, or numbers in disguise."""
+    return {
+        "words": lambda: np.array([f"w{i}" for i in rng.integers(1000, size=n)], object),
+        "date": lambda: pd.to_datetime("2020-01-01") + pd.to_timedelta(rng.integers(1000, size=n), "D"),
+        "dates as text": lambda: np.array(
+            [f"2021-{1 + i % 12:02d}-{1 + i % 28:02d}" for i in range(n)], object
+        ),
+        "mixed": lambda: np.array(
+            [[1, "a", None, 2.5, True, pd.Timestamp("2020-01-01")][i] for i in rng.integers(6, size=n)],
+            object,
+        ),
+        "yes or no": lambda: few.astype(bool),
+        "category": lambda: pd.Categorical(rng.choice(["u", "v"], n), categories=["v", "u", "never"]),
+        "nullable": lambda: pd.array(
+            np.where(rng.random(n) < 0.2, None, rng.integers(5, size=n)), dtype="Int64"
+        ),
+        "index": lambda: np.arange(n),
+        "ids": lambda: np.array([f"sub-{i // 2:03d}_ses-{i % 2}" for i in range(n)], object),
+        "numbers as text": lambda: normal.astype(str).astype(object),
+        "complex": lambda: normal + 1j,
+        "lists": lambda: pd.Series([[1, 2]] * n, dtype=object).to_numpy(),
+        "big whole": lambda: np.array([10**30 + i for i in range(n)], object),
+        "span": lambda: pd.to_timedelta(rng.integers(9, size=n), "h"),
+        "bytes": lambda: np.array([b"x"] * n, object),
+        "one far": lambda: np.where(np.arange(n) == 0, 1e12, normal),
+        "python numbers": lambda: np.array([int(i) for i in rng.integers(50, size=n)], object),
+    }
+
+
 @st.composite
 def tables(draw):
     """A table with columns of all kinds, and the roles that some of them are said to have."""
@@ -39,131 +94,18 @@ def tables(draw):
     rng = np.random.default_rng(draw(st.integers(0, 10_000)))
 
     def column():
-        kind = draw(
-            st.sampled_from(
-                [
-                    "normal",
-                    "normal",
-                    "normal",
-                    "whole",
-                    "few",
-                    "constant",
-                    "missing",
-                    "mostly missing",
-                    "huge",
-                    "overflow",
-                    "infinite",
-                    "tiny",
-                    "text",
-                    "long",
-                    "unicode",
-                    "words",
-                    "date",
-                    "dates as text",
-                    "mixed",
-                    "yes or no",
-                    "category",
-                    "nullable",
-                    "index",
-                    "ids",
-                    "numbers as text",
-                    "complex",
-                    "lists",
-                    "big whole",
-                    "span",
-                    "bytes",
-                    "one far",
-                    "python numbers",
-                ]
-            )
-        )
-        normal = rng.standard_normal(n)
-        few = rng.integers(2, size=n)
-        return {
-            "normal": lambda: normal,
-            "whole": lambda: rng.integers(-5, 100, n),
-            "few": lambda: few,
-            "constant": lambda: np.full(n, 3.5),
-            "missing": lambda: np.full(n, np.nan),
-            "mostly missing": lambda: np.where(rng.random(n) < 0.9, np.nan, normal),
-            "huge": lambda: 1e150 * normal,
-            "overflow": lambda: np.where(few, 1.7e308, -1.7e308),
-            "infinite": lambda: np.where(few, np.inf, normal),
-            "tiny": lambda: 1e-300 * normal,
-            "text": lambda: rng.choice(["a", "b", "c"], n),
-            "long": lambda: np.array(["x" * 20_000] * n, object),
-            "unicode": (
-                lambda: rng.choice(["ä", "体", "🧠", "a\u0301", "\u202eabc", "\ud800"], n).astype(object)
-            ),
-            "words": lambda: np.array([f"w{i}" for i in rng.integers(1000, size=n)], object),
-            "date": lambda: pd.to_datetime("2020-01-01") + pd.to_timedelta(rng.integers(1000, size=n), "D"),
-            "dates as text": lambda: np.array(
-                [f"2021-{1 + i % 12:02d}-{1 + i % 28:02d}" for i in range(n)], object
-            ),
-            "mixed": lambda: np.array(
-                [[1, "a", None, 2.5, True, pd.Timestamp("2020-01-01")][i] for i in rng.integers(6, size=n)],
-                object,
-            ),
-            "yes or no": lambda: few.astype(bool),
-            "category": lambda: pd.Categorical(rng.choice(["u", "v"], n), categories=["v", "u", "never"]),
-            "nullable": lambda: pd.array(
-                np.where(rng.random(n) < 0.2, None, rng.integers(5, size=n)), dtype="Int64"
-            ),
-            "index": lambda: np.arange(n),
-            "ids": lambda: np.array([f"sub-{i // 2:03d}_ses-{i % 2}" for i in range(n)], object),
-            "numbers as text": lambda: normal.astype(str).astype(object),
-            "complex": lambda: normal + 1j,
-            "lists": lambda: pd.Series([[1, 2]] * n, dtype=object).to_numpy(),
-            "big whole": lambda: np.array([10**30 + i for i in range(n)], object),
-            "span": lambda: pd.to_timedelta(rng.integers(9, size=n), "h"),
-            "bytes": lambda: np.array([b"x"] * n, object),
-            "one far": lambda: np.where(np.arange(n) == 0, 1e12, normal),
-            "python numbers": lambda: np.array([int(i) for i in rng.integers(50, size=n)], object),
-        }[kind]()
+        given = rng, n, rng.standard_normal(n), rng.integers(2, size=n)
+        kinds = numbers(*given) | others(*given)
+        return kinds[draw(st.sampled_from(["normal", "normal", *kinds]))]()
 
-    names = draw(
-        st.lists(
-            st.sampled_from(
-                [
-                    "a",
-                    "b",
-                    "site",
-                    "age",
-                    "$x_{",
-                    "",
-                    " ",
-                    "体",
-                    "a\nb",
-                    "=1+1",
-                    "<b>",
-                    "x" * 5000,
-                    3,
-                    ("p", "q"),
-                    2.5,
-                    True,
-                    "\ud800",
-                ]
-            )
-            | st.text(max_size=5),
-            min_size=2,
-            max_size=8,
-            unique=draw(st.integers(0, 19)) > 0,
-        )
-    )
+    some = st.sampled_from(NAMES) | st.text(max_size=5)
+    names = draw(st.lists(some, min_size=2, max_size=8, unique=draw(st.integers(0, 19)) > 0))
     columns = [column() for _ in names]
     # A label that can be audited more often than chance would make one.
     if n and draw(st.integers(0, 9)):
-        columns[0] = draw(
-            st.sampled_from(
-                [
-                    np.arange(n) % 2,
-                    np.arange(n) % 3,
-                    rng.standard_normal(n),
-                    np.where(np.arange(n) % 2, "PD", "HC"),
-                ]
-            )
-        )
-        columns[1] = rng.standard_normal(n)
+        turn = np.arange(n) % 2
+        labels = [turn, np.arange(n) % 3, rng.standard_normal(n), np.where(turn, "PD", "HC")]
+        columns[0], columns[1] = draw(st.sampled_from(labels)), rng.standard_normal(n)
     table = pd.concat([pd.Series(one).reset_index(drop=True) for one in columns], axis=1)
     table.columns = pd.Index(names, dtype=object)
     if draw(st.booleans()):

@@ -569,6 +569,12 @@ def without_the_one(model, X, y, subjects, n_permutations, cv):
     return np.mean(scores[1:] >= scores[0])
 
 
+@book.wrong("permutation", "same new order again and again", seed=(0, 1, 2))
+def one_permutation_many_times(model, X, y, subjects, n_permutations, seed):
+    again = [between_subjects(y, subjects, np.random.default_rng(seed)) for _ in range(n_permutations)]
+    return p_of(np.array([grouped_score(model, X, labels, subjects) for labels in [y, *again]]))
+
+
 @book.wrong("permutation", "fitted to all subjects every time", seed=(0, 1, 2))
 def training_scores(model, X, y, subjects, n_permutations, seed):
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""The table of proof: its rows at reduced size, verdicts and errors, its page; runs through joblib and Dask."""
+"""The table of proof: every row of tools/reference with few studies, and the page itself."""
 
 import re
 
