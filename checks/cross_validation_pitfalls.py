@@ -432,7 +432,7 @@ def permutation(learner, draw):
     _look_at_fits(fits, *strong[1:3])
     learner.right.append("Every subject keeps one label, and stands on one side of every split.")
     _possible([found])
-    _possible([learner(*witnessed(draw(1), 20, effect=3, rounds=9))], 9)
+    _possible([learner(*witnessed(draw(1), 20, effect=3, rounds=10))], 10)
     learner.twice(*strong)
     if found > 0.15:
         raise NotYet(
