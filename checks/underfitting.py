@@ -42,7 +42,7 @@ LEVELS = (0.05, 0.2, 0.5)  # a p-value of noise is at most so small in at most t
 BROKEN = 0.08  # a share of p-values up to 0.05 that is clearly too many
 
 
-def false_alarms(learner, draw, seconds=8.0):
+def false_alarms(learner, draw, seconds=20.0):
     """p-values of noise: until it is clear whether the promise is kept or broken, or the time is over."""
     values, started = [], learner.seconds
     while len(values) < 2000 and (len(values) < 40 or learner.seconds - started < seconds):
