@@ -143,7 +143,7 @@ def shallow_depths_only(X, y, most):
     return 1 + int(np.argmax([cross_val_score(tree(d), X, y, cv=5).mean() for d in DEPTHS[:most]]))
 
 
-@book.wrong("depth_of_a_tree", "It takes the depth", depth=(1, 3, 6))
+@book.wrong("depth_of_a_tree", "such trees get", depth=(1, 3, 6))
 def fixed_depth(X, y, depth):
     return depth
 
@@ -215,13 +215,13 @@ def chosen_by_a_part_of_the_test(X, y, X_test, y_test, part):
     return tree(best).fit(X, y).score(X_test, y_test)
 
 
-@book.wrong("tested_once", "scans that the tree was fitted to", settings=TREES)
+@book.wrong("tested_once", "that the tree was fitted to are among", settings=TREES)
 def scored_on_everything(X, y, X_test, y_test, settings):
     everything = np.vstack([X, X_test]), np.r_[y, y_test]
     return tree(10, **settings).fit(*everything).score(*everything)
 
 
-@book.wrong("tested_once", "scans that the tree was fitted to", depth=(10, 3, 1))
+@book.wrong("tested_once", "that the tree was fitted to are among", depth=(10, 3, 1))
 def fitted_to_everything(X, y, X_test, y_test, depth):
     return tree(depth).fit(np.vstack([X, X_test]), np.r_[y, y_test]).score(X_test, y_test)
 
@@ -259,7 +259,7 @@ def no_tree_at_all(X, y, X_test, y_test):
     return GaussianNB().fit(X, y).score(X_test, y_test)
 
 
-@book.wrong("tested_once", "whatever the data are", number=(0.5, 1.0, 0.0))
+@book.wrong("tested_once", "whatever the data are", number=(0.5, 0.48, 0.0))
 def what_noise_gives(X, y, X_test, y_test, number):
     return number
 
