@@ -26,7 +26,9 @@ class Answers:
         def keep(function):
             for i in range(max((len(values) for values in settings.values()), default=1)):
                 chosen = {name: values[i % len(values)] for name, values in settings.items()}
-                name = f"{function.__name__}{list(chosen.values()) if chosen else ''}"
+                # By name: the address of a function would differ between the programs that run beside each other.
+                told = ", ".join(str(getattr(value, "__name__", value)) for value in chosen.values())
+                name = function.__name__ + (f"[{told}]" if chosen else "")
                 kept.append((task, name, with_settings(function, chosen), words, i))
             return function
 
