@@ -26,7 +26,7 @@ class Answers:
         def keep(function):
             for i in range(max((len(values) for values in settings.values()), default=1)):
                 chosen = {name: values[i % len(values)] for name, values in settings.items()}
-                # By name: the address of a function would differ between the programs that run beside each other.
+                # By name: the address of a function differs between the programs that run beside each other.
                 told = ", ".join(str(getattr(value, "__name__", value)) for value in chosen.values())
                 name = function.__name__ + (f"[{told}]" if chosen else "")
                 kept.append((task, name, with_settings(function, chosen), words, i))
