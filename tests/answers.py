@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from harness import repetitions
 
-# In `make test` every variant runs at a seed of its own; in `make test-all` at all of these.
+# In `make test` the first variant of an answer runs at one seed; in `make test-all` all run at all of these.
 RIGHT_SEEDS, WRONG_SEEDS = range(10), range(5)
 
 
@@ -48,7 +48,12 @@ class Answers:
         """The test functions of an exercise; a test file gives them names."""
 
         def named(kept):
-            return [pytest.param(*one, id=f"{one[0]}-{one[1]}") for one in kept]
+            # In `make test` the first variant stands for all.
+            more = [[pytest.mark.repetition] if one[4] else [] for one in kept]
+            return [
+                pytest.param(*one, id=f"{one[0]}-{one[1]}", marks=marks)
+                for one, marks in zip(kept, more, strict=True)
+            ]
 
         cases = "task", "name", "function", "words", "variant"
 
