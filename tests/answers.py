@@ -1,7 +1,7 @@
 """Right and wrong answers to an exercise, kept by task, and the tests that every exercise's checks pass."""
 
 import inspect
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -109,20 +109,3 @@ def with_settings(function, settings):
         parameters=[one for name, one in whole.parameters.items() if name not in settings]
     )
     return chosen
-
-
-def answers():
-    """Two empty tables and the decorators that fill them, for the exercises that are not ported yet."""
-    book = SimpleNamespace(right={}, wrong={})
-
-    def right(task):
-        return lambda function: book.right.setdefault((task, function.__name__), function)
-
-    def wrong(task, *words):
-        def keep(function):
-            book.wrong[task, function.__name__] = function, words
-            return function
-
-        return keep
-
-    return book.right, book.wrong, right, wrong
