@@ -11,7 +11,9 @@ from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 from sklearn.pipeline import make_pipeline
 
 from review import simulate_study
+from review.study import INFORMATIVE, directions, plan
 from simulations.audit_a_study import one_flaw
+from utils.cohort import simulate_cohort
 from utils.data import load
 
 REPEATS = repetitions(100, 400)
@@ -45,6 +47,15 @@ def test_the_worst_flaws():
     assert order[0] == "repeated"
     assert {"seeds", "threshold"} == set(order[-2:])
     assert len(FLAWS) == 12 and "majority" not in FLAWS
+
+
+def test_the_signal_is_stronger_than_that_of_enigma():
+    """As the lesson says: the weakest of the studies against the effects of regional MRI in lesson 02."""
+    published = simulate_cohort(n_subjects=4, n_sites=1).bayes_auc(["thickness", "volume"])
+    weakest = 0.3 * np.sqrt(INFORMATIVE)  # the shortest distance of the groups, in independent features
+    assert stats.norm.cdf(weakest / np.sqrt(2)) > published + 0.1
+    for seed in range(20):
+        assert np.linalg.norm(directions(plan(seed, ()))) >= weakest
 
 
 def test_the_papers_of_the_text():
@@ -91,10 +102,12 @@ def held_out():
     from sklearn.preprocessing import StandardScaler
 
     data = load("mriqc_abide")
+    once = ~data.X.duplicated()  # one image has two names
+    assert once.sum() == len(once) - 1
+    X, y = data.X[once], data.y[once].to_numpy()
     model = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression(max_iter=2000))
-    folds = list(LeaveOneGroupOut().split(data.X, data.y, data.groups))
-    risk = cross_val_predict(model, data.X, data.y, cv=folds, method="predict_proba")[:, 1]
-    y = data.y.to_numpy()
+    folds = list(LeaveOneGroupOut().split(X, y, data.groups[once]))
+    risk = cross_val_predict(model, X, y, cv=folds, method="predict_proba")[:, 1]
     return y, risk, [test for _, test in folds if len(set(y[test])) == 2]
 
 

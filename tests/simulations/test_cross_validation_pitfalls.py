@@ -69,6 +69,9 @@ def test_two_settings_remove_the_leak_of_repeated_scans():
 def test_more_subjects_do_not_remove_the_leak_and_linear_leaks_less():
     for n_subjects in (10, 20, 40):
         assert optimism(repeated_scans(n_subjects=n_subjects, repeats=200)) > 0.4
+    # That is so where scans are good; where they are not, more subjects make the siblings harder to find.
+    few, many = (optimism(repeated_scans(n_subjects=n, reliability=0.3, repeats=200)) for n in (10, 40))
+    assert many < few - 0.05
     nearest, linear = (
         optimism(repeated_scans(rule=rule, repeats=200)) for rule in ("nearest neighbour", "linear")
     )

@@ -325,6 +325,19 @@ def test_a_part_of_the_score_over_all_scans_is_the_site(seed):
     assert np.mean(score[one] > score[other]) == pytest.approx(0.84, abs=0.015)
 
 
+def test_comparing_sites_raises_the_score_of_a_measure_that_knows_no_site():
+    """So the score within sites is what is left without comparing them, and the rest need be no shortcut."""
+    rng, site, over_all, within = np.random.default_rng(0), np.repeat(np.arange(17), 65), [], []
+    for _ in range(20):
+        quality = 0.8 * rng.normal(size=17)[site] + rng.normal(size=len(site))
+        measure = quality + rng.normal(size=len(site))
+        y = quality < np.quantile(quality, 0.14)
+        over_all.append(roc_auc_score(y, -measure))
+        lower = (measure[y][:, None] < measure[~y])[site[y][:, None] == site[~y]]
+        within.append(lower.mean())
+    assert np.mean(over_all) > np.mean(within) + 0.03
+
+
 def test_oasis_at_first_sight():
     visits = load("oasis2").table
     gap = visits["SES"].isna()
