@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from scipy import optimize, special, stats
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.tree import DecisionTreeClassifier
 
 from simulations.overfitting import (
     REGIONS,
@@ -56,6 +58,28 @@ def test_cross_validation_follows_except_about_the_dip_and_its_band_is_wide():
     assert low == pytest.approx(0.60, abs=0.026) and high == pytest.approx(
         0.85, abs=0.026
     )  # in steps of 1/40
+
+
+@pytest.mark.parametrize("effect", [0, 1.5])
+def test_a_cross_validated_score_scatters_more_than_a_count_of_right_answers(effect):
+    outcome = complexity_of_the_model(effect=effect, repeats=500)
+    true = means(outcome)["true"]
+    ratio = outcome.draws["reported"].std(axis=0) / np.sqrt(true * (1 - true) / 40)
+    assert np.all((ratio > 1.05) & (ratio < 1.5))
+
+
+@pytest.mark.parametrize("n_scans", [100, 3000])
+@pytest.mark.parametrize("model", [KNeighborsClassifier(1), DecisionTreeClassifier(random_state=0)])
+def test_the_gap_of_a_model_that_remembers_every_scan_does_not_close(model, n_scans):
+    gaps = []
+    for study in range(10 if n_scans < 1000 else 2):
+        rng = np.random.default_rng(study)
+        y, y_new = np.arange(n_scans) % 2, np.arange(1000) % 2
+        X, X_new = rng.normal(size=(n_scans, 10)), rng.normal(size=(1000, 10))
+        X[:, 0] += 1.5 * y
+        X_new[:, 0] += 1.5 * y_new
+        gaps.append(model.fit(X, y).score(X, y) - model.score(X_new, y_new))
+    assert 0.28 < np.mean(gaps) < 0.4
 
 
 @pytest.mark.parametrize("n_features", [2, 5, 10, 15])
