@@ -40,6 +40,11 @@ def test_more_people_do_not_help_against_scanners_and_consequences():
     assert many - few > 2 * np.hypot(error, other)
 
 
+def test_more_people_hardly_help_against_cases_that_are_left_out_or_read_again():
+    for flaw in ("exclusions", "rereading"):
+        assert optimism(flaw, 100)[0] > 0.6 * optimism(flaw, 15)[0] > 0.03
+
+
 def test_the_worst_flaws():
     found = {name: optimism(name, 25)[0] for name in FLAWS}
     order = sorted(found, key=found.get, reverse=True)
