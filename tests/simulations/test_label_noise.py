@@ -7,6 +7,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
+from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
@@ -87,6 +88,21 @@ def test_for_the_nearest_neighbour_training_and_test_cost_the_same_and_scans_do_
             lost[where, n_scans] = found["reported"][0] - found["reported"][4]
     assert lost["training only", 1000] == pytest.approx(lost["test only", 1000], abs=0.01)
     assert lost["training only", 1000] >= lost["training only", 100] - 0.01
+
+
+def test_errors_by_chance_cost_the_nearest_centroid_for_good_if_groups_are_unequal():
+    """The same rate in both groups, and yet more scans do not pay for it: the cut between the means moves."""
+    rng = np.random.default_rng(0)
+    for prevalence, lost in ((0.5, 0), (0.2, 0.07)):
+        (X, y), (X_new, y_new) = (
+            (rng.normal(size=(20_000, 20)), (np.arange(20_000) < 20_000 * prevalence).astype(int))
+            for _ in range(2)
+        )
+        X[:, 0] += 1.5 * y
+        X_new[:, 0] += 1.5 * y_new
+        recorded = np.where(rng.random(len(y)) < 0.2, 1 - y, y)
+        right, noisy = (NearestCentroid().fit(X, labels).score(X_new, y_new) for labels in (y, recorded))
+        assert right - noisy == pytest.approx(lost, abs=0.012)
 
 
 # Kinds of errors
@@ -310,6 +326,34 @@ def test_the_report_gains_more_than_the_model(rating_cost, rater_error):
 # Real data
 
 
+def auc_of_draws(y, score, times):
+    """AUC of every draw, shape (draws,); `times`, shape (draws, scans): how often each scan was drawn."""
+    ill, well = times[:, y == 1], times[:, y == 0]
+    with np.errstate(invalid="ignore"):  # without scans of both kinds there is none
+        pairs = np.einsum("dp,pc,dc->d", ill, score[y == 1][:, None] > score[y == 0], well, optimize=True)
+        return pairs / ill.sum(axis=1) / well.sum(axis=1)
+
+
+def test_the_examiner_matters_if_other_sites_are_drawn_too():
+    """The same predictions against rater 1 and rater 3: at least three points, with the sites drawn anew."""
+    mriqc = load("mriqc_abide")
+    scans = mriqc.table["rater_1"].notna().to_numpy()
+    X, sites = mriqc.X.to_numpy()[scans], mriqc.groups.to_numpy()[scans]
+    excluded = (mriqc.table[["rater_1", "rater_3"]][scans] == -1).astype(int).to_numpy()
+    names, number = np.unique(sites, return_inverse=True)
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=5000))
+    drawn = np.random.default_rng(0).multinomial(len(names), np.full(len(names), 1 / len(names)), size=100)
+    for teacher in excluded.T:
+        gaps = []
+        for deal in range(repetitions(2, 4)):
+            for train, test in GroupKFold(5, shuffle=True, random_state=deal).split(X, groups=sites):
+                score = model.fit(X[train], teacher[train]).decision_function(X[test])
+                times = drawn[:, number[test]]
+                auc = [auc_of_draws(y, score, times) for y in excluded[test].T]
+                gaps.append(auc[1] - auc[0])
+        assert np.quantile(np.nanmean(gaps, axis=0), 0.025) > 0.02
+
+
 def test_the_examiner_matters_in_the_scans_of_rater_1_whatever_the_folds_and_the_penalty():
     mriqc = load("mriqc_abide")
     ratings = mriqc.table[["rater_1", "rater_3"]]
@@ -402,3 +446,22 @@ def test_independent_errors_lower_the_report_of_a_model_that_is_mostly_right_in_
         right = np.array([sensitivity, specificity])
         agree = right * (1 - np.array([missed, called])) + (1 - right) * np.array([missed, called])
         assert agree @ [prevalence, 1 - prevalence] <= right @ [prevalence, 1 - prevalence] + 1e-12
+
+
+def test_independent_errors_that_spare_most_labels_of_each_group_allow_no_more_than_the_share_of_right_ones():
+    rng = np.random.default_rng(2)
+    for _ in range(500):
+        weights = np.array([share := rng.random(), 1 - share])
+        wrong, right = rng.uniform(0, 0.5, 2), rng.random(2)
+        assert weights @ (right * (1 - wrong) + (1 - right) * wrong) <= 1 - weights @ wrong + 1e-12
+    # Two patients in three missed, and everybody called a control: .90 with 20 % wrong labels.
+    assert 0.7 + 0.3 * 2 / 3 == pytest.approx(0.9) and 0.3 * 2 / 3 == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("reliability", [1, 0.6])
+def test_a_median_split_costs_a_fifth_of_the_correlation_however_reliable_the_score(reliability):
+    rng = np.random.default_rng(0)
+    brain, error, other = rng.normal(size=(3, 400_000))
+    score = np.sqrt(reliability) * (0.5 * brain + np.sqrt(0.75) * other) + np.sqrt(1 - reliability) * error
+    halves = np.corrcoef(brain, score > np.median(score))[0, 1]
+    assert halves / np.corrcoef(brain, score)[0, 1] == pytest.approx(np.sqrt(2 / np.pi), abs=0.008)
