@@ -68,18 +68,13 @@ def test_a_cross_validated_score_scatters_more_than_a_count_of_right_answers(eff
     assert np.all((ratio > 1.05) & (ratio < 1.5))
 
 
-@pytest.mark.parametrize("n_scans", [100, 3000])
 @pytest.mark.parametrize("model", [KNeighborsClassifier(1), DecisionTreeClassifier(random_state=0)])
-def test_the_gap_of_a_model_that_remembers_every_scan_does_not_close(model, n_scans):
-    gaps = []
-    for study in range(10 if n_scans < 1000 else 2):
-        rng = np.random.default_rng(study)
-        y, y_new = np.arange(n_scans) % 2, np.arange(1000) % 2
-        X, X_new = rng.normal(size=(n_scans, 10)), rng.normal(size=(1000, 10))
-        X[:, 0] += 1.5 * y
-        X_new[:, 0] += 1.5 * y_new
-        gaps.append(model.fit(X, y).score(X, y) - model.score(X_new, y_new))
-    assert 0.28 < np.mean(gaps) < 0.4
+def test_the_gap_of_a_model_that_remembers_every_scan_does_not_close(model):
+    rng = np.random.default_rng(0)
+    for n_scans in (1000, 3000):
+        y = np.arange(n_scans) % 2
+        X, X_new = rng.normal(size=(2, n_scans, 10)) + 1.5 * y[:, None] * (np.arange(10) == 0)
+        assert 0.28 < model.fit(X, y).score(X, y) - model.score(X_new, y) < 0.39
 
 
 @pytest.mark.parametrize("n_features", [2, 5, 10, 15])
