@@ -64,8 +64,7 @@ def test_with_both_the_truth_is_better_than_the_report(rule, n_scans):
     found = means(wrong_labels(rule=rule, n_scans=n_scans, repeats=300))
     assert np.all(found["true"][1:] > found["reported"][1:])
     if rule == "nearest centroid" and n_scans >= 200:
-        # Most of what the study sees is the examiner's error: at 20 %, the report is further below than the
-        # truth.
+        # Most of the fall is the examiner's: at 20 %, the report is further below than the truth.
         assert found["true"][4] - found["reported"][4] > 2 * (found["true"][0] - found["true"][4])
 
 
