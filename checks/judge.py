@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 log.addHandler(logging.NullHandler())
 
 PATIENCE = 120  # seconds of a processor, after which a function is called no more
-SLOW = 30  # seconds, after which only so many sets of noise are tried as a verdict needs (8)
 CLEAR = 4.5  # standard errors above chance, which honest scores reach once in 300,000 checks
 LEAK = 0.08  # by so much at least is a score on noise too high where something leaks
 DOTS = "Your code goes where the three dots stand."
@@ -491,9 +490,10 @@ class Signal:
     )
     sort: str = "real signal"
 
-    def judge(self, learner: Learner, draw: Callable) -> None:
-        found = [learner.twice(*self.make(draw(500)))]
-        while len(found) < 3 or (len(found) < 12 and self._unsure(np.mean(found))):
+    def judge(self, learner: Learner, draw: Callable, found: tuple[float, ...] = ()) -> None:
+        """`found`: the scores of the first sets, where they are known."""
+        found = list(found)
+        while len(found) < 3 or (len(found) < 12 and self._unsure(found)):
             found.append(learner(*self.make(draw(500 + len(found)))))
         mean, limits = np.mean(found), f"{self.low:.2f} to {self.high:.2f}"
         good = self.low <= mean <= self.high
@@ -507,8 +507,10 @@ class Signal:
             told = f"On data with {self.sort} it reports {mean:.2f}, and an honest score is {limits}."
             raise NotYet(f"{told} {self.wrong}")
 
-    def _unsure(self, mean: float) -> bool:
-        return min(abs(mean - self.low), abs(mean - self.high) if self.high < 1 else 1) < 0.06
+    def _unsure(self, found: list[float]) -> bool:
+        """Whether a limit lies within three standard errors of the mean."""
+        mean, error = np.mean(found), max(np.std(found, ddof=1), 0.03) / np.sqrt(len(found))
+        return min(abs(mean - self.low), abs(mean - self.high) if self.high < 1 else 1) < 3 * error
 
 
 @dataclass(frozen=True)
@@ -541,7 +543,7 @@ class Scores:
 
     def judge(self, learner: Learner, draw: Callable) -> None:
         strong = self.signals[0].make
-        loud = learner.all([strong(draw(500)), strong(draw(501))])
+        loud = np.array([learner.twice(*strong(draw(500))), learner(*strong(draw(501)))])
         quiet = learner.all([self.noise(draw(0)), self.noise(draw(1))])
         if np.ptp([*loud, *quiet]) < 1e-12 and (
             loud[0] < 1 or learner.maybe([blank(strong(draw(500)))]) == 1
@@ -556,19 +558,19 @@ class Scores:
                 "coin would get. → If it is the share of errors, return 1 minus the errors."
             )
         leaks = quiet.mean() > self.chance + 0.25  # then the leak is what to say first
+        known = {self.signals[0]: tuple(loud)}
         for signal in () if leaks else self.signals:
-            signal.judge(learner, draw)
+            signal.judge(learner, draw, known.get(signal, ()))
         noise = (lambda i: self.noise(draw(i))), self.units, self.chance, self.least
-        scores, high = scores_on_noise(learner, *noise)
+        scores, high = scores_on_noise(learner, *noise, known=tuple(quiet))
         mean = np.mean(scores)
         learner.rows.append(Row(self.sort, tuple(scores), not high, ("chance", self.chance)))
         told = f"On {self.sort} it reports {mean:.2f}, and chance is {self.chance:.2f}"
         if high:
             raise NotYet(f"{told}: {self.leak(learner, draw, mean)}")
-        few = "" if len(scores) >= 20 else f" (Only {len(scores)} sets were tried, because it is slow.)"
-        learner.right.append(f"{told}.{few}")
+        learner.right.append(f"{told}.")
         for signal in self.signals if leaks else ():
-            signal.judge(learner, draw)
+            signal.judge(learner, draw, known.get(signal, ()))
 
 
 def scores_on_noise(
@@ -578,26 +580,28 @@ def scores_on_noise(
     chance: float = 0.5,
     least: float = LEAK,
     *,
-    first: int = 20,
+    known: tuple[float, ...] = (),
     most: int = 120,
 ) -> tuple[list[float], bool]:
     """Scores on sets of noise, and whether their mean is further above chance than luck explains.
 
     The scatter is the learner's own, within what an honest score can have: at least a coin's over all
-    `units`, at most three times that, as in a hold-out of a ninth. Sets are added until the mean is clearly
-    above chance, or three standard errors below the smallest leak.
+    `units`, at most three times that, as in a hold-out of a ninth. From eight sets on, sets are added until
+    the mean lies three standard errors below the smallest leak, or is clearly above chance. `known` are the
+    scores of the first sets.
     """
-    scores, coin = [], np.sqrt(chance * (1 - chance) / units)
+    scores, coin = list(known), np.sqrt(chance * (1 - chance) / units)
     while True:
         scores.append(learner(*make(len(scores))))
-        slow = learner.seconds > SLOW and len(scores) >= 8
-        if len(scores) % first and not slow:
+        if len(scores) < 8 or len(scores) % 4:
             continue
         error = np.clip(np.std(scores, ddof=1), coin, 3 * coin) / np.sqrt(len(scores))
+        # Fewer than 20 are too few to trust their own scatter where it speaks against the learner.
+        doubt = error if len(scores) >= 20 else 3 * coin / np.sqrt(len(scores))
         above = np.mean(scores) - chance
-        enough = above < least - 3 * error or len(scores) >= most or learner.seconds > 0.8 * PATIENCE
-        if above >= CLEAR * error or enough or (slow and above < error):
-            return scores, above >= CLEAR * error
+        late = len(scores) >= most or learner.seconds > 0.8 * PATIENCE
+        if above < least - 3 * error or above >= CLEAR * doubt or late:
+            return scores, above >= CLEAR * doubt
 
 
 def blank(data: tuple) -> tuple:

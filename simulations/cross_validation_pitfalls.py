@@ -240,8 +240,8 @@ class best_of_many:
     """
 
     varied = Among("analyses", "seeds", "coin tosses", label="What is tried")
-    n_tried = Whole(20, 1, label="How many are tried", at=[1, 2, 5, 10, 20, 50])
-    n_folds = Whole(5, 3)
+    n_tried = Whole(20, 1, reach=9, label="How many are tried", at=[1, 2, 5, 10, 20, 50])
+    n_folds = Whole(5, 3, reach=2)
     n_scans = Whole(100, 2, of=PAIRS, label="Scans", at=[20, 40, 60, 100, 200])
     effect = EFFECT(0.0, doc="In one feature of every analysis.", at=np.arange(0, 1.6, 0.25))
     likeness = Share(0.0, label="How alike the analyses are (correlation)", at=TENTHS[:-1])
@@ -355,7 +355,7 @@ class tuned_kernel_ridge:
     Cawley and Talbot (2010), Journal of Machine Learning Research 11:2079.
     """
 
-    n_folds = Whole(5, 2)
+    n_folds = Whole(5, 2, reach=2)
     n_scans = Whole(40, PAIRS, of=2)
     n_features = Whole(10, 1)
 

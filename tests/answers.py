@@ -1,14 +1,16 @@
 """Right and wrong answers to an exercise, kept by task, and the tests that every exercise's checks pass."""
 
 import inspect
+import os
 from types import ModuleType
 
 import numpy as np
 import pytest
 from harness import repetitions
 
-# In `make test` the first variant of an answer runs at one seed; in `make test-all` all run at all of these.
-RIGHT_SEEDS, WRONG_SEEDS = range(10), range(5)
+# In `make test` the first right answer to a task and the first variant of every wrong one run, at one seed.
+# The repetitions run all of them; over its variants together, an answer runs at so many seeds.
+RIGHT_SEEDS, WRONG_SEEDS = int(os.environ.get("SEEDS", 3)), int(os.environ.get("SEEDS", 5))
 
 
 class Answers:
@@ -24,12 +26,13 @@ class Answers:
 
     def _keep(self, kept, task, words, settings):
         def keep(function):
-            for i in range(max((len(values) for values in settings.values()), default=1)):
+            variants = max((len(values) for values in settings.values()), default=1)
+            for i in range(variants):
                 chosen = {name: values[i % len(values)] for name, values in settings.items()}
                 # By name: the address of a function differs between the programs that run beside each other.
                 told = ", ".join(str(getattr(value, "__name__", value)) for value in chosen.values())
                 name = function.__name__ + (f"[{told}]" if chosen else "")
-                kept.append((task, name, with_settings(function, chosen), words, i))
+                kept.append((task, name, with_settings(function, chosen), words, (i, variants)))
             return function
 
         return keep
@@ -47,26 +50,28 @@ class Answers:
     def tests(self):
         """The test functions of an exercise; a test file gives them names."""
 
-        def named(kept):
-            # In `make test` the first variant stands for all.
-            more = [[pytest.mark.repetition] if one[4] else [] for one in kept]
-            return [
-                pytest.param(*one, id=f"{one[0]}-{one[1]}", marks=marks)
-                for one, marks in zip(kept, more, strict=True)
-            ]
+        def named(kept, stands_for):
+            """In `make test` the first of those that agree in so many values stands for all of them."""
+            seen, found = set(), []
+            for one in kept:
+                again = one[4][0] > 0 or one[:stands_for] in seen
+                seen.add(one[:stands_for])
+                marks = [pytest.mark.repetition] if again else []
+                found.append(pytest.param(*one, id=f"{one[0]}-{one[1]}", marks=marks))
+            return found
 
         cases = "task", "name", "function", "words", "variant"
 
-        @pytest.mark.parametrize(cases, named(self.rights))
+        @pytest.mark.parametrize(cases, named(self.rights, 1))
         def right_answers_pass(task, name, function, words, variant):
-            for seed in repetitions([variant], RIGHT_SEEDS):
+            for seed in seeds(*variant, RIGHT_SEEDS):
                 verdict = getattr(self.checks, task)(function, seed=seed)
                 assert verdict.passed, f"seed {seed}: {verdict}"
                 assert not verdict.wrong and verdict.right
 
-        @pytest.mark.parametrize(cases, named(self.wrongs))
+        @pytest.mark.parametrize(cases, named(self.wrongs, 2))
         def wrong_answers_get_their_reason(task, name, function, words, variant):
-            for seed in repetitions([variant], WRONG_SEEDS):
+            for seed in seeds(*variant, WRONG_SEEDS):
                 verdict = getattr(self.checks, task)(function, seed=seed)
                 assert not verdict.passed, f"seed {seed}: {verdict}"
                 assert all(word in verdict.reason for word in words), f"seed {seed}: {verdict}"
@@ -90,6 +95,11 @@ class Answers:
             every_task_has_its_answers,
             tables_test_themselves,
         )
+
+
+def seeds(variant, variants, many):
+    """The seeds of a variant: one in `make test`; in the repetitions the variants share them out."""
+    return repetitions([variant], range(variant, max(many, variants), variants))
 
 
 def is_check(one) -> bool:
