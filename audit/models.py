@@ -91,41 +91,54 @@ class Models:
         wide[:, model.classes_] = model.predict_proba(X)
         return wide
 
-    def score(self, y, predicted):
-        """AUC (averaged over one class against the rest if there are more than two), or R2."""
-        if self.study.classes is None:
-            around = np.sum((y - y.mean()) ** 2)
-            return 1 - np.sum((y - predicted[:, 0]) ** 2) / around if len(y) > 1 and around > 0 else np.nan
-        codes = [1] if self.study.kind == "binary" else range(len(self.study.classes))
-        scores = [auc(predicted[:, c], y == c) for c in codes]
-        return np.nanmean(scores) if np.isfinite(scores).any() else np.nan
+    def score(self, y, predicted, weights=None):
+        """AUC (averaged over one class against the rest if there are more than two), or R2.
 
-    def pooled(self, evaluation, rows=None):
-        """The score within folds, averaged over folds by their size; of resampled `rows` if given."""
+        With weights of the rows, shape (samples, n), one score for each sample.
+        """
+        if self.study.classes is None:
+            W = np.ones((1, len(y))) if weights is None else weights
+            y, error = y - y.mean(), (y - predicted[:, 0]) ** 2
+            total = np.maximum(W.sum(1), 1e-12)
+            around = W @ y**2 - (W @ y) ** 2 / total
+            there = around > 1e-12 * (W @ y**2)
+            scores = 1 - np.divide(W @ error, around, out=np.full(len(W), np.nan), where=there)
+            return scores[0] if weights is None else scores
+        codes = [1] if self.study.kind == "binary" else range(len(self.study.classes))
+        scores = np.array([auc(predicted[:, c], y == c, weights) for c in codes])
+        known = np.isfinite(scores)
+        return np.divide(
+            np.where(known, scores, 0).sum(0),
+            known.sum(0),
+            out=np.full(scores[0].shape, np.nan),
+            where=known.any(0),
+        )[()]
+
+    def pooled(self, evaluation, weights=None):
+        """The score within folds, averaged over folds by their size; with weights as for `score`."""
         predicted, fold, _, _ = evaluation
-        rows = np.flatnonzero(fold >= 0) if rows is None else rows[fold[rows] >= 0]
-        parts = [rows[fold[rows] == k] for k in range(fold.max() + 1)]
-        scores = np.array(
-            [self.score(self.study.y[r], predicted[r]) if len(r) > 1 else np.nan for r in parts]
-        )
-        weights = np.array([len(r) for r in parts]) * np.isfinite(scores)
-        return np.sum(weights * np.nan_to_num(scores)) / weights.sum() if weights.sum() else np.nan
+        W = np.ones((1, len(fold))) if weights is None else weights
+        total, size = np.zeros(len(W)), np.zeros(len(W))
+        for k in range(fold.max() + 1):
+            rows = np.flatnonzero(fold == k)
+            scores = self.score(self.study.y[rows], predicted[rows], W[:, rows])
+            here = W[:, rows].sum(1) * np.isfinite(scores)
+            total, size = total + here * np.nan_to_num(scores), size + here
+        scores = np.divide(total, size, out=np.full(len(W), np.nan), where=size > 0)
+        return scores[0] if weights is None else scores
 
     @functools.cached_property
     def resamples(self):
-        """Rows of 100 bootstrap samples of subjects (the same for all, so that differences are paired)."""
-        starts, n = self.study.starts, len(self.study.y)
-        ends = np.r_[starts[1:], n]
-        draws = np.random.default_rng([self.study.seed, 99]).integers(len(starts), size=(100, len(starts)))
-        if len(starts) == n:
-            return list(draws)
-        return [np.concatenate([np.arange(starts[s], ends[s]) for s in draw]) for draw in draws]
+        """How often each row is in 100 bootstrap samples of subjects, which all comparisons share."""
+        m = len(self.study.starts)
+        draws = np.random.default_rng([self.study.seed, 99]).integers(m, size=(100, m))
+        return np.array([np.bincount(draw, minlength=m) for draw in draws], float)[:, self.study.subject]
 
     def resampled(self, evaluation):
         """The score in every bootstrap sample of subjects, shape (100,)."""
         key = "resampled", id(evaluation)
         if key not in self.cache:  # the evaluation is kept too, so that its id is not given to another
-            self.cache[key] = np.array([self.pooled(evaluation, rows) for rows in self.resamples]), evaluation
+            self.cache[key] = self.pooled(evaluation, self.resamples), evaluation
         return self.cache[key][0]
 
     def clearly_above(self, high, low, errors=2.0):
@@ -146,15 +159,21 @@ class Models:
         )
 
 
-def auc(values, positive):
-    """Share of pairs that are in the right order. Shapes (n,), (n,)."""
+def auc(values, positive, weights=None):
+    """Share of pairs in the right order. Shapes (n,), (n,); with weights (samples, n) one for each sample."""
     k, n = positive.sum(), len(positive)
     if k in (0, n):
-        return np.nan
-    if k * (n - k) < 20_000:  # counting pairs is faster
-        above, below = values[positive][:, None], values[~positive]
-        return float(np.mean(above > below) + 0.5 * np.mean(above == below))
-    return (stats.rankdata(values)[positive].sum() - k * (k + 1) / 2) / (k * (n - k))
+        return np.nan if weights is None else np.full(len(weights), np.nan)
+    if weights is None and k * (n - k) >= 20_000:  # below, counting pairs is faster
+        return (stats.rankdata(values)[positive].sum() - k * (k + 1) / 2) / (k * (n - k))
+    above, below = values[positive][:, None], values[~positive]
+    pairs = (above > below) + 0.5 * (above == below)
+    if weights is None:
+        return float(pairs.mean())
+    of, against = weights[:, positive], weights[:, ~positive]
+    number = of.sum(1) * against.sum(1)
+    right = ((of @ pairs) * against).sum(1)
+    return np.divide(right, number, out=np.full(len(weights), np.nan), where=number > 0)
 
 
 def auc_error(value, n1, n0):

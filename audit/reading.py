@@ -217,9 +217,11 @@ def _tidied(table, text) -> pd.DataFrame:
         table = table.iloc[: len(table) - foot]
         remarks.append(f"{count(foot, 'row')} of sums or means at the foot of the file were left out.")
     changed, table = [], table.reset_index(drop=True).copy()
-    for j, column in enumerate(table.columns):
+    for j, (column, kind) in enumerate(zip(table.columns, table.dtypes, strict=True)):
+        if column in text or is_number(kind):
+            continue
         values = table.iloc[:, j]
-        if column in text or is_number(values) or not values.map(lambda cell: isinstance(cell, str)).any():
+        if not values.map(lambda cell: isinstance(cell, str)).any():
             continue
         number = as_numbers(values, comma)
         if (number.notna() == values.notna()).all():
@@ -233,7 +235,7 @@ def _tidied(table, text) -> pd.DataFrame:
 
 
 def is_number(column) -> bool:
-    """Whether a column holds numbers (not complex ones, not yes or no as text)."""
+    """Whether a column, or its type, is one of numbers (not complex ones, not yes or no as text)."""
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column)
 
 

@@ -6,6 +6,8 @@ named functions with the task that they are for: "binary", "classes", "regressio
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
@@ -177,10 +179,15 @@ HONEST = {
 
 
 def auc_of(model, X, y, g, seed=0):
-    """The honest AUC that the leaks below choose among."""
-    return cross_val_score(
-        model, X, y, groups=g, cv=StratifiedGroupKFold(5, shuffle=True, random_state=seed), scoring="roc_auc"
-    ).mean()
+    """The honest AUC that the leaks below choose among. By hand: `cross_val_score` takes twice as long."""
+    X, y, scores = np.asarray(X), np.asarray(y), []
+    for train, test in StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(X, y, g):
+        fitted = clone(model).fit(X[train], y[train])
+        known = hasattr(fitted, "decision_function")
+        value = fitted.decision_function(X[test]) if known else fitted.predict_proba(X[test])[:, 1]
+        own = y[test] == fitted.classes_[1]
+        scores.append((rankdata(value)[own].mean() - (own.sum() + 1) / 2) / np.sum(~own))
+    return np.mean(scores)
 
 
 def codes(y):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from harness import repetitions
 
 from audit import audit
 
@@ -60,7 +61,7 @@ KINDS = [gap, text, text_with_errors, not_monotone, sum_score, difference, one_o
 
 @pytest.mark.parametrize("leak", KINDS)
 def test_a_leak_of_any_shape_is_found(leak):
-    for seed in range(4):
+    for seed in range(repetitions(1, 6)):
         rng = np.random.default_rng(seed)
         finding = audit(leak(table(rng), rng), label="dx", subject="id", only=["target leakage"])[
             "target leakage"
@@ -70,7 +71,7 @@ def test_a_leak_of_any_shape_is_found(leak):
 
 @pytest.mark.parametrize("kind", ["normal", "log-normal", "heavy tails", "text", "gaps", "three", "number"])
 def test_a_table_without_a_leak_is_not_accused(kind):
-    for seed in range(6):
+    for seed in range(repetitions(1, 8)):
         rng = np.random.default_rng(seed)
         t = table(rng, 3 if kind == "three" else 2)
         t[["v0", "v1"]] += 0.8 * t[["dx"]].to_numpy()
@@ -117,7 +118,7 @@ def test_order_ids_and_doubled_columns_are_named():
 
 def test_harmonised_over_all_rows_is_no_good_mark():
     found = []
-    for seed in range(4):
+    for seed in range(repetitions(2, 6)):
         rng = np.random.default_rng(seed)
         t, site = table(rng), rng.integers(6, size=N)
         X = t.filter(like="v").to_numpy() + 0.7 * t[["dx"]].to_numpy() + rng.standard_normal((6, 6))[site]

@@ -11,26 +11,14 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from hypothesis import HealthCheck, given, settings
+from harness import trials
+from hypothesis import given
 from hypothesis import strategies as st
 from pages import Page
 
 from audit import CHECKS, LEVELS, AuditError, audit, read_table
 
 MANY = int(os.environ.get("EXAMPLES", 0))
-
-
-def trials(few):
-    """So many examples, or as many as the variable EXAMPLES says."""
-    return settings(
-        max_examples=MANY or few,
-        derandomize=not MANY,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-        print_blob=False,
-    )
-
 
 NAMES = ["a", "b", "site", "age", "$x_{", "", " ", "体", "a\nb", "=1+1", "<b>", "x" * 5000]
 NAMES += [3, ("p", "q"), 2.5, True, "\ud800"]
@@ -127,7 +115,7 @@ def tables(draw):
     return table, roles
 
 
-@trials(6)
+@trials(4, 25)
 @given(tables(), st.data())
 def test_any_table_gives_a_report_or_a_named_error(tmp_path_factory, given_table, data):
     table, roles = given_table
@@ -159,7 +147,7 @@ def test_any_table_gives_a_report_or_a_named_error(tmp_path_factory, given_table
         assert "could not be run" not in finding.evidence, finding
 
 
-@trials(6)
+@trials(4, 25)
 @given(tables(), st.data())
 def test_any_table_comes_through_a_file(tmp_path_factory, given_table, data):
     table, roles = given_table
@@ -179,7 +167,7 @@ def test_any_table_comes_through_a_file(tmp_path_factory, given_table, data):
             assert 10 < len(str(error)) < 6000
 
 
-@trials(40)
+@trials(40, 300)
 @given(
     st.binary(max_size=200) | st.text("ab,;\t\n\r\"'1.5-=", max_size=200).map(str.encode),
     st.sampled_from([".csv", ".tsv", ".csv.gz", ".txt"]),
