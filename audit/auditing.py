@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from audit import labels, leaks, people, sites, training  # noqa: F401 - each registers its checks
+from audit import labels, leaks, models, people, sites, training  # noqa: F401 - each registers its checks
 from audit.checks import CHECKS, TEXTS, read_texts
 from audit.labels import question
 from audit.models import Models
@@ -212,7 +212,7 @@ def _answers(study) -> dict[str, str]:
             if "missing" in a
             else ""
         ),
-        "model": f"audit: {linear}, a forest of 50 trees; 5 folds",
+        "model": f"audit: {linear}, a forest of {models.TREES} trees; 5 folds",
         "measures": f"{study.unit}, calibration slope",
         "inside": "audit: imputation and scaling inside the folds. Yours: run canaries()",
         "uncertainty": "audit: 95 % interval, bootstrap over subjects" if scores else "",

@@ -14,6 +14,7 @@ from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, Stratif
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+TREES = 50
 WORDS = {"free": "linear, no penalty", "linear": "linear, penalty", "flexible": "flexible (forest)"}
 
 
@@ -25,6 +26,12 @@ class Models:
 
     def folds(self, scheme):
         """Lists of (train, test): "shuffled" by row, "grouped" by subject, "site" one site at a time."""
+        key = "folds", scheme
+        if key not in self.cache:
+            self.cache[key] = self._dealt(scheme)
+        return self.cache[key]
+
+    def _dealt(self, scheme):
         study, how = self.study, {"n_splits": 5, "shuffle": True, "random_state": self.study.seed}
         X = np.zeros(len(study.y))
         if scheme == "grouped" and len(study.starts) == len(study.y):  # one row each: the same, and faster
@@ -48,7 +55,7 @@ class Models:
         )
         if name == "flexible":
             forest = RandomForestRegressor if regression else RandomForestClassifier
-            return make_pipeline(steps[0], forest(50, max_features="sqrt", random_state=self.study.seed))
+            return make_pipeline(steps[0], forest(TREES, max_features="sqrt", random_state=self.study.seed))
         if regression:
             return make_pipeline(
                 *steps, LinearRegression() if name == "free" else RidgeCV(np.logspace(-1, 4, 6))

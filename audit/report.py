@@ -1,6 +1,7 @@
 """What an audit gives: findings, their pictures, and a page that needs no network."""
 
 import base64
+import contextlib
 import datetime
 import html
 import io
@@ -71,7 +72,10 @@ class Finding:
         """The picture of the evidence, on a new matplotlib figure."""
         if self.draw is None:
             raise AuditError(f"The finding {self.name!r} has no picture.")
-        return _figure(self.draw)
+        figure = _figure(self.draw)
+        with _plainly():
+            figure.draw_without_rendering()
+        return figure
 
     def _repr_png_(self) -> bytes | None:
         return None if self.draw is None else _png(self.draw)
@@ -234,21 +238,25 @@ def _table(frame: pd.DataFrame) -> str:
     return f'<div class="wide"><table>{"".join(f"<tr>{row}</tr>" for row in cells)}</table></div>'
 
 
-def _figure(draw) -> Figure:
-    # A sign that the font lacks is a box, and a very long name takes room from the axes: no errors.
+@contextlib.contextmanager
+def _plainly():
+    """A sign that the font lacks is a box, and a very long name takes room from the axes: no errors."""
     with mpl.rc_context(_PLAIN), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
+def _figure(draw) -> Figure:
+    with _plainly():
         figure = Figure(figsize=(7, 3), layout="constrained")
         draw(figure.add_subplot())
-        figure.draw_without_rendering()
     return figure
 
 
 def _png(draw, dpi=90) -> bytes:
-    content, figure = io.BytesIO(), _figure(draw)
-    with mpl.rc_context(_PLAIN), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        figure.savefig(content, format="png", dpi=dpi)
+    content = io.BytesIO()
+    with _plainly():
+        _figure(draw).savefig(content, format="png", dpi=dpi)
     return content.getvalue()
 
 

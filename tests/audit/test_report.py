@@ -33,6 +33,11 @@ def clean():
     return audit(cohort(1), **ROLES)
 
 
+@pytest.fixture(scope="module")
+def page(clean, tmp_path_factory):
+    return clean.save(tmp_path_factory.mktemp("page") / "report.html").read_text(encoding="utf-8")
+
+
 # Every report
 
 
@@ -71,13 +76,12 @@ def test_what_is_positive_is_the_readers_choice():
     assert drawn == "predicted probability of PD"
 
 
-def test_the_report_opens_anywhere_and_runs_nothing(voice, tmp_path):
-    page = voice.save(tmp_path / "report.html").read_text(encoding="utf-8")
+def test_the_report_opens_anywhere_and_runs_nothing(clean, page):
     assert not re.search(r"<(script|link|iframe|object)|(src|href)=\"(?!data:|#)|url\(|@import", page)
     assert "default-src 'none'" in page and '<html lang="en">' in page and "width=device-width" in page
     assert page.count("<img ") == page.count(' alt="') >= 8 and len(page) < 2_000_000
     assert "@media print" in page
-    assert "data:image" not in voice._repr_html_() and len(voice._repr_html_()) < 20_000
+    assert "data:image" not in clean._repr_html_() and len(clean._repr_html_()) < 20_000
 
 
 def test_names_in_the_table_cannot_become_html(tmp_path):
@@ -166,8 +170,7 @@ def test_large_tables_are_sampled_by_subject_and_say_so(monkeypatch):
     )
 
 
-def test_the_report_says_what_its_levels_mean(clean, tmp_path):
-    page = clean.save(tmp_path / "r.html").read_text(encoding="utf-8")
+def test_the_report_says_what_its_levels_mean(clean, page):
     for level, (_, _, words) in LEVELS.items():
         assert (words in page) == any(finding.level == level for finding in clean.findings)
     assert "from 0.01 downwards" in page

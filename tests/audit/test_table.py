@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from audit_rates import ROLES, cohort
+from harness import repetitions
 
 from audit import AuditError, audit, read_table
 from utils.data import load
@@ -302,7 +303,7 @@ TAILS = {
 
 @pytest.mark.parametrize("form", TAILS)
 def test_a_person_is_told_from_a_visit_in_any_form_of_id(form):
-    for seed in range(2):
+    for seed in range(repetitions(1, 3)):
         table = repeated(TAILS[form], seed=seed)
         report = audit(table, label="dx", subject="id", only=["subjects"])
         assert report["subjects"].level == "stop" and "120 rows, but 40 people" in report["subjects"].evidence
@@ -340,7 +341,7 @@ def test_matched_pairs_are_two_people():
     [(5, 0.25, True), (5, 0.25, False), (2, 0.3, True), (3, 0.5, False), (10, 0.4, True)],
 )
 def test_people_under_numbers_that_say_nothing_are_seen_in_the_features(visits, noise, shuffled):
-    for seed in range(3):
+    for seed in range(repetitions(1, 4)):
         table = repeated(lambda w, k: 0, n=60, visits=visits, noise=noise, p=30, seed=seed)
         if shuffled:
             table = table.sample(frac=1, random_state=seed)
@@ -358,7 +359,7 @@ def test_people_under_numbers_that_say_nothing_are_seen_in_the_features(visits, 
 
 @pytest.mark.parametrize("share", [0.2, 0.4, 0.7, 1.0])
 def test_any_share_of_people_scanned_twice_is_seen(share):
-    for seed in range(3):
+    for seed in range(repetitions(1, 4)):
         rng = np.random.default_rng(seed)
         base, k = rng.standard_normal((60, 40)), round(60 * share)
         X = np.vstack([base, base[rng.permutation(60)[:k]] + 0.2 * rng.standard_normal((k, 40))])
@@ -406,7 +407,7 @@ def strangers(kind, rng, n=150):
 )
 def test_strangers_are_not_taken_for_one_person(kind):
     levels = []
-    for seed in range(8):
+    for seed in range(repetitions(3, 10)):
         rng = np.random.default_rng(seed)
         table = (
             pd.DataFrame(strangers(kind, rng))
@@ -414,7 +415,7 @@ def test_strangers_are_not_taken_for_one_person(kind):
             .assign(dx=rng.permutation(150) % 2, id=np.arange(150))
         )
         levels.append(audit(table, label="dx", subject="id", only=["duplicates"])["duplicates"].level)
-    assert levels.count("fine") >= 7, levels
+    assert levels.count("fine") >= len(levels) - 1, levels
 
 
 def test_a_column_that_looks_like_a_person_is_asked_about():
