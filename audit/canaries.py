@@ -42,8 +42,9 @@ def canaries(
         Subjects.
     sites : array of shape (n,), optional
     repeats : int
-        Runs of each canary, at least 3; the one for choices has up to three times as many. Six canaries of
-        8 runs call the function 60 to 80 times, mostly on 60 rows.
+        Runs of each canary, at least 3: half of them at first, the others if those are above guessing, and
+        up to three times as many where choices are sought. With 8, the function is called about 60 times,
+        mostly on 60 rows.
     seed : int
     progress : bool or callable, optional
         Show a line per canary, or hand it to a function.
@@ -346,19 +347,18 @@ class _Score:
         return stats.ttest_ind(found + tiny, guess, equal_var=False, alternative="greater").pvalue < ALPHA
 
     def runs(self, number, name, make):
-        """The scores on one canary, and of guessing; more runs where choices are sought."""
-        data, own = self.data, name.startswith("labels")
-        found, guess = self._many(make, number), np.array([self.guess(data.y if own else None)])
+        """The scores on one canary, and of guessing: half of the runs, and more if those are above guessing.
+
+        Where choices are sought, there are more.
+        """
+        data, own, half = self.data, name.startswith("labels"), (self.data.repeats + 1) // 2
+        guess = np.array([self.guess(data.y if own else None)])
         if self.kind == "loss":
             guess = self._many(data.coins, 97) if own else self.coin
+        found, most = self._many(make, number, half), data.repeats * (3 if name == CHOICES else 1)
+        while len(found) < most and found.mean() > guess.mean() and not self.alarm(found, guess):
+            found = np.r_[found, self._many(make, number, half, start=len(found))]
         if name.endswith("features"):
-            while (
-                name == CHOICES
-                and len(found) < 3 * data.repeats
-                and found.mean() > guess.mean()
-                and not self.alarm(found, guess)
-            ):
-                found = np.r_[found, self._many(make, number, start=len(found))]
             self.noise.append(found)
             # The best of several seeds is a little above guessing everywhere: then all noise together tells.
             if name == CHOICES and not self.alarm(found, guess) and self.alarm(np.hstack(self.noise), guess):

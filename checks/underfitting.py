@@ -42,10 +42,10 @@ LEVELS = (0.05, 0.2, 0.5)  # a p-value of noise is at most so small in at most t
 BROKEN = 0.08  # a share of p-values up to 0.05 that is clearly too many
 
 
-def false_alarms(learner, draw, seconds=20.0):
+def false_alarms(learner, draw, most, seconds=20.0):
     """p-values of noise: until it is clear whether the promise is kept or broken, or the time is over."""
     values, started = [], learner.seconds
-    while len(values) < 2000 and (len(values) < 40 or learner.seconds - started < seconds):
+    while len(values) < most and (len(values) < 40 or learner.seconds - started < seconds):
         start = len(values)
         values += [learner(*hidden(draw(1000 + start + i), "noise", n=100, p=2)) for i in range(20)]
         null = np.array(values)
@@ -69,7 +69,9 @@ def hidden_signal(learner, draw):
         found[shape] = np.array([learner.twice(*sets[0]), *learner.all(sets[1:])])
         good = np.sum(found[shape] <= 0.05 + 1e-9) >= 3
         learner.rows.append(Row(f"p: {shape}", tuple(found[shape]), bool(good), ("limit", 0.05)))
-    null = false_alarms(learner, draw)
+    seen = [shape for shape in SHAPES if np.sum(found[shape] <= 0.05 + 1e-9) >= 3]
+    # Where a signal is missed, few sets of noise are enough: that it is missed is to be said anyhow.
+    null = false_alarms(learner, draw, 2000 if len(seen) == len(SHAPES) else 200)
     values = np.concatenate(list(found.values()))
     if np.ptp([*values, *null]) < 1e-12:
         raise NotYet(
@@ -89,7 +91,6 @@ def hidden_signal(learner, draw):
             f"In {alarms} of {len(null)} data sets of pure noise p is {level} or less; about "
             f"{level * len(null):.0f} would be right. → {CORRECT}"
         )
-    seen = [shape for shape in SHAPES if np.sum(found[shape] <= 0.05 + 1e-9) >= 3]
     missed = [shape for shape in SHAPES if shape not in seen]
     if not seen:
         raise NotYet("It finds none of the three signals, not even a plain difference of the means.")
@@ -162,8 +163,10 @@ FLEXIBLE = Scores(
 def flexible_score(learner, draw):
     """``evaluate(X, y)``: accuracy on unseen scans of a model that is not bound to lines."""
     FLEXIBLE.judge(learner, draw)
-    scores = next(row.scores for row in learner.rows if row.label == FLEXIBLE.sort)
-    if len(scores) >= 20 and min(scores) >= 0.5:
+    scores = [*next(row.scores for row in learner.rows if row.label == FLEXIBLE.sort)]
+    while min(scores) >= 0.5 and len(scores) < 24:
+        scores.append(learner(*FLEXIBLE.noise(draw(len(scores)))))
+    if min(scores) >= 0.5:
         raise NotYet(
             f"On pure noise an honest accuracy lies below 0.50 in about every second data set, and here it "
             f"does in none of {len(scores)}. → Return the accuracy as it is, not the better of it and its "

@@ -620,12 +620,12 @@ class permutation_tests:
     Noirhomme and others (2014), NeuroImage: Clinical 4:687, doi:10.1016/j.nicl.2014.04.004.
     """
 
-    n_folds = Whole(5, 2)
-    n_subjects = Whole(40, 4, of=PAIRS, label="Subjects", at=[20, 30, 40])
-    scans_per_subject = Whole(1, 1, label="Scans of each subject", at=range(1, 4))
+    n_folds = Whole(5, 2, reach=2)
+    n_subjects = Whole(40, 4, of=PAIRS, reach=4, label="Subjects", at=[20, 30, 40])
+    scans_per_subject = Whole(1, 1, reach=2, label="Scans of each subject", at=range(1, 4))
     n_features = Whole(10, 1, label="Features", at=[2, 5, 10], start=2)
     reliability = RELIABILITY(at=TENTHS[1:])
-    n_permutations = Whole(19, 19, doc="So that p can reach 1/20.")
+    n_permutations = Whole(19, 19, reach=2, doc="So that p can reach 1/20.")
 
     def recruit(p, rng, repeats):
         subjects = np.repeat(np.arange(p.n_subjects), p.scans_per_subject)

@@ -433,8 +433,8 @@ class scanner_mark:
     agreement = Number(0.9, 0.5, 1, label=AGREEMENT, at=[0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1], start=1)
     brightness = Number(2.0, 0, label="Brightness of the mark", unit="× background", at=QUARTERS, start=3)
     effect = EFFECT(2.0, label="True effect in the putamen", at=np.arange(0, 3.1, 0.5))
-    n_scans = Whole(80, 20, of=20, label="Scans", at=[40, 80, 120])
-    size = Whole(24, 16, 1000, doc="Pixels per side.")
+    n_scans = Whole(80, 20, of=20, reach=3, label="Scans", at=[40, 80, 120])
+    size = Whole(24, 16, 1000, reach=9, doc="Pixels per side.")
 
     def recruit(p, rng, repeats):
         base, putamina, letter = slice_parts(p.size)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from harness import repetitions
 
-# In `make test` the first right answer to a task and the first variant of every wrong one run, at one seed.
-# The repetitions run all of them; over its variants together, an answer runs at so many seeds.
+# In `make test` the first right answer to a task, and the first wrong one with a given reason, run at one
+# seed. The repetitions run all of them; over its variants together, an answer runs at so many seeds.
 RIGHT_SEEDS, WRONG_SEEDS = int(os.environ.get("SEEDS", 3)), int(os.environ.get("SEEDS", 5))
 
 
@@ -50,26 +50,27 @@ class Answers:
     def tests(self):
         """The test functions of an exercise; a test file gives them names."""
 
-        def named(kept, stands_for):
-            """In `make test` the first of those that agree in so many values stands for all of them."""
+        def named(kept, *alike):
+            """In `make test` the first of those that agree in these values stands for all of them."""
             seen, found = set(), []
             for one in kept:
-                again = one[4][0] > 0 or one[:stands_for] in seen
-                seen.add(one[:stands_for])
+                kind = tuple(one[i] for i in alike)
+                again = kind in seen
+                seen.add(kind)
                 marks = [pytest.mark.repetition] if again else []
                 found.append(pytest.param(*one, id=f"{one[0]}-{one[1]}", marks=marks))
             return found
 
         cases = "task", "name", "function", "words", "variant"
 
-        @pytest.mark.parametrize(cases, named(self.rights, 1))
+        @pytest.mark.parametrize(cases, named(self.rights, 0))
         def right_answers_pass(task, name, function, words, variant):
             for seed in seeds(*variant, RIGHT_SEEDS):
                 verdict = getattr(self.checks, task)(function, seed=seed)
                 assert verdict.passed, f"seed {seed}: {verdict}"
                 assert not verdict.wrong and verdict.right
 
-        @pytest.mark.parametrize(cases, named(self.wrongs, 2))
+        @pytest.mark.parametrize(cases, named(self.wrongs, 0, 3))
         def wrong_answers_get_their_reason(task, name, function, words, variant):
             for seed in seeds(*variant, WRONG_SEEDS):
                 verdict = getattr(self.checks, task)(function, seed=seed)

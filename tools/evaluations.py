@@ -7,7 +7,6 @@ named functions with the task that they are for: "binary", "classes", "regressio
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
-from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
@@ -179,15 +178,48 @@ HONEST = {
 
 
 def auc_of(model, X, y, g, seed=0):
-    """The honest AUC that the leaks below choose among. By hand: `cross_val_score` takes twice as long."""
-    X, y, scores = np.asarray(X), np.asarray(y), []
-    for train, test in StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(X, y, g):
-        fitted = clone(model).fit(X[train], y[train])
-        known = hasattr(fitted, "decision_function")
-        value = fitted.decision_function(X[test]) if known else fitted.predict_proba(X[test])[:, 1]
-        own = y[test] == fitted.classes_[1]
-        scores.append((rankdata(value)[own].mean() - (own.sum() + 1) / 2) / np.sum(~own))
+    """The honest AUC that the leaks below choose among, the mean over folds.
+
+    By hand, `model(X_train, y_train, X_test)` giving scores: with scikit-learn's it takes ten times as long.
+    """
+    X, y, scores = np.asarray(X), codes(y), []
+    for train, test in GroupKFold(5, shuffle=True, random_state=seed).split(X, y, g):
+        own = y[test] == 1
+        if 0 < own.sum() < len(own):
+            value = model((X[train] - X[train].mean(0)) / (X[train].std(0) + 1e-9), y[train],
+                          (X[test] - X[train].mean(0)) / (X[train].std(0) + 1e-9))  # fmt: skip
+            scores.append((rankdata(value)[own].mean() - (own.sum() + 1) / 2) / np.sum(~own))
     return np.mean(scores)
+
+
+def three_means(X, y, new):
+    """The difference of class means in the three features in which it is largest."""
+    apart = X[y == 1].mean(0) - X[y == 0].mean(0)
+    best = np.argsort(-np.abs(apart))[:3]
+    return new[:, best] @ apart[best]
+
+
+def ridge(penalty):
+    """Ridge regression of the label."""
+
+    def scores(X, y, new):
+        return new @ X.T @ np.linalg.solve(X @ X.T + penalty * np.eye(len(X)), y - y.mean())
+
+    return scores
+
+
+def fitted(model):
+    """A classifier of scikit-learn."""
+
+    def scores(X, y, new):
+        known = model.fit(X, y)
+        return (
+            known.decision_function(new)
+            if hasattr(known, "decision_function")
+            else known.predict_proba(new)[:, 1]
+        )
+
+    return scores
 
 
 def codes(y):
@@ -203,7 +235,7 @@ def best_cut_off(X, y, g):
 
 def best_search(X, y, g):
     """The best score of a grid search is reported as it stands."""
-    grid = {"logisticregression__C": np.logspace(-3, 3, 20)}
+    grid = {"logisticregression__C": np.logspace(-3, 2, 8)}
     return GridSearchCV(LINEAR, grid, cv=DEALT, scoring="roc_auc").fit(X, codes(y), groups=g).best_score_
 
 
@@ -224,21 +256,21 @@ def without_misfits(X, y, g):
     X, y = np.asarray(X), codes(y)
     p = cross_val_predict(LINEAR, X, y, groups=g, cv=DEALT, method="predict_proba")[:, 1]
     keep = np.argsort(np.abs(p - y))[: int(0.8 * len(y))]
-    return auc_of(LINEAR, X[keep], y[keep], np.asarray(g)[keep])
+    return auc_of(ridge(10), X[keep], y[keep], np.asarray(g)[keep])
 
 
 def aligned(X, y, g):
     """Every class is moved to its own mean, over all rows."""
     X, y = np.array(X, float), codes(y)
     X += 0.5 * (X[y == 1].mean(0) - X[y == 0].mean(0)) * (2 * y[:, None] - 1)
-    return auc_of(LINEAR, X, y, g)
+    return auc_of(ridge(10), X, y, g)
 
 
 def supervised_components(X, y, g):
     """The discriminant direction of all rows is the only feature."""
     X, y = np.asarray(X), codes(y)
     centred = X - X.mean(0)
-    return auc_of(LINEAR, (centred @ (centred.T @ (y - y.mean())))[:, None], y, g)
+    return auc_of(ridge(10), (centred @ (centred.T @ (y - y.mean())))[:, None], y, g)
 
 
 def selected(X, y, score=f_classif, k=6):
@@ -248,13 +280,13 @@ def selected(X, y, score=f_classif, k=6):
 
 def either_sign(X, y, g):
     """The larger of the AUC and one minus it."""
-    value = auc_of(CHOSEN, X, codes(y), g)
+    value = auc_of(three_means, X, y, g)
     return max(value, 1 - value)
 
 
 def best_of(models):
     """The best of several models."""
-    return lambda X, y, g: max(auc_of(model, X, codes(y), g) for model in models)
+    return lambda X, y, g: max(auc_of(model, X, y, g) for model in models)
 
 
 def chosen_outside(model, score="roc_auc", splitter=DEALT, by=f_classif):
@@ -267,14 +299,8 @@ def best_fold(X, y, g):
     return cross_val_score(LINEAR, X, y, groups=g, cv=DEALT, scoring="roc_auc").max()
 
 
-PENALISED = [
-    make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=300)) for c in np.logspace(-3, 2, 8)
-]
-MACHINES = [
-    make_pipeline(StandardScaler(), SVC(C=c, gamma=s))
-    for c in (0.01, 0.1, 1, 10, 100)
-    for s in (0.001, 0.01, 0.1, 1)
-]
+PENALISED = [ridge(penalty) for penalty in np.logspace(-2, 4, 8)]
+MACHINES = [fitted(SVC(C=c, gamma=s)) for c in (0.01, 0.1, 1, 10, 100) for s in (0.001, 0.01, 0.1, 1)]
 
 #: Leaky evaluations: name to (task, function).
 LEAKY = by_task(
@@ -288,8 +314,8 @@ LEAKY = by_task(
         "best of 8 penalties": best_of(PENALISED),
         "best of 20 settings": best_of(MACHINES),
         "best of a grid search": best_search,
-        "best of 10 seeds": lambda X, y, g: max(auc_of(CHOSEN, X, codes(y), g, s) for s in range(10)),
-        "best of 6 models": best_of([*MODELS.values(), RidgeClassifier(100.0)]),
+        "best of 10 seeds": lambda X, y, g: max(auc_of(three_means, X, y, g, s) for s in range(10)),
+        "best of 6 models": best_of([fitted(model) for model in (*MODELS.values(), RidgeClassifier(100.0))]),
         "best fold": best_fold,
         "cut-off on the predictions": best_cut_off,
         "either sign": either_sign,

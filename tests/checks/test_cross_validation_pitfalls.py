@@ -605,7 +605,7 @@ def its_own_number(model, X, y, subjects, n_permutations, n):
     return p_of(scores_of(model, X, y, subjects, n))
 
 
-@book.wrong("permutation", "without any signal", n=(20, 15, 10))
+@book.wrong("permutation", "without any signal", n=(10, 15, 20))
 def best_of_many_shufflings(model, X, y, subjects, n_permutations, n):
     scores = scores_of(model, X, y, subjects, n_permutations)
     deals = [StratifiedGroupKFold(5, shuffle=True, random_state=i) for i in range(n)]

@@ -187,9 +187,9 @@ def squares_only(X, y):
     return cross_val_score(LogisticRegression(max_iter=1000), Squares.of(X), y, cv=FOLDS).mean()
 
 
-@book.wrong("flexible_score", "chosen by the very score")
-def best_of_a_search(X, y):
-    grid = {"svc__C": np.logspace(-1, 2, 8), "svc__gamma": np.logspace(-2, 1, 5)}
+@book.wrong("flexible_score", "chosen by the very score", n=(3, 5, 8))
+def best_of_a_search(X, y, n):
+    grid = {"svc__C": np.logspace(-1, 2, n), "svc__gamma": np.logspace(-2, 1, 5)}
     return GridSearchCV(make_pipeline(StandardScaler(), SVC()), grid, cv=FOLDS).fit(X, y).best_score_
 
 

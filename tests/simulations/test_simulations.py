@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from harness import ROOT, trials
+from harness import REPETITIONS, ROOT, trials
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -93,15 +93,16 @@ def holds_to_one_by_one(run, setting, seed, studies=2):
     # A draw that belongs to all studies of a block together (a share of variance) has no plain form.
     assert plain[0] and set(plain[0]) <= set(block)
     for name in plain[0]:
-        found = [study[name] for study in plain]
-        np.testing.assert_allclose(block[name][:studies], found, atol=1e-6, err_msg=f"{name} {setting}")
+        found = np.array([study[name] for study in plain])
+        near = 1e-5 if np.float32 in (found.dtype, block[name].dtype) else 1e-6
+        np.testing.assert_allclose(block[name][:studies], found, atol=near, err_msg=f"{name} {setting}")
 
 
 @every
 def test_any_valid_setting_is_the_same_as_one_study_after_the_other(run):
     costly = run.__name__ in COSTLY
 
-    @trials(3 if costly else 8, 20 if costly else 60)
+    @trials(2 if costly else 5, 12 if costly else 40)
     @given(st.data())
     def check(data):
         holds_to_one_by_one(run, drawn(run, data), seed=5, studies=1 if costly else 2)
@@ -154,7 +155,7 @@ def test_steps_and_one_call_are_the_same(run):
 def test_the_code_of_one_study_runs_by_itself_and_prints_the_panels_numbers(run, capsys):
     shown = panel(run, repeats=run.block, seed=2)
     ends = {name: len(control.values) - 1 for name, control in shown.moved.items()}
-    for at in ({name: 0 for name in ends}, ends):
+    for at in ({name: 0 for name in ends}, ends)[: 1 if run.__name__ in COSTLY and not REPETITIONS else 2]:
         setting = shown.parameters({"at": at})
         try:
             p = run.checked(setting)
