@@ -285,7 +285,7 @@ def pytest(*selection):
     # in one hand, as the cells of a notebook must, and files begin in the order that is given. (xdist's
     # "loadgroup" groups nothing with pytest 9.2, and says nothing of it.)
     beside = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
-    return run("-m", "pytest", "-p", "tests.light", *beside, *selection)
+    return run("-m", "pytest", *beside, *selection)
 
 
 def test():
