@@ -23,6 +23,12 @@ ALPHA = 0.001  # of every canary, since several are asked
 LEAST = 0.04  # of the way from guessing to a perfect score: less is no leak worth a word
 SUBJECTS = 60  # of simulated data, or twelve of each class
 CHOICES = "many noise features"  # the canary for choices, which has more runs
+BLIND = (
+    "Canaries do not see: choices among settings that are scored by a loss or by R2 (on noise the best choice"
+    " is to learn nothing, which is no better than guessing); groups that only an inner loop ignores; leaks"
+    " worth less than 4 % of the way from guessing to a perfect score; what was tried and dropped before the"
+    " function was written. The best of a few seeds, models or penalties they see mostly, not always."
+)
 WIDE = 1000  # features: the more, the surer is a choice among them found
 
 
@@ -61,9 +67,8 @@ def canaries(
     classes of equal and of unequal size, it shows what kind of score it has (an AUC, an accuracy, an average
     precision, a loss ...). A canary gives the alarm if its mean lies above guessing by a t-test
     at .001 and by 4 % of the way to a perfect score. A score below guessing is none: scores of rows left
-    out one by one, or pooled over folds, fall there where nothing can be learnt. Not found: choices among
-    settings that are scored by a loss or by R2 (there the best choice on noise is to learn nothing), groups
-    that an inner loop ignores, and leaks of less than 4 %. Copies of the data are passed.
+    out one by one, or pooled over folds, fall there where nothing can be learnt. What they do not see
+    stands in the notes of the report. Copies of the data are passed.
     """
     data = _Data(evaluate, X, y, groups, sites, repeats, seed)
     tell = progress if callable(progress) else line if progress else lambda text: None
@@ -97,6 +102,7 @@ def canaries(
             findings.append(finding("copied subjects", "fine", text))
     if tell is line:
         tell("")
+    notes.append(BLIND)
     findings.sort(key=lambda one: list(LEVELS).index(one.level))
     table = pd.DataFrame(
         shown, columns=["version of the data", "mean score", "range of the runs", "guessing"]

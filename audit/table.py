@@ -142,12 +142,9 @@ class Study:
         if task is None:
             task = "regression" if numeric and label.nunique() > 10 else "classification"
             if numeric and 2 < label.nunique():
-                other = "a number to predict (task='classification' for classes)"
-                other = (
-                    other
-                    if task == "regression"
-                    else "classes without an order (task='regression' for a number)"
-                )
+                other = "classes without an order (task='regression' for a number)"
+                if task == "regression":
+                    other = "a number to predict (task='classification' for classes)"
                 self.assumed.append(f"its {label.nunique()} different numbers are {other}")
         if task == "regression":
             self._code_number(label, numeric)
@@ -478,11 +475,9 @@ class Study:
         return codes, [str(v) for v in values]
 
     def _demographic(self, column):
-        column = (
-            column
-            if is_number(column) or isinstance(column.dtype, pd.CategoricalDtype)
-            else (as_numbers(column) if (as_numbers(column).notna() == column.notna()).all() else column)
-        )
+        if not is_number(column) and not isinstance(column.dtype, pd.CategoricalDtype):
+            number = as_numbers(column)
+            column = number if (number.notna() == column.notna()).all() else column
         if is_number(column) and not pd.api.types.is_bool_dtype(column):
             column = column.fillna(column.median()) if column.notna().any() else column.fillna(0)
             return np.clip(column.to_numpy(float), -BEYOND, BEYOND)[:, None]

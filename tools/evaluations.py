@@ -86,8 +86,8 @@ def hold_out(X, y, g):
 
 
 def nested(X, y, g):
-    """A penalty chosen in an inner loop."""
-    inner = GridSearchCV(LINEAR, {"logisticregression__C": [0.01, 1, 100]}, cv=3, scoring="roc_auc")
+    """A setting chosen in an inner loop."""
+    inner = GridSearchCV(GaussianNB(), {"var_smoothing": [1e-9, 1.0]}, cv=2, scoring="roc_auc")
     return cross_val_score(inner, X, y, groups=g, cv=DEALT, scoring="roc_auc").mean()
 
 
@@ -97,12 +97,18 @@ def by_names(X, y, g):
     return cross_val_score(LINEAR, X, y, groups=g, cv=DEALT).mean()
 
 
+def sites_left_out(X, y, g):
+    """One AUC over sites left out one by one; six people have one site."""
+    evaluate = pooled(LINEAR, LeaveOneGroupOut(), roc_auc_score, "predict_proba")
+    return evaluate(X, y, pd.factorize(np.asarray(g))[0] // 6)
+
+
 def mean_over_seeds(X, y, g):
-    """The mean of five ways to deal the folds."""
+    """The mean of three ways to deal the folds."""
     return np.mean(
         [
-            averaged(CHOSEN, StratifiedGroupKFold(5, shuffle=True, random_state=s), "roc_auc")(X, y, g)
-            for s in range(5)
+            averaged(GaussianNB(), StratifiedGroupKFold(5, shuffle=True, random_state=s), "roc_auc")(X, y, g)
+            for s in range(3)
         ]
     )
 
@@ -143,7 +149,7 @@ HONEST = {
     for score in scores.split()
 } | by_task(
     binary={
-        "one AUC over sites left out": pooled(LINEAR, LeaveOneGroupOut(), roc_auc_score, "predict_proba"),
+        "one AUC over sites left out": sites_left_out,
         "one AUC over people left out": pooled(
             GaussianNB(), LeaveOneGroupOut(), roc_auc_score, "predict_proba"
         ),

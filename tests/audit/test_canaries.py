@@ -111,6 +111,7 @@ def test_honest_pipelines_pass_every_canary(evaluate):
     before = X.copy()
     report = canaries(evaluate, X, y, groups, site, repeats=4)
     assert {f.level for f in report.findings} == {"fine"} and len(report.findings) == 7, report
+    assert report.notes[-1].startswith("Canaries do not see")
     np.testing.assert_array_equal(X, before)
 
 
