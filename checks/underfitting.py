@@ -1,11 +1,12 @@
-"""The checks of exercise 03: a test that sees more than lines, such a model, a word for what is there."""
+"""The checks of exercise 03: a test that sees more than lines, such a model, a word, the gain of a model."""
 
 from functools import partial
 
 import numpy as np
 from scipy import stats
+from sklearn.metrics import roc_auc_score
 
-from checks.judge import NotYet, Row, Scores, Signal, blank, check, reader, score
+from checks.judge import NotYet, Row, Scores, Signal, blank, check, numbers, reader, score
 
 # Data
 
@@ -248,3 +249,79 @@ def diagnosis(learner, draw):
             f"{told[worst]} data sets."
         )
     learner.right.append("Right words: " + ", ".join(f"{kind} {n}" for kind, n in told.items()) + ".")
+
+
+# Task 4: how sure is a gain?
+
+
+def two_models(rng, alike, patients=80, controls=80):
+    """y, and the scores of two models for the same unseen scans; `alike`: the correlation of their errors."""
+    y = rng.permutation(np.repeat([0, 1], [controls, patients]))
+    common, *own = rng.standard_normal((3, len(y)))
+    errors = [np.sqrt(alike) * common + np.sqrt(1 - alike) * one for one in own]
+    return y, y + errors[0], 1.3 * y + errors[1]
+
+
+def standard_error(y, one, other):
+    """DeLong's standard error of the difference of two AUCs of the same scans (DeLong and others, 1988)."""
+    wins = [np.sign(score[y == 1][:, None] - score[y == 0]) / 2 for score in (one, other)]
+    gain = wins[1] - wins[0]
+    return np.sqrt(sum(gain.mean(axis=k).var(ddof=1) / gain.shape[1 - k] for k in (0, 1)))
+
+
+def _seen(learner, y, simple, flexible):
+    """The width of the interval, where the gain is right and inside."""
+    gain, low, high = learner(y, simple, flexible)
+    one, other = roc_auc_score(y, simple), roc_auc_score(y, flexible)
+    truth, told = other - one, f"The first number is {gain:.4f}"
+    right = abs(gain - truth) < 6e-4  # it may be rounded to three digits
+    for bad, why in (
+        (not right and abs(gain + truth) < 6e-4, "It is turned round. → Flexible minus simple."),
+        (not right and abs(low - truth) < 6e-4, "→ Return the gain first, then lower and upper end."),
+        (not right, "→ Take the AUC of the scores themselves, of all scans as they are: no calls, no draws."),
+    ):  # fmt: skip
+        if bad:
+            aucs = f"the AUCs are {one:.4f} and {other:.4f}, so that the gain is {truth:.4f}"
+            raise NotYet(f"{told}, but {aucs}. {why}")
+    if low > high:
+        raise NotYet(f"The interval is {low:.3f} to {high:.3f}. → The lower end comes first.")
+    if not low - 1e-9 <= gain <= high + 1e-9:
+        raise NotYet(
+            f"The gain is {gain:.3f}, and the interval {low:.3f} to {high:.3f}. → Put it around that."
+        )
+    return high - low
+
+
+@check("y", "simple", "flexible", read=numbers("gain", "lower end", "upper end"))
+def gain_with_interval(learner, draw):
+    """``gain(y, simple, flexible)``: the difference of two AUCs of the same scans, with its 95 % interval."""
+    ratios, doubt = [], True
+    while len(ratios) < 3 or (doubt and len(ratios) < 10):
+        data = two_models(draw(len(ratios)), 0.9)
+        ratios.append(_seen(learner, *data) / (2 * 1.96 * standard_error(*data)))
+        doubt = 0.8 < np.mean(ratios) < 0.95 or 1.1 < np.mean(ratios) < 1.25
+    learner.right.append("The gain is right.")
+    data = two_models(draw(20), 0.1)
+    unlike, alike = _seen(learner, *data) / (2 * 1.96 * standard_error(*data)), np.mean(ratios)
+    y, score = data[:2]
+    if (width := _seen(learner, y, score, score)) > 1e-6 and alike > 1.3:
+        raise NotYet(
+            "Two models that give every scan the same score have a gain of 0 whatever scans are drawn, but "
+            f"the interval is {width:.2f} wide. So the two AUCs come from different draws, or from intervals "
+            "of their own. What one model finds hard, the other often finds hard too, and that cancels. → In "
+            "every draw, compute both AUCs from the same scans, and keep their difference."
+        )
+    told = (
+        f"Where two models are much alike, the interval is {alike:.2f} times as wide as by DeLong's formula"
+    )
+    if not 0.89 <= alike <= 1.18:
+        raise NotYet(
+            f"{told}: too {'narrow' if alike < 1 else 'wide'} for 95 %. → Draw as many scans as there are, "
+            "with replacement, some hundred times, and take the quantiles 0.025 and 0.975 of the differences."
+        )
+    if not 0.75 <= unlike <= 1.35:
+        raise NotYet(
+            f"Where two models are hardly alike, the interval is {unlike:.2f} times as wide as by DeLong's "
+            "formula. → Let the differences of the draws say how wide it is."
+        )
+    learner.right.append(f"{told}, and where they are hardly alike, {unlike:.2f} times.")

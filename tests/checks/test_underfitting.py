@@ -1,11 +1,13 @@
 """Exercise 03: right answers, however written, pass; each wrong one gets its own reason."""
 
 import numpy as np
+import pandas as pd
 from answers import Answers
 from scipy import stats
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,
     StratifiedKFold,
@@ -330,6 +332,125 @@ def other_words(X, y):
 def blind_for_lines(X, y):
     answer = with_a_forest(X, y)
     return "no signal" if answer == "linear is enough" else answer
+
+
+# Task 4: the interval of a difference
+
+
+def difference(y, simple, flexible):
+    return roc_auc_score(y, flexible) - roc_auc_score(y, simple)
+
+
+def by_rows(y, simple, flexible, draw, n=300):
+    """The gain, and the central 95 % of gains in rows that ``draw(rng)`` gives."""
+    rng, drawn = np.random.default_rng(0), []
+    for _ in range(n):
+        rows = draw(rng)
+        drawn.append(difference(y[rows], simple[rows], flexible[rows]))
+    return difference(y, simple, flexible), *np.quantile(drawn, [0.025, 0.975])
+
+
+@book.right("gain_with_interval")
+def paired_draws(y, simple, flexible):
+    return by_rows(y, simple, flexible, lambda rng: rng.integers(len(y), size=len(y)))
+
+
+@book.right("gain_with_interval")
+def draws_within_the_groups(y, simple, flexible):
+    groups = [np.flatnonzero(y == one) for one in (0, 1)]
+    return by_rows(y, simple, flexible, lambda rng: np.concatenate([rng.choice(g, len(g)) for g in groups]))
+
+
+@book.right("gain_with_interval", z=(1.96, 2))
+def formula_of_delong(y, simple, flexible, z):
+    found = []
+    for score in (simple, flexible):
+        wins = (score[y == 1][:, None] > score[y == 0]) + 0.5 * (score[y == 1][:, None] == score[y == 0])
+        found.append((wins.mean(axis=1), wins.mean(axis=0)))
+    patients, controls = (b - a for a, b in zip(*found, strict=True))
+    half = z * np.sqrt(patients.var(ddof=1) / len(patients) + controls.var(ddof=1) / len(controls))
+    return [round(patients.mean(), 3), patients.mean() - half, patients.mean() + half]
+
+
+@book.right("gain_with_interval")
+def standard_error_of_the_draws(y, simple, flexible):
+    table = pd.DataFrame({"y": y, "simple": simple, "flexible": flexible})
+    drawn = [difference(*table.sample(frac=1, replace=True, random_state=i).to_numpy().T) for i in range(300)]
+    gain = difference(y, simple, flexible)
+    return gain, gain - 2 * np.std(drawn), gain + 2 * np.std(drawn)
+
+
+def drawn_apart(y, score, seed, n=200):
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(len(y), size=(n, len(y)))
+    return np.array([roc_auc_score(y[one], score[one]) for one in rows])
+
+
+@book.wrong("gain_with_interval", "come from different draws", seeds=((1, 2), (0, 5), (3, 4)))
+def two_models_drawn_apart(y, simple, flexible, seeds):
+    drawn = drawn_apart(y, flexible, seeds[1]) - drawn_apart(y, simple, seeds[0])
+    return difference(y, simple, flexible), *np.quantile(drawn, [0.025, 0.975])
+
+
+@book.wrong("gain_with_interval", "come from different draws", level=(0.95, 0.9, 0.99))
+def ends_of_two_intervals(y, simple, flexible, level):
+    ends = (1 - level) / 2, (1 + level) / 2
+    one, other = (np.quantile(drawn_apart(y, score, 0), ends) for score in (simple, flexible))
+    return difference(y, simple, flexible), other[0] - one[1], other[1] - one[0]
+
+
+@book.wrong("gain_with_interval", "too narrow", level=(0.8, 0.68, 0.85))
+def fewer_than_asked(y, simple, flexible, level):
+    rng = np.random.default_rng(0)
+    rows = rng.integers(len(y), size=(300, len(y)))
+    drawn = [difference(y[one], simple[one], flexible[one]) for one in rows]
+    return difference(y, simple, flexible), *np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+
+
+@book.wrong("gain_with_interval", "too narrow", share=(0.8, 0.9, 0.7))
+def without_replacement(y, simple, flexible, share):
+    few = int(share * len(y))
+    return by_rows(y, simple, flexible, lambda rng: rng.permutation(len(y))[:few])
+
+
+@book.wrong("gain_with_interval", "too wide", share=(0.5, 0.3, 0.6))
+def half_as_many_scans(y, simple, flexible, share):
+    return by_rows(y, simple, flexible, lambda rng: rng.integers(len(y), size=int(share * len(y))))
+
+
+@book.wrong("gain_with_interval", "Flexible minus simple", n=(100, 200, 300))
+def simple_minus_flexible(y, simple, flexible, n):
+    return by_rows(y, flexible, simple, lambda rng: rng.integers(len(y), size=len(y)), n)
+
+
+@book.wrong("gain_with_interval", "the gain first", n=(100, 200, 300))
+def gain_in_the_middle(y, simple, flexible, n):
+    gain, low, high = by_rows(y, simple, flexible, lambda rng: rng.integers(len(y), size=len(y)), n)
+    return low, gain, high
+
+
+@book.wrong("gain_with_interval", "The lower end comes first", n=(100, 200, 300))
+def from_above(y, simple, flexible, n):
+    gain, low, high = by_rows(y, simple, flexible, lambda rng: rng.integers(len(y), size=len(y)), n)
+    return gain, high, low
+
+
+@book.wrong("gain_with_interval", "the AUC of the scores themselves", threshold=(0.5, 0.0, 1.0))
+def accuracy_of_calls(y, simple, flexible, threshold):
+    gain = np.mean((flexible > threshold) == y) - np.mean((simple > threshold) == y)
+    return gain, gain - 0.1, gain + 0.1
+
+
+@book.wrong("gain_with_interval", "the AUC of the scores themselves", threshold=(0.5, 0.0, 1.0))
+def auc_of_calls(y, simple, flexible, threshold):
+    return by_rows(
+        y, simple > threshold, flexible > threshold, lambda rng: rng.integers(len(y), size=len(y)), 100
+    )
+
+
+@book.wrong("gain_with_interval", "Return 3 numbers")
+def gain_alone(y, simple, flexible):
+    return difference(y, simple, flexible)
 
 
 test_right, test_wrong, test_each_task, test_tables = book.tests()
