@@ -194,9 +194,9 @@ class Installation(_Box):
     @property
     def fallback(self):
         problems = [text for fine, text in self.lines if not fine]
-        return " ".join(problems or ["The packages, the font and the data are as they should be."]) + (
-            " (If you read this in JupyterLab, in place of a list, the panels will not work. Save, stop "
-            "JupyterLab, and start it again with the first command of the README.)"
+        return " ".join(problems) or (
+            "Run this cell (Shift+Enter): a list of what was found appears here. If it has run and there is "
+            "none, save, stop JupyterLab, and start it again with the first command of the README."
         )
 
 

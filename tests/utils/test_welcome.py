@@ -159,7 +159,7 @@ def test_a_sound_installation():
     assert len(lines) == 3 and all(fine for fine, _ in lines)
     box = welcome.Installation()
     assert box.lines == [list(line) for line in lines]
-    assert box._repr_mimebundle_()[0]["text/plain"].startswith("The packages, the font and the data are")
+    assert box._repr_mimebundle_()[0]["text/plain"].startswith("Run this cell")
 
 
 def test_another_version_and_a_missing_package_are_named(monkeypatch):
