@@ -72,14 +72,17 @@ def notebooks():
 def unexecuted(source):
     """The notebooks that a text gives, by their paths and without outputs."""
     text = jupytext.read(source, fmt="md:myst")
-    name = source.with_suffix(".ipynb").name
-    if source.parent.name == "lessons":
-        return {ROOT / "lessons" / name: _tidy(_select(text, source, None), source)}
-    solution = _tidy(_select(text, source, "solution"), source)
-    exercise = _tidy(_select(text, source, "exercise"), source)
-    if [cell.source for cell in solution.cells] == [cell.source for cell in exercise.cells]:
+    lesson = source.parent.name == "lessons"
+    kinds = {"lessons": None} if lesson else {"solutions": "solution", "exercises": "exercise"}
+    made = {folder: _select(text, source, kind) for folder, kind in kinds.items()}
+    codes = [[cell.source for cell in notebook.cells] for notebook in made.values()]
+    if not lesson and codes[0] == codes[1]:
         raise BuildError(f"{_name(source)}: nothing is marked as the solution, so the exercise would show it")
-    return {ROOT / "solutions" / name: solution, ROOT / "exercises" / name: exercise}
+    name = source.with_suffix(".ipynb").name
+    for folder, notebook in made.items():
+        if ways := _ways(source.stem, folder):
+            notebook.cells.append(nbformat.v4.new_markdown_cell(ways))
+    return {ROOT / folder / name: _tidy(notebook, source) for folder, notebook in made.items()}
 
 
 def build(source):
@@ -186,6 +189,20 @@ def _select(text, source, kind):
             cell.source = _without_markers(cell.source, kind, f"{_name(source)}, cell {number}")
     notebook.cells = cells
     return notebook
+
+
+def _ways(name, folder):
+    """Links from a notebook to its lesson, exercise and solution, and to the lessons before and after it."""
+    lessons = sorted(path.stem for path in (SOURCE / "lessons").glob("*.md"))
+    if name not in lessons:
+        return ""
+    at = lessons.index(name)
+    ways = [("lessons", one, f"← Lesson {one[:2]}") for one in lessons[:at][-1:]]
+    if (SOURCE / "solutions" / f"{name}.md").exists():
+        own = ("lessons", f"Lesson {name[:2]}"), ("exercises", "Exercise"), ("solutions", "Solution")
+        ways += [(there, name, label) for there, label in own if there != folder]
+    ways += [("lessons", one, f"Lesson {one[:2]} →") for one in lessons[at + 1 :][:1]]
+    return " · ".join(f"[{label}](../{there}/{other}.ipynb)" for there, other, label in ways)
 
 
 def _without_markers(code, kind, where):

@@ -5,6 +5,7 @@ import base64
 import functools
 import io
 import json
+import re
 
 import nbformat
 import notebooks as build
@@ -49,6 +50,15 @@ def test_a_notebook_was_executed_once_and_in_order_and_shows_what_it_should(path
     assert any(cell.outputs for cell in cells)
     # Nothing that changes from run to run, or warns, or is too large.
     assert build.problems(read(path)) == []
+
+
+def test_lesson_exercise_and_solution_lead_to_each_other_and_on():
+    for path in NOTEBOOKS:
+        ways = re.findall(r"\]\(\.\./(\S+)\.ipynb\)", read(path).cells[-1].source)
+        own = {by_name(one) for one in NOTEBOOKS if one.name == path.name and one != path}
+        lessons = [one for one in NOTEBOOKS if one.parent.name == "lessons"]
+        beside = {by_name(one) for one in lessons if abs(int(one.name[:2]) - int(path.name[:2])) == 1}
+        assert set(ways) == own | beside
 
 
 @pytest.mark.parametrize("path", EXERCISES, ids=by_name)
