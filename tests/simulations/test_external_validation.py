@@ -5,6 +5,7 @@ import pytest
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -185,7 +186,7 @@ def test_other_models_lose_as_much_outside_and_one_measure_lies_elsewhere():
         for model in models
     ]
     assert 0.635 < min(found) and max(found) < 0.765
-    lesson = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=8, random_state=0)
+    lesson = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=8, max_bins=64, random_state=0)
     rest = inside.X.columns.drop("efc")
     assert outside.X["efc"].median() < inside.X["efc"].quantile(0.01)
     both = [
@@ -195,7 +196,8 @@ def test_other_models_lose_as_much_outside_and_one_measure_lies_elsewhere():
     assert both[0] == pytest.approx(both[1], abs=0.005)
 
 
-def test_scaling_by_site_gains_nothing_outside_that_could_not_be_chance():
+@pytest.mark.parametrize(("bins", "interval"), [(64, [0.00, 0.11]), (255, [-0.04, 0.07])])
+def test_what_scaling_by_site_gains_outside_and_what_it_loses_inside(bins, interval):
     """The interval of the difference: the same scans are drawn for both."""
     inside, outside = load("mriqc_abide"), load("mriqc_ds030")
 
@@ -204,7 +206,7 @@ def test_scaling_by_site_gains_nothing_outside_that_could_not_be_chance():
         spread = grouped.transform("quantile", 0.75) - grouped.transform("quantile", 0.25)
         return (data.X - grouped.transform("median")) / spread.where(spread > 0, 1)
 
-    model = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=8, random_state=0)
+    model = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=8, max_bins=bins, random_state=0)
     before = model.fit(inside.X, inside.y).predict_proba(outside.X)[:, 1]
     after = model.fit(by_site(inside), inside.y).predict_proba(by_site(outside))[:, 1]
     n, ill = len(outside.y), outside.y.to_numpy() == 1
@@ -212,4 +214,11 @@ def test_scaling_by_site_gains_nothing_outside_that_could_not_be_chance():
     pairs = [(1 + np.sign(risk[ill][:, None] - risk[~ill])) / 2 for risk in (after, before)]
     gain = np.einsum("dp,pc,dc->d", times[:, ill], pairs[0] - pairs[1], times[:, ~ill], optimize=True)
     gain /= times[:, ill].sum(axis=1) * times[:, ~ill].sum(axis=1)
-    assert np.quantile(gain, [0.025, 0.975]) == pytest.approx([-0.04, 0.07], abs=0.01)
+    assert np.quantile(gain, [0.025, 0.975]) == pytest.approx(interval, abs=0.01)
+    if bins == 64:
+        left_out = {"groups": inside.groups, "cv": LeaveOneGroupOut(), "method": "predict_proba"}
+        whole = [
+            roc_auc_score(inside.y, cross_val_predict(model, table, inside.y, **left_out)[:, 1])
+            for table in (inside.X, by_site(inside))
+        ]
+        assert whole == pytest.approx([0.87, 0.73], abs=0.01)
