@@ -134,7 +134,10 @@ def duplicates(study):
             f" under another subject (rows {some(study.positions[copies], 6)}; the folds below keep these"
             " together)"
         )
-    text += f"; {len(rows)} more are nearer to a row of another subject than chance allows"
+    if near.p is None:
+        text += "; near copies cannot be told, since too few columns have many different values"
+    else:
+        text += f"; {len(rows)} more are nearer to a row of another subject than chance allows"
     if len(rows):
         text += (
             f" (rows {some(np.sort(rows), 6)}; the folds below keep these together where that can be told)"
@@ -144,8 +147,6 @@ def duplicates(study):
     text += ". Rows are counted from 0." if exact or len(rows) else "."
     unsure = "" if study.names["subject"] is not None and study.several else _alike(study)
     text += unsure
-    if near.p is None:
-        text += " Near copies cannot be told: too few columns have many different values."
     draw = None
     if near.p is not None:
         strength = -np.log10(np.maximum(near.p, 1e-16))
@@ -156,16 +157,8 @@ def duplicates(study):
             "nearness to rows of other subjects, as -log10 p",
             ("usual", "too near"),
         )
-    level = (
-        "stop"
-        if across or len(rows) or unsure
-        else "warn"
-        if exact or repeated
-        else "open"
-        if near.p is None
-        else "fine"
-    )
-    return ("fine" if level == "open" else level), text, draw
+    level = "stop" if across or len(rows) or unsure else "warn" if exact or repeated else "fine"
+    return level, text, draw
 
 
 @check("demographics and label", "demographics")
