@@ -291,8 +291,8 @@ ages and two readers; forests of {trees} trees. In how many each check gave the 
 
 {table}
 
-*Missing by site* has gaps at one site, so its check is right there. The true AUC of two classes is .94: a score above
-.98 is never called fine, however honest it is, so a task that is really so easy gets two warnings.
+*Missing by site* has gaps at one site, so its check is right there. The true AUC of two classes is .94: a
+score above .98 is never called fine, however honest, so a task that is really so easy gets two warnings.
 """,
     "flaws": """## Tables with one flaw
 
