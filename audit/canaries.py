@@ -345,19 +345,18 @@ class _Score:
 
     def alarm(self, found, guess) -> bool:
         """Whether the runs are above guessing, surely and by more than little."""
-        if found.mean() - guess.mean() <= LEAST * self.scale:
-            return False
-        tiny = 1e-12 * np.arange(len(found))
-        if len(guess) == 1:
-            return stats.ttest_1samp(found + tiny, guess[0], alternative="greater").pvalue < ALPHA
-        return stats.ttest_ind(found + tiny, guess, equal_var=False, alternative="greater").pvalue < ALPHA
+        gap, little = found.mean() - guess.mean(), LEAST * self.scale
+        # A few accuracies may agree by chance: no spread is taken as less than what is called little.
+        error = (found.var(ddof=1) + little**2) / len(found)
+        error += guess.var(ddof=1) / len(guess) if len(guess) > 1 else 0
+        return bool(gap > little and stats.t.sf(gap / np.sqrt(error), len(found) - 1) < ALPHA)
 
     def runs(self, number, name, make):
         """The scores on one canary, and of guessing: half of the runs, and more if those are above guessing.
 
         Where choices are sought, there are more.
         """
-        data, own, half = self.data, name.startswith("labels"), (self.data.repeats + 1) // 2
+        data, own, half = self.data, name.startswith("labels"), max((self.data.repeats + 1) // 2, 3)
         guess = np.array([self.guess(data.y if own else None)])
         if self.kind == "loss":
             guess = self._many(data.coins, 97) if own else self.coin
