@@ -18,8 +18,8 @@ IMPORTS = {
     "review": ("utils",),
     "audit": ("utils.drawing", "utils.colours"),  # of the course nothing but the colours
 }
-SIZES = {"utils": 3_300, "tools": 4_600, "tests": 14_200}  # lines as formatted; aims: 4,200 and 11,000
-FIVE_WINGS = 15_600  # the aim is 12,000: `audit` and `checks` grew with what they find
+SIZES = {"utils": 3_300, "tools": 4_800, "tests": 14_500}  # lines as formatted; aims: 4,200 and 11,000
+FIVE_WINGS = 15_700  # the aim is 12,000: `audit` and `checks` grew with what they find
 LARGEST_FILE = 700
 LONGEST_FUNCTION = 60  # lines of code: without docstring, comments and blank lines
 

@@ -1,9 +1,14 @@
 """What lesson 02 says about its panels, and the numbers that stand in its text alone."""
 
+import re
+
 import numpy as np
 import pytest
+from harness import ROOT
 from scipy import optimize, special, stats
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from simulations.overfitting import (
@@ -189,3 +194,15 @@ def test_numbers_that_stand_in_the_text_alone():
     assert 30 - 10 == 65 - 45 == round(0.05 * 400)
     t = stats.t.isf(0.025, 23)
     assert t / np.sqrt(23 + t**2) == pytest.approx(0.40, abs=0.005)  # significant with 25 subjects
+
+
+def test_the_model_that_lesson_02_writes_out_is_the_one_that_it_names():
+    text = (ROOT / "source/lessons/02_overfitting.md").read_text(encoding="utf-8")
+    names = {"np": np}
+    exec(re.search(r"^def predict\(X, y, X_new\):\n(?: .*\n)+", text, re.MULTILINE)[0], names)
+    named = make_pipeline(StandardScaler(), NearestCentroid())
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        X, y = rng.normal(size=(530, 30)) * rng.uniform(0.1, 100, 30), np.arange(530) % 2
+        found = names["predict"](X[:30], y[:30], X[30:])
+        np.testing.assert_array_equal(found, named.fit(X[:30], y[:30]).predict(X[30:]))
