@@ -462,8 +462,8 @@ def permutation(learner, draw):
 def _without_signal(learner, draw):
     """Without signal p is one of 1/20 … 20/20, each as often as the others, or larger where scores tie."""
     null, low = [], 3
-    while 2 < low < CLEAR and len(null) < 72:
-        null += [learner(*witnessed(draw(100 + len(null) + i))) for i in range(12)]
+    while 1 < low < CLEAR and len(null) < 80:
+        null += [learner(*witnessed(draw(100 + len(null) + i))) for i in range(16)]
         low = (0.525 - np.mean(null)) / (0.288 / np.sqrt(len(null)))
     _possible(null)
     few = f"0.05 or less in {sum(p < 0.051 for p in null)} of {len(null)} sets"
