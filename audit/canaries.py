@@ -360,7 +360,8 @@ class _Score:
         guess = np.array([self.guess(data.y if own else None)])
         if self.kind == "loss":
             guess = self._many(data.coins, 97) if own else self.coin
-        found, most = self._many(make, number, half), data.repeats * (3 if name == CHOICES else 1)
+        # Three runs alone, however far above guessing, cannot tell surely: six can.
+        found, most = self._many(make, number, half), max(data.repeats, 6) * (3 if name == CHOICES else 1)
         while len(found) < most and found.mean() > guess.mean() and not self.alarm(found, guess):
             found = np.r_[found, self._many(make, number, half, start=len(found))]
         if name.endswith("features"):

@@ -136,6 +136,13 @@ def test_a_leak_is_named(evaluate, names):
     assert "Canaries" in report._repr_html_() and report.findings[0].figure()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_plain_leak_is_found_with_few_repeats_too(seed):
+    """Three runs cannot tell surely: where they are above guessing, there are more."""
+    report = canaries(chooses_outside, *studied(seed=seed)[:3], repeats=3, seed=seed)
+    assert report["very many noise features"].level == "stop", report
+
+
 def test_a_site_shortcut_is_named_as_one_of_the_data():
     report = canaries(honest_auc, *studied(sites=True), repeats=4)
     assert [f.level for f in report.findings] == ["warn"] + ["fine"] * 6
