@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_score, recall_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from simulations.external_validation import SD, percent
+from simulations.other_sites import SD, percent
 from utils import batched
 from utils.drawing import (
     COLOURS,

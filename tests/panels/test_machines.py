@@ -24,7 +24,7 @@ import utils
 assert Path(utils.__file__).is_relative_to(Path.cwd().parent), utils.__file__
 from audit import audit, read_table
 from simulations.cross_validation_pitfalls import repeated_scans, selection_outside_folds
-from simulations.external_validation import harmonised_sites
+from simulations.other_sites import harmonised_sites
 from simulations.overfitting import regional_mri
 from utils import welcome
 from utils.data import load

@@ -9,7 +9,7 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from simulations.external_validation import HARMONISATIONS, harmonised_sites
+from simulations.other_sites import HARMONISATIONS, harmonised_sites
 
 
 def study(seed, n=60, p=100, scanner=0.5):

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from . import (
     cross_validation_pitfalls,
-    external_validation,
     label_noise,
     look_before_you_train,
+    other_sites,
     overfitting,
     underfitting,
 )
@@ -28,7 +28,7 @@ LESSONS = (
     underfitting,
     label_noise,
     cross_validation_pitfalls,
-    external_validation,
+    other_sites,
 )
 ROWS: list[Row] = [row for lesson in LESSONS for row in vars(lesson).values() if isinstance(row, Row)]
 

@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import roc_auc_score
 
 from simulations.an_external_table import external_scaling, prevalence_shift
-from simulations.external_validation import harmonised_sites, site_shortcut, sites_of_a_consortium
+from simulations.other_sites import harmonised_sites, site_shortcut, sites_of_a_consortium
 from utils import batched
 
 

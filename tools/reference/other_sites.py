@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import logit
 
 from simulations.an_external_table import external_scaling, prevalence_shift
-from simulations.external_validation import harmonised_sites, site_shortcut, sites_of_a_consortium
+from simulations.other_sites import harmonised_sites, site_shortcut, sites_of_a_consortium
 
 from .rows import ROUNDED, phi, row, studies
 

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from simulations.an_external_table import external_scaling, prevalence_shift
-from simulations.external_validation import harmonised_sites, site_shortcut, sites_of_a_consortium
+from simulations.other_sites import harmonised_sites, site_shortcut, sites_of_a_consortium
 from utils.data import load
 
 

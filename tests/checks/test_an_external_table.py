@@ -15,7 +15,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from checks import external_validation as checks
+from checks import an_external_table as checks
 
 book = Answers(checks)
 
