@@ -8,6 +8,7 @@
 #   make reference ROWS="R05 B12"         only these rows, shown and not written
 #   make bench PARTS="panels growth"      only these parts of the page
 #   make pins UPGRADE=1                   the newest versions
+#   make wheels FOR="windows 3.12"        the packages for another computer and its Python
 
 PYTHON ?= python3
 PORT ?=
@@ -16,8 +17,9 @@ NOTEBOOKS ?=
 ROWS ?=
 PARTS ?=
 UPGRADE ?=
+FOR ?=
 
-.PHONY: lab test test-all repetitions setup notebooks datasets bench load audit-rates reference picture pins versions lint
+.PHONY: lab test test-all repetitions setup wheels notebooks datasets bench load audit-rates reference picture pins versions lint
 
 lab:
 	@$(PYTHON) tools/course.py lab $(if $(PORT),--port=$(PORT)) $(LAB_FLAGS)
@@ -33,6 +35,9 @@ repetitions:
 
 setup:
 	@$(PYTHON) tools/course.py setup
+
+wheels:
+	@$(PYTHON) tools/course.py wheels $(FOR)
 
 notebooks: setup
 	@.venv/bin/python tools/notebooks.py $(NOTEBOOKS)

@@ -5,11 +5,14 @@
     python tools/course.py test-all       the same, with the repetitions: further seeds, spellings, versions
     python tools/course.py repetitions    only what test-all adds to test
     python tools/course.py setup          all that a maintainer needs, and no more
+    python tools/course.py wheels         the packages for a place without network, into the folder wheels
+    python tools/course.py wheels windows 3.12    the same for another computer, and for its Python
 
-The first run installs the pinned packages into .venv, and needs the network; every later run starts at
-once. Inside the conda environment of environment.yml it uses that environment in place of .venv. Only the
-standard library is used, and nothing newer than Python 3.6, so that an old Python can say that it is old.
-What goes wrong for a reason that can be foreseen ends with a sentence that says what to do.
+The first run installs the pinned packages into .venv, and needs the network, unless they lie in the folder
+wheels; every later run starts at once. Inside the conda environment of environment.yml it uses that
+environment in place of .venv. Only the standard library is used, and nothing newer than Python 3.6, so that
+an old Python can say that it is old. What goes wrong for a reason that can be foreseen ends with a sentence
+that says what to do.
 """
 
 import os
@@ -20,6 +23,7 @@ try:
     import functools
     import hashlib
     import importlib.util
+    import platform
     import shutil
     import socket
     import subprocess
@@ -33,7 +37,16 @@ except ImportError as error:  # Debian's python3-minimal, say
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "honest-ml-imaging"
 OLDEST, NEWEST = (3, 11), (3, 14)
+LEARNER = "requirements.txt"
 NO_DEPS = "requirements-nodeps.txt"  # packages that are installed without what they ask for
+# What the computers are called, for which `wheels` can be filled.
+SYSTEMS = {
+    ("linux", "x86_64"): "linux",
+    ("linux", "aarch64"): "linux-arm",
+    ("darwin", "arm64"): "macos",
+    ("darwin", "x86_64"): "macos-intel",
+    ("win32", "amd64"): "windows",
+}
 IN_CONDA = os.environ.get("CONDA_DEFAULT_ENV") == NAME
 PREFIX = Path(sys.prefix) if IN_CONDA else ROOT / ".venv"
 IN_VENV = PREFIX / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -56,7 +69,8 @@ REASONS = {
     ),
     "Connection(Reset|Refused)?Error|NameResolution|Max retries|[Tt]imed? ?out|ProxyError|IncompleteRead": (
         "The packages cannot be downloaded: the package index does not answer. The first run needs the "
-        f"network: connect this computer (behind a proxy, set HTTPS_PROXY), {AGAIN}"
+        "network, or the folder wheels that somebody has filled for this kind of computer (see the README): "
+        f"connect this computer (behind a proxy, set HTTPS_PROXY) or bring that folder, {AGAIN}"
     ),
     "No matching distribution": (
         "A package has no ready-made form for this computer and this Python. The course runs on 64-bit "
@@ -139,12 +153,12 @@ def works(*command):
         return False
 
 
-def step(*command):
+def step(*command, **variables):
     """Run a step of the set-up, with a dot every five seconds, or end with a sentence on what went wrong."""
     process = subprocess.Popen(
         command,
         cwd=str(ROOT),
-        env=environment(),
+        env=dict(environment(), **variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         universal_newlines=True,
@@ -169,6 +183,27 @@ def stamp(wanted):
     return PREFIX / f".{Path(wanted[-1]).stem}.stamp", hashlib.sha256(content).hexdigest()
 
 
+def this_computer():
+    """The name of this kind of computer and its Python, as the folders in wheels are named."""
+    system = SYSTEMS.get((sys.platform, platform.machine().lower()), sys.platform)
+    return "{}-{}.{}".format(system, *sys.version_info[:2])
+
+
+def brought_along():
+    """Variables that let pip take the packages from the folder wheels and ask nobody, if they are there.
+
+    As an address, since pip cuts a path at its blanks; as variables, since the pip that builds the course's
+    own package, in a process of its own, must know them too.
+    """
+    folder = ROOT / "wheels" / this_computer()
+    if folder.is_dir():
+        print(f"The packages come from wheels/{folder.name}; no network is needed.", flush=True)
+        return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": folder.as_uri(), "PIP_CONFIG_FILE": os.devnull}
+    if folder.parent.is_dir():
+        print(f"In the folder wheels there is no {folder.name}, so the network is asked.", flush=True)
+    return {}
+
+
 def install(wanted, announcement):
     """Install the requirement files `wanted`, unless just these were installed by an earlier run."""
     path, content = stamp(wanted)
@@ -187,8 +222,9 @@ def install(wanted, announcement):
     pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "3"]
     pip += ["--only-binary", ":all:"]
     files = [part for name in wanted for part in ("--requirement", name)]
-    step(*pip, "--editable", ".", *files)
-    step(*pip, "--no-deps", "--requirement", NO_DEPS)
+    where = brought_along() if wanted == [LEARNER] else {}  # the test tools are not brought along
+    step(*pip, "--editable", ".", *files, **where)
+    step(*pip, "--no-deps", "--requirement", NO_DEPS, **where)
     # JupyterLab's defaults: no news pop-up, no search for updates.
     settings = PREFIX / "share/jupyter/lab/settings/overrides.d"
     settings.mkdir(parents=True, exist_ok=True)
@@ -204,14 +240,14 @@ def install(wanted, announcement):
 
 def install_course():
     once = f"Installing the course into {PREFIX.name}, once. This takes a minute or two"
-    install(["requirements.txt"], f"{once}, and longer over a slow network.")
+    install([LEARNER], f"{once}, and longer over a slow network.")
 
 
 def install_all():
     # requirements-test.txt is apart, because the browser driver alone is larger than any package that a
     # learner installs.
     once = f"Installing the course and its test tools into {PREFIX.name}, once. This takes two minutes"
-    install(["requirements.txt", "requirements-test.txt"], f"{once}, and longer over a slow network.")
+    install([LEARNER, "requirements-test.txt"], f"{once}, and longer over a slow network.")
 
 
 def run(*command):
@@ -306,16 +342,24 @@ def repetitions():
     return pytest("-p", "no:nbval", *again)
 
 
+def wheels(*computer):
+    """Fill the folder wheels for this computer, or for another one: its system and its Python."""
+    install_course()
+    return run("tools/wheels.py", *(computer or this_computer().rsplit("-", 1)))
+
+
 COMMANDS = {
     "lab": lab,
     "test": test,
     "test-all": test_all,
     "repetitions": repetitions,
     "setup": install_all,
+    "wheels": wheels,
 }
+MORE_WORDS = ("lab", "wheels")  # the commands that take further words
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS or (sys.argv[2:] and sys.argv[1] != "lab"):
+    if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS or (sys.argv[2:] and sys.argv[1] not in MORE_WORDS):
         sys.exit(__doc__)
     try:
         sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]))
