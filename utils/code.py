@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import functools
 import inspect
 import sys
 import textwrap
@@ -31,15 +32,20 @@ def code_of_one_study(run: Simulation, given: dict, seed: int = 0) -> str:
         Run in an empty cell, it prints the draws of the first study of the panel at these settings.
     """
     p = run.checked(given)
-    module = sys.modules[run.__module__]
-    imports = {"import numpy as np", "from types import SimpleNamespace"}
-    sources = {}
-    for function in (run.description.recruit, run.description.one):
-        _collect(function, module, imports, sources)
+    imports, sources = _needed(run)
     values = "\n".join(f"    {name}={getattr(p, name)!r}," for name in run.kinds)
-    listed = sorted(imports, key=lambda line: (line.startswith("from"), line))
     end = _END.format(seed=seed, block=run.block)
-    return "\n\n".join(["\n".join(listed), f"p = SimpleNamespace(\n{values}\n)", *sources.values(), end])
+    return "\n\n".join([imports, f"p = SimpleNamespace(\n{values}\n)", *sources, end])
+
+
+@functools.cache
+def _needed(run: Simulation) -> tuple[str, list[str]]:
+    """The imports and the sources of all that `recruit` and `one` use: the same at every setting."""
+    imports, sources = {"import numpy as np", "from types import SimpleNamespace"}, {}
+    for function in (run.description.recruit, run.description.one):
+        _collect(function, sys.modules[run.__module__], imports, sources)
+    listed = sorted(imports, key=lambda line: (line.startswith("from"), line))
+    return "\n".join(listed), list(sources.values())
 
 
 def _collect(thing, module: ModuleType, imports: set[str], sources: dict[str, str]) -> None:
