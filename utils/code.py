@@ -80,7 +80,11 @@ def _import_of_module(value: ModuleType, name: str) -> str:
 
 def _home(name: str, module: ModuleType) -> str:
     """The public module to import a name from: where the simulation's own file imports it from."""
-    for node in ast.parse(inspect.getsource(module)).body:
-        if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names):
-            return node.module
-    return module.__name__
+    return _homes(module).get(name, module.__name__)
+
+
+@functools.cache
+def _homes(module: ModuleType) -> dict[str, str]:
+    """The modules that a file imports names from, by name."""
+    lines = [line for line in ast.parse(inspect.getsource(module)).body if isinstance(line, ast.ImportFrom)]
+    return {alias.name: line.module for line in reversed(lines) for alias in line.names}

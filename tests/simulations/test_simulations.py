@@ -1,15 +1,18 @@
 """Every simulation, from its description: valid settings give the same as scikit-learn, others are named."""
 
+import ast
+import contextlib
 import importlib
-import itertools
+import io
 import pkgutil
 import re
 import warnings
+from collections.abc import Mapping
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from harness import REPETITIONS, ROOT, trials
+from harness import ROOT, trials
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,21 +84,35 @@ def wrong(kind, p):
         yield from [end for at, end in (("low", low), ("high", high)) if kind.open in (at, "both")]
 
 
-def holds_to_one_by_one(run, setting, seed, studies=2):
-    """The batched draws of a setting are finite, and equal to those of the plain form."""
+def pasted(run, setting, seed, number):
+    """The code of one study, run in an empty cell: its parameters, and the draws of the study of a number."""
+    *lines, show = ast.parse(code_of_one_study(run, setting, seed)).body
+    names = {"__name__": "__main__"}
+    exec(compile(ast.Module(lines, []), "a cell", "exec"), names)
+    draws = names["one"](names["p"], names["studies"].one(number))
+    names["one"] = lambda p, study: draws  # the last lines of the cell print it
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(ast.Module([show], []), "a cell", "exec"), names)
+    assert printed.getvalue() == "".join(f"{name} {np.round(value, 3)}\n" for name, value in draws.items())
+    return vars(names["p"]), draws
+
+
+def holds_to_one_by_one(run, setting, seed, number):
+    """The batched draws of a setting are finite, and those of one study are what its code gives."""
     p = run.checked(setting)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         block = run.block_of(p, seed)
-    plain = list(itertools.islice(run.plain(p, seed), studies))
+    written, plain = pasted(run, setting, seed, number)
+    assert written == vars(p)
     for name, values in block.items():
         assert len(values) == run.block and np.isfinite(values).all(), (name, setting)
     # A draw that belongs to all studies of a block together (a share of variance) has no plain form.
-    assert plain[0] and set(plain[0]) <= set(block)
-    for name in plain[0]:
-        found = np.array([study[name] for study in plain])
-        near = 1e-5 if np.float32 in (found.dtype, block[name].dtype) else 1e-6
-        np.testing.assert_allclose(block[name][:studies], found, atol=near, err_msg=f"{name} {setting}")
+    assert plain and set(plain) <= set(block)
+    for name, value in plain.items():
+        near = 1e-5 if np.float32 in (np.asarray(value).dtype, block[name].dtype) else 1e-6
+        np.testing.assert_allclose(block[name][number], value, atol=near, err_msg=f"{name} {setting}")
 
 
 @every
@@ -105,25 +122,25 @@ def test_any_valid_setting_is_the_same_as_one_study_after_the_other(run):
     @trials(2 if costly else 5, 12 if costly else 40)
     @given(st.data())
     def check(data):
-        holds_to_one_by_one(run, drawn(run, data), seed=5, studies=1 if costly else 2)
+        holds_to_one_by_one(run, drawn(run, data), seed=5, number=run.block - 1)
 
     check()
 
 
 @every
 def test_every_branch_is_the_same_as_one_study_after_the_other(run):
-    names = [
-        (name, option)
+    smaller = {
+        name: (kind.default[:2] if isinstance(kind, Several) else kind.default)
+        for name, kind in run.kinds.items()
+    }
+    options = [
+        {name: option}
         for name, kind in run.kinds.items()
         if isinstance(kind, Among)
         for option in kind.options
     ]
-    for name, option in names or [next(iter(run.defaults.items()))]:
-        smaller = {
-            other: (kind.default[:2] if isinstance(kind, Several) else kind.default)
-            for other, kind in run.kinds.items()
-        }
-        holds_to_one_by_one(run, smaller | {name: option}, seed=1, studies=1)
+    for one in options or [{}]:
+        holds_to_one_by_one(run, smaller | one, seed=1, number=0)
 
 
 @every
@@ -151,26 +168,49 @@ def test_steps_and_one_call_are_the_same(run):
     assert any(np.ptp(values, axis=0).max() > 0 for values in whole.draws.values()), "every study is alike"
 
 
+def end_of_every_slider(run, last):
+    """The settings of a panel whose controls all stand at their first or at their last position."""
+    ends = {}
+    for name, kind in run.kinds.items():
+        at = list(kind.at.values() if isinstance(kind.at, Mapping) else kind.at)
+        ends |= {name: at[-1 if last else 0]} if at else {}
+    return ends
+
+
 @every
-def test_the_code_of_one_study_runs_by_itself_and_prints_the_panels_numbers(run, capsys):
-    shown = panel(run, repeats=run.block, seed=2)
-    ends = {name: len(control.values) - 1 for name, control in shown.moved.items()}
-    for at in ({name: 0 for name in ends}, ends)[: 1 if run.__name__ in COSTLY and not REPETITIONS else 2]:
-        setting = shown.parameters({"at": at})
-        try:
-            p = run.checked(setting)
-        except ParameterError:  # a combination that the panel refuses with a sentence
-            continue
-        exec(code_of_one_study(run, setting, seed=2), {"__name__": "__main__"})
-        printed = capsys.readouterr().out
-        first = next(run.plain(p, seed=2))
-        assert printed == "".join(f"{name} {np.round(value, 3)}\n" for name, value in first.items())
+@pytest.mark.parametrize("last", [False, True], ids=["first", "last"])
+def test_the_code_of_one_study_has_the_values_of_the_sliders_in_it(run, last):
+    setting = end_of_every_slider(run, last)
+    try:
+        p = run.checked(setting)
+    except ParameterError:  # a combination that the panel refuses with a sentence
+        return
+    lines = ast.parse(code_of_one_study(run, setting)).body
+    above = [line for line in lines if isinstance(line, ast.Import | ast.ImportFrom)]
+    (values,) = (line for line in lines if isinstance(line, ast.Assign) and line.targets[0].id == "p")
+    names = {}
+    exec(compile(ast.Module([*above, values], []), "a cell", "exec"), names)
+    assert vars(names["p"]) == vars(p)
 
 
-def test_the_example_in_contributing_is_a_whole_simulation():
+@pytest.mark.repetition
+@every
+@pytest.mark.parametrize("last", [False, True], ids=["first", "last"])
+def test_the_ends_of_the_sliders_are_the_same_as_one_study_after_the_other(run, last):
+    setting = end_of_every_slider(run, last)
+    try:
+        run.checked(setting)
+    except ParameterError:
+        return
+    holds_to_one_by_one(run, setting, seed=2, number=0)
+
+
+def test_the_example_in_contributing_is_a_whole_simulation(tmp_path, monkeypatch):
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    names = {"__name__": __name__}
-    exec(re.search(r"```python\n(import numpy.*?)```", text, re.DOTALL)[1], names)
-    (run,) = (one for one in names.values() if isinstance(one, Simulation))
-    holds_to_one_by_one(run, {"n_scans": 60}, seed=0)
+    example = re.search(r"```python\n(import numpy.*?)```", text, re.DOTALL)[1]
+    (tmp_path / "example_of_contributing.py").write_text(example, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    room = importlib.import_module("example_of_contributing")
+    (run,) = (one for one in vars(room).values() if isinstance(one, Simulation))
+    holds_to_one_by_one(run, {"n_scans": 60}, seed=0, number=1)
     assert panel(run, repeats=20).shown["sentence"] == run(repeats=20).sentence
