@@ -19,7 +19,7 @@ PARTS ?=
 UPGRADE ?=
 FOR ?=
 
-.PHONY: lab test test-all repetitions setup wheels notebooks datasets bench load audit-rates reference picture pins versions lint
+.PHONY: lab test test-all repetitions setup wheels slides notebooks datasets bench load audit-rates reference picture pins versions lint
 
 lab:
 	@$(PYTHON) tools/course.py lab $(if $(PORT),--port=$(PORT)) $(LAB_FLAGS)
@@ -38,6 +38,9 @@ setup:
 
 wheels:
 	@$(PYTHON) tools/course.py wheels $(FOR)
+
+slides: setup
+	@.venv/bin/python tools/slides.py
 
 notebooks: setup
 	@.venv/bin/python tools/notebooks.py $(NOTEBOOKS)
