@@ -4,14 +4,13 @@ import importlib.metadata
 import itertools
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import course
-import nbformat
+import links
 import pytest
 import yaml
 from harness import ROOT
@@ -30,20 +29,6 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 def pins(name):
     return [Requirement(line) for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
-
-
-def tracked(*patterns):
-    """The files of the repository; of a copy without git, those that are not made on the computer."""
-    patterns = patterns or ("*",)
-    if (ROOT / ".git").exists() and shutil.which("git"):
-        command = ["git", "ls-files", "-z", "--", *patterns]
-        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()]
-    made = re.compile(
-        r"(^|/)(\.venv|\.git|__pycache__|build|[^/]*_cache|[^/]*\.egg-info|\.ipynb_checkpoints)/"
-    )
-    files = {path for pattern in patterns for path in ROOT.rglob(pattern) if path.is_file()}
-    return sorted(path for path in files if not made.search(path.relative_to(ROOT).as_posix()))
 
 
 # Pins
@@ -280,14 +265,25 @@ def test_licences_and_citation_agree():
 
 
 def test_relative_links_lead_somewhere():
-    broken = []
-    for path in tracked("*.md", "*.ipynb"):
-        if path.is_relative_to(ROOT / "source") or path.is_relative_to(ROOT / "tools/pages"):
-            continue  # their links are those of what is made from them
-        for target in links(path):
-            if not re.match(r"[a-z]+:|#", target) and not (path.parent / target.split("#")[0]).exists():
-                broken.append(f"{path.relative_to(ROOT)}: {target}")
-    assert broken == []
+    assert links.broken()[0] == []
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(links, "ROOT", tmp_path)
+    (tmp_path / "there.md").write_text("# A heading, here\n", encoding="utf-8")
+    text = "[a](there.md) [b](gone.md) [c](there.md#a-heading-here) [d](there.md#other) <https://a.org>\n"
+    text += '`[e](code.md)` [f][g] <a href="gone.html">\n\n[g]: https://b.org/x\n'
+    (tmp_path / "page.md").write_text(text, encoding="utf-8")
+    wrong, elsewhere = links.broken()
+    assert wrong == [
+        "page.md: there is no gone.md",
+        "page.md: there is no heading there.md#other",
+        "page.md: there is no gone.html",
+    ]
+    assert elsewhere == {"https://b.org/x": 1}
+    with pytest.raises(SystemExit, match="True"):
+        links.main()
+    assert "3 links into the course lead nowhere; 1 addresses were" in capsys.readouterr().out
 
 
 def test_no_file_speaks_of_one_machine_or_index():
@@ -311,20 +307,8 @@ def test_the_code_is_clean():
 
 
 def text_files():
-    return [path for path in tracked() if path.suffix not in (".png", ".gz", ".npz")]
+    return [path for path in links.tracked() if path.suffix not in (".png", ".gz", ".npz")]
 
 
 def read(path):
     return path.read_text(encoding="utf-8")
-
-
-def links(path):
-    """The targets of a Markdown file's or a notebook's links and pictures, code left out."""
-    if path.suffix == ".ipynb":
-        cells = nbformat.read(path, as_version=4).cells
-        text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    else:
-        text = read(path)
-    text = re.sub(r"^(`{3,}).*?^\1", "", text, flags=re.M | re.S)
-    text = re.sub(r"`[^`\n]*`", "", text)
-    return re.findall(r"\]\(([^)\s]+)", text) + re.findall(r"^\[[^\]]+\]:\s*(\S+)", text, re.M)
