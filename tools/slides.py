@@ -17,6 +17,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST = 14  # lines of an output that a room can still read
+MOST_WORDS = 100  # of a paragraph
 STYLE = """
 html { scroll-snap-type: y mandatory; font: clamp(16px, 2.3vw, 34px)/1.4 system-ui, sans-serif }
 body { margin: 0; color: #111; background: #fff }
@@ -111,6 +112,8 @@ def content(cells):
             for paragraph in re.split(r"\n\s*\n", cell.source):
                 if paragraph.startswith("**Try this.**"):
                     task = mistune.html(paragraph)
+                elif len(paragraph.split()) > MOST_WORDS:
+                    continue
                 elif paragraph.startswith(">") or re.search(r"\*\*[^*]*\?\*\*", paragraph):
                     slides.append(mistune.html(paragraph))
             continue
@@ -147,7 +150,7 @@ def of_row(row, books):
         verdict, points = (
             "\n\n".join(cell.source for cell in parts[one]) for one in (row.section, "Take away")
         )
-        bold = re.findall(r"^\*\*.*$", verdict, re.MULTILINE)
+        bold = re.findall(r"^\*\*.+?\*\*", verdict, re.MULTILINE)
         numbered = re.findall(r"^\d\. .*$", points, re.MULTILINE)
         inside = [mistune.html("\n\n".join(bold)), mistune.html("\n".join(numbered))]
     return [slide(inner, where, row.section) for inner in inside or [""]]
