@@ -1,4 +1,4 @@
-"""The checks of exercise 06: two tables made alike, an AUC with its interval, calibration, a threshold."""
+"""The checks of exercise 07: two tables made alike, an AUC with its interval, calibration, a threshold."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""The checks of exercise 07: the share of each flaw, an interval that counts people, a first audit."""
+"""The checks of exercise 09: the share of each flaw, an interval that counts people, a first audit."""
 
 import numpy as np
 

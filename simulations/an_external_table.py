@@ -1,4 +1,4 @@
-"""Lesson 06, its second half: an external table, its scale and its share of patients."""
+"""Lesson 07: an external table, its scale and its share of patients."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Lesson 07: what single flaws do to a study.
+"""Lesson 09: what single flaws do to a study.
 
 The study itself, its people and its flaws, stands in `review.study`, which also carries out many studies at
 once; the same study in plain scikit-learn stands here.

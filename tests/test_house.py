@@ -13,7 +13,7 @@ from harness import ROOT, WINGS
 # What of the course a wing may import beside itself. Arrows go down this list and never back.
 IMPORTS = {
     "utils": (),
-    "simulations": ("utils", "review"),  # lesson 07 simulates the flawed study of the review game
+    "simulations": ("utils", "review"),  # lesson 09 simulates the flawed study of the review game
     "checks": ("utils", "simulations"),
     "review": ("utils",),
     "audit": ("utils.drawing", "utils.colours"),  # of the course nothing but the colours

@@ -18,7 +18,7 @@ HOW = {"lowest": "lowest-direct", "newest": "highest"}
 TESTS = ("utils", "simulations", "checks", "audit", "review", "tools/test_reference.py")
 # What these assert is that the pinned versions are installed.
 PINNED = ("a_sound_installation", "another_version_and_a_missing_package_are_named")
-NOTEBOOKS = ("05_cross_validation_pitfalls.ipynb", "07_audit_a_study.ipynb")
+NOTEBOOKS = ("05_cross_validation_pitfalls.ipynb", "09_audit_a_study.ipynb")
 SHOW = """
 import sys, numpy, scipy, pandas, sklearn, matplotlib
 packages = (numpy, scipy, pandas, sklearn, matplotlib)

@@ -1,4 +1,4 @@
-"""The exercise on external validation: right answers pass, however written; wrong ones get their reason."""
+"""The exercise on an external table: right answers pass, however written; wrong ones get their reason."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Exercise 07: right answers, however written, pass; each wrong one gets its own reason."""
+"""Exercise 09: right answers, however written, pass; each wrong one gets its own reason."""
 
 import numpy as np
 import pandas as pd

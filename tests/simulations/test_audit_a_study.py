@@ -1,4 +1,4 @@
-"""What lesson 07 says of its panel of single flaws, its papers and its prediction interval holds."""
+"""What lesson 09 says of its panel of single flaws, its papers and its prediction interval holds."""
 
 import functools
 
@@ -127,7 +127,7 @@ def new_site():
     """The lesson's own function, from its source."""
     from harness import ROOT
 
-    text = (ROOT / "source" / "lessons" / "07_audit_a_study.md").read_text(encoding="utf-8")
+    text = (ROOT / "source" / "lessons" / "09_audit_a_study.md").read_text(encoding="utf-8")
     start, names = text.index("def new_site("), {"np": np, "stats": stats}
     exec(text[start : text.index("\ndef ", start)], names)
     return names["new_site"]

@@ -57,7 +57,8 @@ def test_lesson_exercise_and_solution_lead_to_each_other_and_on():
         ways = re.findall(r"\]\(\.\./(\S+)\.ipynb\)", read(path).cells[-1].source)
         own = {by_name(one) for one in NOTEBOOKS if one.name == path.name and one != path}
         lessons = [one for one in NOTEBOOKS if one.parent.name == "lessons"]
-        beside = {by_name(one) for one in lessons if abs(int(one.name[:2]) - int(path.name[:2])) == 1}
+        at = [one.name for one in lessons].index(path.name)
+        beside = {by_name(one) for one in lessons[max(at - 1, 0) : at + 2] if one.name != path.name}
         assert set(ways) == own | beside
 
 

@@ -1,4 +1,4 @@
-"""The stand of lessons 00 and 07, and the look at the installation. (In a browser: tests/browser.)"""
+"""The stand of lessons 00 and 09, and the look at the installation. (In a browser: tests/browser.)"""
 
 import json
 import os

@@ -13,6 +13,7 @@ import csv
 from pathlib import Path
 
 from . import (
+    an_external_table,
     cross_validation_pitfalls,
     label_noise,
     look_before_you_train,
@@ -29,6 +30,7 @@ LESSONS = (
     label_noise,
     cross_validation_pitfalls,
     other_sites,
+    an_external_table,
 )
 ROWS: list[Row] = [row for lesson in LESSONS for row in vars(lesson).values() if isinstance(row, Row)]
 

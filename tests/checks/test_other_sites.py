@@ -1,0 +1,216 @@
+"""The exercise on other sites: right answers pass, however written; wrong ones get their reason."""
+
+import numpy as np
+import pandas as pd
+from answers import Answers
+from scipy.special import expit, logit
+from scipy.stats import norm, t
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold, cross_val_predict
+from sklearn.naive_bayes import GaussianNB
+
+from checks import other_sites as checks
+
+book = Answers(checks)
+
+
+# Task 1: every site left out
+
+
+def within(y, score, site):
+    names = [name for name in np.unique(site) if len(set(y[site == name])) == 2]
+    return {name: roc_auc_score(y[site == name], score[site == name]) for name in names}
+
+
+def left_out(X, y, site, model, method):
+    score = cross_val_predict(model, X, y, groups=site, cv=LeaveOneGroupOut(), method=method)
+    return score[:, 1] if score.ndim == 2 else score
+
+
+@book.right("auc_by_site")
+def one_prediction_for_all(X, y, site):
+    return within(y, left_out(X, y, site, LogisticRegression(), "predict_proba"), site)
+
+
+@book.right("auc_by_site")
+def site_after_site(X, y, site):
+    found = {}
+    for name in set(site):
+        here = site == name
+        if 0 < y[here].mean() < 1:
+            model = RandomForestClassifier(100, min_samples_leaf=5, random_state=0).fit(X[~here], y[~here])
+            found[name] = roc_auc_score(y[here], model.predict_proba(X[here])[:, 1])
+    return found
+
+
+@book.right("auc_by_site", model=(GaussianNB, LinearDiscriminantAnalysis))
+def a_series_with_gaps(X, y, site, model):
+    table = pd.DataFrame({"y": y, "score": left_out(X, y, site, model(), "predict_proba"), "site": site})
+    return table.groupby("site")[["y", "score"]].apply(
+        lambda one: roc_auc_score(one.y, one.score) if one.y.nunique() == 2 else np.nan
+    )
+
+
+@book.wrong("auc_by_site", "scans of the site were in training", k=(5, 3, 10))
+def sites_mixed(X, y, site, k):
+    folds = StratifiedKFold(k, shuffle=True, random_state=0)
+    score = cross_val_predict(LogisticRegression(), X, y, cv=folds, method="predict_proba")[:, 1]
+    return within(y, score, site)
+
+
+@book.wrong("auc_by_site", "scans of the site were in training")
+def scored_on_the_training_scans(X, y, site):
+    return within(y, LogisticRegression().fit(X, y).predict_proba(X)[:, 1], site)
+
+
+@book.wrong("auc_by_site", "calls of 0 and 1 say too little")
+def of_calls(X, y, site):
+    return within(y, left_out(X, y, site, LogisticRegression(), "predict"), site)
+
+
+@book.wrong("auc_by_site", "turned round")
+def probability_of_controls(X, y, site):
+    return within(y, 1 - left_out(X, y, site, LogisticRegression(), "predict_proba"), site)
+
+
+@book.wrong("auc_by_site", "All sites get the same number")
+def one_ranking_for_all(X, y, site):
+    score = left_out(X, y, site, LogisticRegression(), "predict_proba")
+    return dict.fromkeys(within(y, score, site), roc_auc_score(y, score))
+
+
+@book.wrong("auc_by_site", "all of its people are controls")
+def half_where_there_is_no_pair(X, y, site):
+    found = one_prediction_for_all(X, y, site)
+    return {name: found.get(name, 0.5) for name in set(site)}
+
+
+@book.wrong("auc_by_site", "below one half is an answer")
+def the_better_direction(X, y, site):
+    return {name: max(one, 1 - one) for name, one in one_prediction_for_all(X, y, site).items()}
+
+
+@book.wrong("auc_by_site", "Return a dict")
+def only_the_mean(X, y, site):
+    return float(np.mean(list(one_prediction_for_all(X, y, site).values())))
+
+
+@book.wrong("auc_by_site", "There is no AUC of")
+def only_good_sites(X, y, site):
+    found = one_prediction_for_all(X, y, site)
+    return {name: one for name, one in found.items() if one > np.median(list(found.values()))}
+
+
+@book.wrong("auc_by_site", "there is no such site")
+def numbered(X, y, site):
+    found = one_prediction_for_all(X, y, site)
+    return found | {"mean": 0.5}
+
+
+@book.wrong("auc_by_site", "is no AUC")
+def in_percent(X, y, site):
+    return {name: 100 * one for name, one in one_prediction_for_all(X, y, site).items()}
+
+
+# Task 2: one more site
+
+
+@book.right("one_more_site")
+def with_scipy(auc):
+    logits, k = logit(auc), len(auc)
+    half = t.ppf(0.975, k - 1) * logits.std(ddof=1) * np.sqrt(1 + 1 / k)
+    return expit(logits.mean()), expit(logits.mean() - half), expit(logits.mean() + half)
+
+
+@book.right("one_more_site")
+def written_out(auc):
+    logits = [np.log(one / (1 - one)) for one in auc]
+    mean = sum(logits) / len(logits)
+    variance = sum((one - mean) ** 2 for one in logits) / (len(logits) - 1)
+    half = t(len(logits) - 1).isf(0.025) * (variance + variance / len(logits)) ** 0.5
+    return [round(1 / (1 + np.exp(-(mean + sign * half))), 2) for sign in (0, -1, 1)]
+
+
+@book.right("one_more_site")
+def interval_of_scipy(auc):
+    logits = pd.Series(logit(auc))
+    ends = t.interval(0.95, len(auc) - 1, logits.mean(), logits.std() * np.sqrt(1 + 1 / len(auc)))
+    return np.r_[expit(logits.mean()), expit(ends)]
+
+
+@book.wrong("one_more_site", "the interval of the mean of all sites")
+def interval_of_the_mean(auc):
+    logits = logit(auc)
+    ends = t.interval(0.95, len(auc) - 1, logits.mean(), logits.std(ddof=1) / np.sqrt(len(auc)))
+    return expit(logits.mean()), *expit(ends)
+
+
+@book.wrong("one_more_site", "The factor 1.96")
+def normal_quantile(auc):
+    logits = logit(auc)
+    half = norm.ppf(0.975) * logits.std(ddof=1) * np.sqrt(1 + 1 / len(auc))
+    return expit(logits.mean()), expit(logits.mean() - half), expit(logits.mean() + half)
+
+
+@book.wrong("one_more_site", "Go to the logit")
+def of_the_aucs(auc):
+    half = t.ppf(0.975, len(auc) - 1) * np.std(auc, ddof=1) * np.sqrt(1 + 1 / len(auc))
+    return np.mean(auc), np.mean(auc) - half, np.mean(auc) + half
+
+
+@book.wrong("one_more_site", "ddof=1")
+def numpys_standard_deviation(auc):
+    logits = logit(auc)
+    half = t.ppf(0.975, len(auc) - 1) * np.std(logits) * np.sqrt(1 + 1 / len(auc))
+    return expit(logits.mean()), expit(logits.mean() - half), expit(logits.mean() + half)
+
+
+@book.wrong("one_more_site", "The mean of the sites is uncertain as well")
+def scatter_alone(auc):
+    logits = logit(auc)
+    ends = t.interval(0.95, len(auc) - 1, logits.mean(), logits.std(ddof=1))
+    return expit(logits.mean()), *expit(ends)
+
+
+@book.wrong("one_more_site", "never reach beyond the sites")
+def quantiles_of_the_sites(auc):
+    return expit(logit(auc).mean()), *np.quantile(auc, [0.025, 0.975])
+
+
+@book.wrong("one_more_site", "These are logits")
+def not_brought_back(auc):
+    return [logit(one) for one in with_scipy(auc)]
+
+
+@book.wrong("one_more_site", "The usual AUC comes first")
+def lower_usual_upper(auc):
+    usual, low, high = with_scipy(auc)
+    return low, usual, high
+
+
+@book.wrong("one_more_site", "3 numbers, in this order")
+def interval_only(auc):
+    return with_scipy(auc)[1:]
+
+
+@book.wrong("one_more_site", "the mean of the logits, brought back")
+def another_middle(auc):
+    return np.mean(auc), *with_scipy(auc)[1:]
+
+
+test_right, test_wrong, test_each_task, test_tables = book.tests()
+
+
+def test_a_prediction_interval_holds_the_next_site_and_that_of_the_mean_does_not():
+    """As the solution says, with eight large sites."""
+    rng, held = np.random.default_rng(0), []
+    for _ in range(2000):
+        auc = expit(1.5 + 0.5 * rng.standard_normal(9))
+        held.append(
+            [one(auc[:8])[1] <= auc[8] <= one(auc[:8])[2] for one in (with_scipy, interval_of_the_mean)]
+        )
+    prediction, mean = np.mean(held, axis=0)
+    assert abs(prediction - 0.95) < 0.015 and 0.45 < mean < 0.65

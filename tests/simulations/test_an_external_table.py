@@ -1,0 +1,80 @@
+"""What lesson 07 says about its panels and its data, where no cell prints it, holds."""
+
+import numpy as np
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
+
+from simulations.an_external_table import external_scaling, prevalence_shift
+from utils.data import load
+
+
+def means(outcome):
+    return {name: values.mean(axis=0) for name, values in outcome.draws.items()}
+
+
+def test_which_scaling_survives_what():
+    for q in (0.1, 0.5, 0.9):
+        for s in (-1, 0, 1):
+            found = means(external_scaling(prevalence=q, scanner_shift=s, n_external=500, repeats=200))
+            right = (
+                np.abs(np.stack([found["sensitivity"], found["specificity"]]) - found["inside"]).max(axis=0)
+                < 0.02
+            )
+            assert list(right) == [s == 0, q == 0.5, True]
+    few = external_scaling(prevalence=0.1, n_external=50, repeats=200).draws["sensitivity"][:, 0]
+    assert set(np.round(5 * few, 9)) <= {0, 1, 2, 3, 4, 5}
+
+
+@pytest.mark.parametrize("inside", [0.2, 0.683])
+@pytest.mark.parametrize("outside", [0.05, 0.5, 0.9])
+@pytest.mark.parametrize("effect", [1, 3])
+def test_three_points_stay_in_their_rings(inside, outside, effect):
+    found = means(
+        prevalence_shift(prevalence_inside=inside, prevalence_outside=outside, effect=effect, repeats=300)
+    )
+    np.testing.assert_allclose(found["outside"][:3], found["inside"][:3], atol=0.02)
+    assert np.abs(found["outside"][3:] - found["inside"][3:]).max() > 0.04
+    assert np.sign(found["intercept"]) == np.sign(outside - inside)
+
+
+def test_one_measure_lies_elsewhere_and_is_not_missed():
+    """efc: half of ds030 lies below nearly all of ABIDE, and without it the AUC is the same."""
+    inside, outside = load("mriqc_abide"), load("mriqc_ds030")
+    lesson = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=8, max_bins=64, random_state=0)
+    rest = inside.X.columns.drop("efc")
+    assert outside.X["efc"].median() < inside.X["efc"].quantile(0.01)
+    both = [
+        roc_auc_score(outside.y, lesson.fit(inside.X[c], inside.y).predict_proba(outside.X[c])[:, 1])
+        for c in (inside.X.columns, rest)
+    ]
+    assert both[0] == pytest.approx(both[1], abs=0.005)
+
+
+@pytest.mark.parametrize(("bins", "interval"), [(64, [0.00, 0.11]), (255, [-0.04, 0.07])])
+def test_what_scaling_by_site_gains_outside_and_what_it_loses_inside(bins, interval):
+    """The interval of the difference: the same scans are drawn for both."""
+    inside, outside = load("mriqc_abide"), load("mriqc_ds030")
+
+    def by_site(data):
+        grouped = data.X.groupby(data.groups)
+        spread = grouped.transform("quantile", 0.75) - grouped.transform("quantile", 0.25)
+        return (data.X - grouped.transform("median")) / spread.where(spread > 0, 1)
+
+    model = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=8, max_bins=bins, random_state=0)
+    before = model.fit(inside.X, inside.y).predict_proba(outside.X)[:, 1]
+    after = model.fit(by_site(inside), inside.y).predict_proba(by_site(outside))[:, 1]
+    n, ill = len(outside.y), outside.y.to_numpy() == 1
+    times = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=2000)
+    pairs = [(1 + np.sign(risk[ill][:, None] - risk[~ill])) / 2 for risk in (after, before)]
+    gain = np.einsum("dp,pc,dc->d", times[:, ill], pairs[0] - pairs[1], times[:, ~ill], optimize=True)
+    gain /= times[:, ill].sum(axis=1) * times[:, ~ill].sum(axis=1)
+    assert np.quantile(gain, [0.025, 0.975]) == pytest.approx(interval, abs=0.01)
+    if bins == 64:
+        left_out = {"groups": inside.groups, "cv": LeaveOneGroupOut(), "method": "predict_proba"}
+        whole = [
+            roc_auc_score(inside.y, cross_val_predict(model, table, inside.y, **left_out)[:, 1])
+            for table in (inside.X, by_site(inside))
+        ]
+        assert whole == pytest.approx([0.87, 0.73], abs=0.01)
