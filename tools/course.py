@@ -185,7 +185,8 @@ def stamp(wanted):
 
 def this_computer():
     """The name of this kind of computer and its Python, as the folders in wheels are named."""
-    system = SYSTEMS.get((sys.platform, platform.machine().lower()), sys.platform)
+    machine = platform.machine().lower()
+    system = SYSTEMS.get((sys.platform, machine), f"{sys.platform}-{machine}")
     return "{}-{}.{}".format(system, *sys.version_info[:2])
 
 

@@ -86,6 +86,8 @@ def test_the_names_are_those_under_which_the_first_run_looks(monkeypatch):
         monkeypatch.setattr(course, "sys", fake)
         monkeypatch.setattr(platform, "machine", lambda machine=machine: machine.upper())
         assert course.this_computer() == f"{name}-3.12"
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    assert course.this_computer().rsplit("-", 1)[0] not in wheels.PLATFORMS
     calls = []
     monkeypatch.setattr(course, "install_course", lambda: None)
     monkeypatch.setattr(course, "run", lambda *command: calls.append(command))
