@@ -1,10 +1,10 @@
-"""The checks of exercise 06: the AUC of every site when it is left out, and what one more site may expect."""
+"""The checks of exercise 06: every site left out, one more site, a confound taken out inside the folds."""
 
 import numpy as np
 from scipy.special import expit, logit
 from scipy.stats import norm, t
 
-from checks.judge import NotYet, Row, Table, check, numbers, reader
+from checks.judge import NotYet, Row, Table, check, numbers, reader, score
 from checks.mistakes import mistakes
 
 # Task 1: every site left out
@@ -202,3 +202,54 @@ ONE_MORE = Table(
 def one_more_site(learner, draw):
     """``one_more_site(auc)``: the usual AUC, and a 95 % prediction interval for a new site."""
     ONE_MORE.judge(learner, draw)
+
+
+# Task 3: a confound
+
+
+def aged(rng, n, columns, link, effect):
+    """X, y, age: age moves every column, and patients are older; the first one carries `effect` too."""
+    age = rng.standard_normal(n)
+    y = (rng.random(n) < expit(link * age)).astype(int)
+    X = rng.standard_normal((n, columns)) + 0.7 * age[:, None]
+    X[:, 0] += effect * y
+    return X, y, 60 + 10 * age
+
+
+@check("X", "y", "age", read=score("AUC"))
+def without_the_confound(learner, draw):
+    """``without_the_confound(X, y, age)``: a cross-validated AUC with age regressed out inside the folds."""
+    learner.twice(*aged(draw(60), 80, 80, 2.5, 0))
+    found = []
+    while len(found) < 6 or (len(found) < 24 and _in_doubt(found)):
+        found.append(learner(*aged(draw(60 + len(found)), 80, 80, 2.5, 0)))
+    mean = np.mean(found)
+    told = f"Where age explains all that the columns know of the diagnosis, it reports {mean:.2f}"
+    learner.rows.append(Row("only age", tuple(found), 0.4 < mean < 0.6, ("chance", 0.5)))
+    if mean >= 0.6:
+        raise NotYet(
+            f"{told}, and without age there is nothing. → Fit a regression of every column on age to the "
+            "training scans, patients and controls alike, subtract what it says in training and test, and "
+            "give the model no age."
+        )
+    if mean <= 0.4:
+        raise NotYet(
+            f"{told}, which is clearly below chance: the regression on age has seen the test scans. What it "
+            "takes out of the whole table leaves the opposite sign in the test folds. → Fit it to the "
+            "training scans of every fold."
+        )
+    learner.right.append(f"{told}: chance.")
+    loud = np.array([learner(*aged(draw(90 + i), 200, 10, 1, 2)) for i in range(4)])
+    learner.rows.append(Row("a disease beside age", tuple(loud), loud.mean() > 0.74, ("at least", 0.74)))
+    if loud.mean() <= 0.74:
+        raise NotYet(
+            f"Where there is a disease beside age, it reports {loud.mean():.2f}, and about 0.84 is possible. "
+            "→ Subtract from every column only what age predicts of it, and rank by scores, not calls."
+        )
+    learner.right.append(f"Where there is a disease beside age, it reports {loud.mean():.2f}.")
+
+
+def _in_doubt(found):
+    """Whether a limit lies within three standard errors of the mean."""
+    mean, error = np.mean(found), max(np.std(found, ddof=1), 0.05) / np.sqrt(len(found))
+    return min(abs(mean - 0.4), abs(mean - 0.6)) < 3 * error

@@ -5,12 +5,15 @@ import pandas as pd
 from answers import Answers
 from scipy.special import expit, logit
 from scipy.stats import norm, t
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold, cross_val_predict
+from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold, cross_val_predict, cross_val_score
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from checks import other_sites as checks
 
@@ -199,6 +202,88 @@ def interval_only(auc):
 @book.wrong("one_more_site", "the mean of the logits, brought back")
 def another_middle(auc):
     return np.mean(auc), *with_scipy(auc)[1:]
+
+
+# Task 3: a confound
+
+
+def left_over(X, age, fitted_to):
+    line = LinearRegression().fit(age[fitted_to, None], X[fitted_to])
+    return X - line.predict(age[:, None])
+
+
+def within_folds(X, y, age, model, k=5, who=lambda y, train: train):
+    scores = []
+    for train, test in StratifiedKFold(k, shuffle=True, random_state=0).split(X, y):
+        rest = left_over(X, age, who(y, train))
+        scores.append(
+            roc_auc_score(y[test], model.fit(rest[train], y[train]).predict_proba(rest[test])[:, 1])
+        )
+    return np.mean(scores)
+
+
+@book.right("without_the_confound", k=(5, 4, 10))
+def fold_by_fold(X, y, age, k):
+    return within_folds(X, y, age, LogisticRegression(max_iter=500), k)
+
+
+@book.right("without_the_confound")
+def with_naive_bayes(X, y, age):
+    return within_folds(X, y, age, GaussianNB())
+
+
+class Without(TransformerMixin, BaseEstimator):
+    """Takes the first column out of all others."""
+
+    def fit(self, X, y=None):
+        self.line_ = LinearRegression().fit(X[:, :1], X[:, 1:])
+        return self
+
+    def transform(self, X):
+        return X[:, 1:] - self.line_.predict(X[:, :1])
+
+
+@book.right("without_the_confound")
+def a_step_of_the_pipeline(X, y, age):
+    model = make_pipeline(Without(), StandardScaler(), LogisticRegression(max_iter=500))
+    return cross_val_score(model, np.c_[age, X], y, cv=5, scoring="roc_auc").mean()
+
+
+@book.wrong("without_the_confound", "without age there is nothing")
+def nothing_taken_out(X, y, age):
+    return cross_val_score(LogisticRegression(max_iter=500), X, y, cv=5, scoring="roc_auc").mean()
+
+
+@book.wrong("without_the_confound", "without age there is nothing")
+def age_as_a_feature(X, y, age):
+    return nothing_taken_out(np.c_[X, (age - 60) / 10], y, age)
+
+
+@book.wrong("without_the_confound", "without age there is nothing")
+def fitted_to_controls(X, y, age):
+    model = LogisticRegression(max_iter=500)
+    return within_folds(X, y, age, model, who=lambda y, train: train[y[train] == 0])
+
+
+@book.wrong("without_the_confound", "clearly below chance", k=(5, 10, 3))
+def from_the_whole_table(X, y, age, k):
+    rest = left_over(X, age, np.arange(len(y)))
+    return cross_val_score(LogisticRegression(max_iter=500), rest, y, cv=k, scoring="roc_auc").mean()
+
+
+@book.wrong("without_the_confound", "Where there is a disease beside age")
+def a_coin(X, y, age):
+    return 0.5 + 0.001 * np.random.default_rng(len(y)).standard_normal()
+
+
+@book.wrong("without_the_confound", "return their mean")
+def one_for_every_fold(X, y, age):
+    return cross_val_score(LogisticRegression(max_iter=500), X, y, cv=5, scoring="roc_auc")
+
+
+@book.wrong("without_the_confound", "divide it by 100")
+def as_per_cent(X, y, age):
+    return 100 * with_naive_bayes(X, y, age)
 
 
 test_right, test_wrong, test_each_task, test_tables = book.tests()
