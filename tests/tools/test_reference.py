@@ -163,7 +163,7 @@ def test_a_run_on_many_cores_names_an_impossible_parameter(name):
         repeated_scans(n_jobs=2, **{name: -1})
 
 
-@pytest.mark.parametrize(("workers", "threads", "processes"), [(1, 2, False), (1, 1, True)])
+@pytest.mark.parametrize(("workers", "threads", "processes"), [(1, 2, False), (2, 1, True)])
 def test_a_run_on_a_dask_cluster_is_the_call(workers, threads, processes):
     here = repeated_scans(**SETTINGS)
     cluster = LocalCluster(
