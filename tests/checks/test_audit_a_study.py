@@ -331,7 +331,7 @@ def twice_within_a_person(X, y, subject, site):
     return found + ["twice"] * bool(distances(X).min() < 1e-6)
 
 
-@book.wrong("first_audit", "count people", limit=(0.001, 0.01, 0.05))
+@book.wrong("first_audit", "Count people", limit=(0.001, 0.01, 0.05))
 def site_by_scans(X, y, subject, site, limit):
     found = [word for word in plain(X, y, subject, site) if word != "site"]
     return found + ["site"] * bool(stats.chi2_contingency(pd.crosstab(site, y)).pvalue < limit)

@@ -617,7 +617,14 @@ def its_own_number(model, X, y, subjects, n_permutations, n):
     return p_of(scores_of(model, X, y, subjects, n))
 
 
-@book.wrong("permutation", "without any signal", n=(30, 20, 16))
+@book.wrong("permutation", "without any signal")
+def real_labels_scored_in_training(model, X, y, subjects, n_permutations):
+    scores = scores_of(model, X, y, subjects, n_permutations)
+    scores[0] = clone(model).fit(X, y).score(X, y)
+    return p_of(scores)
+
+
+@book.wrong("permutation", "without any signal", n=(10, 15, 20))
 def best_of_many_shufflings(model, X, y, subjects, n_permutations, n):
     scores = scores_of(model, X, y, subjects, n_permutations)
     deals = [GroupKFold(4, shuffle=True, random_state=i) for i in range(n)]
