@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
+from scipy.special import expit, logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
+from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold, cross_val_predict
 
 from simulations.an_external_table import external_scaling, prevalence_shift
 from utils.data import load
@@ -78,3 +80,31 @@ def test_what_scaling_by_site_gains_outside_and_what_it_loses_inside(bins, inter
             for table in (inside.X, by_site(inside))
         ]
         assert whole == pytest.approx([0.87, 0.73], abs=0.01)
+
+
+def net_benefit(truth, excluded, threshold):
+    """From the four cells of the table: found, minus the false alarms at the odds of the threshold."""
+    table = np.array([[np.mean((truth == k) & (excluded == e)) for e in (0, 1)] for k in (0, 1)])
+    return table[1, 1] - table[0, 1] * threshold / (1 - threshold)
+
+
+def test_a_model_with_an_auc_of_071_is_worth_less_than_excluding_all_until_it_is_updated():
+    """ds030 at the threshold .20, whatever the folds of the update; nearly all risks lie below it."""
+    inside, outside = load("mriqc_abide"), load("mriqc_ds030")
+    truth = outside.y.to_numpy()
+    model = HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=8, max_bins=64, random_state=0)
+    risk = model.fit(inside.X, inside.y).predict_proba(outside.X)[:, 1]
+    assert np.mean(risk < 0.2) > 0.9
+    assert net_benefit(truth, risk >= 0.2, 0.2) == pytest.approx(0.030, abs=0.0005)
+    assert net_benefit(truth, risk >= 0, 0.2) == pytest.approx(0.104, abs=0.0005)
+    log_odds, gains, levels = logit(risk), [], []
+    for seed in range(20):
+        updated = np.empty(len(truth))
+        for known, rest in StratifiedKFold(5, shuffle=True, random_state=seed).split(log_odds, truth):
+            level, share = log_odds[known], truth[known].mean()
+            shift = brentq(lambda a, level=level, share=share: expit(level + a).mean() - share, -15, 15)
+            updated[rest] = expit(log_odds[rest] + shift)
+        gains.append(net_benefit(truth, updated >= 0.2, 0.2))
+        levels.append(updated.mean() - truth.mean())
+    assert min(gains) > 0.11 and gains[0] == pytest.approx(0.130, abs=0.0005)
+    assert np.abs(levels).max() < 0.01
