@@ -3,7 +3,6 @@
 import functools
 import itertools
 from math import lcm
-from types import SimpleNamespace
 
 import numpy as np
 from scipy import stats
@@ -16,7 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.pipeline import make_pipeline
 
 from utils import batched
-from utils.drawing import COLOURS, LABEL, TEXT, bars, hand_over, house_style, new_figure, outline, ridges
+from utils.drawing import DOTTED, Chart, axis, bars, by_row, chart, density, layer, ridges, table
 from utils.simulation import (
     Among,
     Flag,
@@ -418,43 +417,36 @@ class tuned_kernel_ridge:
         )
 
 
-def _error_axes():
-    """The axes of `errors_of_cross_validation`."""
-    figure, (axes,) = new_figure()
-    axes.set(xlim=(-0.4, 0.4), ylim=(-0.1, 2.6), xlabel="Reported accuracy minus true accuracy")
-    axes.set_yticks([0.72, 0.22], ["nine studies\nin ten", "what the error\nbar claims"])
-    axes.tick_params(axis="y", length=0, labelsize=TEXT)
-    axes.xaxis.set_major_formatter("{x:+.1f}")
-    axes.spines["left"].set_visible(False)
-    axes.axvline(0, color=COLOURS["true"], linewidth=2, zorder=0)
-    axes.text(0, 2.6, "the truth", color=COLOURS["true"], fontsize=TEXT, ha="center", va="bottom")
-    colour = COLOURS["reported"]
-    shape = {"facecolor": colour, "alpha": 0.45, "edgecolor": colour, "linewidth": 1.5}
-    parts = SimpleNamespace(ridge=axes.fill([0, 1, 1], [1, 1, 1], **shape)[0], brackets=[], texts=[])
-    for height, name in ((0.72, "true"), (0.22, "reported")):
-        style = {"linewidth": 4, "marker": "|", "markersize": 16, "markeredgewidth": 3}
-        parts.brackets += axes.plot([0, 0], [height, height], color=COLOURS[name], **style)
-        text = {"fontsize": TEXT, "fontweight": "bold", "va": "center", "bbox": LABEL}
-        parts.texts.append(axes.text(0, height, "", color=COLOURS[name], **text))
-    hand_over(figure, parts, [parts.ridge, *parts.brackets, *parts.texts])
-    return figure
-
-
-@house_style
-def errors_of_cross_validation(outcome, figure=None):
+def errors_of_cross_validation(outcome) -> list[Chart]:
     """Reported minus true accuracy over the simulated studies, beside the error bar that they claim."""
-    figure = _error_axes() if figure is None else figure
     error = outcome.draws["reported"] - outcome.draws["true"]
-    figure.parts.ridge.set_xy(outline(error + 0.5, 1, 1.44) - [0.5, 0])
     half = np.median(outcome.draws["claimed"])
     low, high = np.quantile(error, [0.05, 0.95])
-    found = ((low, high, f"{low:+.2f} to {high:+.2f}"), (-half, half, f"±{half:.2f}"))
-    rows = zip(found, figure.parts.brackets, figure.parts.texts, strict=True)
-    for (low, high, words), bracket, text in rows:
-        bracket.set_xdata([low, high])
-        text.set_x(min(high, 0.16) + 0.02)
-        text.set_text(words)
-    return figure
+    grid, height = density(error, (-0.4, 0.4))
+    data = {
+        "truth": {"x": [0], "text": ["the truth"]},
+        "errors": table(x=grid, y=1 + 1.4 * height, y2=1),
+        "errors before": {"x": []},
+        "spans": table(x=np.array([low, -half]), x2=np.array([high, half]), y=[0.72, 0.22], row=[0, 1])
+        | {"text": [f"{low:+.2f} to {high:+.2f}", f"±{half:.2f}"]},
+    }
+    shades = {"color": by_row(["true", "reported"])}
+    words = {"align": "left", "dx": 10, "fontWeight": "bold"}
+    layers = [
+        layer("upright", "truth", "true", strokeWidth=2),
+        layer("text", "truth", "true", dy=-9, encoding={"y": {"value": 0}}),
+        layer("line", "errors before", "before", strokeDash=DOTTED),
+        layer(
+            "area", "errors", "reported", fillOpacity=0.4, line={"strokeWidth": 1.5}, encoding={"y2": "y2"}
+        ),
+        layer("rule", "spans", strokeWidth=4, encoding={"x2": "x2"} | shades),
+        *(layer("tick", "spans", thickness=3, size=18, encoding={"x": x} | shades) for x in ("x", "x2")),
+        layer("text", "spans", encoding={"x": "x2"} | shades, **words),
+    ]
+    names = ["nine studies\nin ten", "what the error\nbar claims"]
+    y = axis(ends=(-0.05, 2.5), at=[0.72, 0.22], words=names, line=False)
+    x = axis("Reported accuracy minus true accuracy", (-0.4, 0.4), at=np.arange(-4, 5, 2) / 10, form="+.1f")
+    return [chart(layers, data, x, y)]
 
 
 SCHEMES = {"leave-one-out": None, "10-fold": 10, "5-fold": 5, "2-fold": 2, "50 random splits": None}
