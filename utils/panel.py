@@ -221,7 +221,7 @@ class Panel(anywidget.AnyWidget):
         for _ in self._steps(position, refine_only=True):
             pass
         self._default = dict(self.shown)
-        self._still = _still(self._pictures, self._default["sentence"]) if self.charts else None
+        self._first = self._pictures
         self.observe(self._move, "position")
         self.on_msg(self._asked)
 
@@ -364,16 +364,18 @@ class Panel(anywidget.AnyWidget):
         data, metadata = bundle
         sentence = self._default["sentence"] or self._default["problem"]
         data["text/plain"] = sentence
-        if self._still:
-            data["image/png"] = base64.b64encode(self._still).decode()
-            metadata["image/png"] = {"alt": sentence, "width": STILL}
+        if self._first and (still := _still(self._first, sentence)):
+            png, width = still
+            data["image/png"] = base64.b64encode(png).decode()
+            metadata["image/png"] = {"alt": sentence, "width": width}
         return data, metadata
 
 
-def _still(pictures: list[Chart], sentence: str) -> bytes | None:
-    """The picture as a PNG with its sentence in it; none where the library that makes it is not installed.
+def _still(pictures: list[Chart], sentence: str) -> tuple[bytes, int] | None:
+    """The picture as a PNG with its sentence in it, and its width in pixels of the page.
 
-    A learner does not need it: it takes 84 MB, and is there when notebooks are built and tested.
+    None where the library that makes it is not installed: a learner does not need it. It takes 84 MB, and is
+    there when notebooks are built and tested.
     """
     if importlib.util.find_spec("vl_convert") is None:
         return None
@@ -386,4 +388,4 @@ def _still(pictures: list[Chart], sentence: str) -> bytes | None:
     # A chart has few colours: a palette of them looks the same and takes less than half the bytes.
     picture = Image.open(io.BytesIO(png)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     picture.save(buffer, "png", optimize=True)
-    return buffer.getvalue()
+    return buffer.getvalue(), round(picture.width / 1.5)

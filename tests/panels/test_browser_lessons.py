@@ -19,19 +19,7 @@ FEW = "import utils.panel; utils.panel.panel.__kwdefaults__['repeats'] = 100"
 STUDY, REVIEW = r"^from .*review.* import .*simulate_study", r"^ReviewForm\("
 STAND, INSTALLATION = r"^Stand\(\)", r"^Installation\(\)"
 FORMS = "|".join([STUDY, REVIEW, STAND, INSTALLATION])
-BLANK = """
-import utils.panel
-from matplotlib.figure import Figure
-
-def blank(outcome, figure=None):
-    figure = figure or Figure(figsize=(6.5, 1))
-    figure.moving = []
-    return figure
-
-utils.panel.panel.__kwdefaults__["repeats"] = 1
-drawing = utils.panel._Drawing.__init__
-utils.panel._Drawing.__init__ = lambda self, draw: drawing(self, blank)
-"""
+BLANK = "import utils.panel; utils.panel.panel.__kwdefaults__['repeats'] = 1"
 
 
 def code_cells(path):
@@ -166,7 +154,7 @@ def test_new_sample_and_reset(lesson, panel):
 
 def test_the_code_of_one_study_is_shown_with_the_values_of_the_sliders(lesson, panel):
     page, code = lesson.page, panel.locator("pre code")
-    panel.locator("summary").press("Enter")
+    panel.locator(".code summary").press("Enter")
     page.wait_for_function("code => code.textContent.includes('import')", arg=code.element_handle())
     before = code.text_content()
     press(page, panel, panel.locator("input[type=range]").first)
@@ -175,7 +163,7 @@ def test_the_code_of_one_study_is_shown_with_the_values_of_the_sliders(lesson, p
     )
     no_violation(lesson, ".explorable")
     assert beyond(panel, ":not(.hidden, option, pre *)") == []
-    panel.locator("summary").press("Enter")
+    panel.locator(".code summary").press("Enter")
     assert not code.is_visible()
 
 
@@ -238,9 +226,9 @@ def test_a_saved_panel_is_seen_when_the_learner_comes_back(lesson, panel, lab):
         lesson.panel_cells[0],
     )
     # The panel as it was left; in a notebook not yet trusted, the picture that it holds.
-    image = notebook.page.locator(".jp-mod-active .jp-OutputArea-output img").first
-    image.scroll_into_view_if_needed()
-    assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
+    picture = notebook.page.locator(".jp-mod-active .jp-OutputArea-output :is(img, svg)").first
+    picture.scroll_into_view_if_needed()
+    assert picture.bounding_box()["width"] > 100
     assert notebook.page.get_by_text("model not found").count() == 0
     notebook.page.close()
 
