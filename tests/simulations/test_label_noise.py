@@ -1,5 +1,7 @@
 """What lesson 04 says about its panels, and elsewhere without printing it, holds at the sliders."""
 
+import itertools
+
 import numpy as np
 import pytest
 from harness import repetitions
@@ -38,7 +40,7 @@ def place(outcome):
 # Wrong labels in training and in the test
 
 
-@pytest.mark.parametrize("effect", [1, 1.5, 2, 3])
+@pytest.mark.parametrize("effect", repetitions([1, 3], [1, 1.5, 2, 3]))
 def test_in_training_they_cost_little_with_scans_enough_and_much_with_few(effect):
     few, many = (
         means(wrong_labels(where="training only", n_scans=n, effect=effect, repeats=300))["true"]
@@ -50,7 +52,7 @@ def test_in_training_they_cost_little_with_scans_enough_and_much_with_few(effect
 
 
 @pytest.mark.parametrize("rule", ["nearest centroid", "nearest neighbour"])
-@pytest.mark.parametrize("effect", [0.5, 1.5, 3])
+@pytest.mark.parametrize("effect", repetitions([0.5, 3], [0.5, 1.5, 3]))
 def test_in_the_test_the_report_falls_along_a_line_and_the_truth_stays(rule, effect):
     found = means(wrong_labels(where="test only", rule=rule, effect=effect, repeats=500))
     rates = np.array(wrong_labels.defaults["rates"])
@@ -101,7 +103,8 @@ def test_errors_by_chance_cost_the_nearest_centroid_for_good_if_groups_are_unequ
 
 
 @pytest.mark.parametrize(
-    ("n_scans", "prevalence"), [(100, 0.3), (100, 0.5), (2000, 0.2), (2000, 0.5), (2000, 0.8)]
+    ("n_scans", "prevalence"),
+    repetitions([(100, 0.3), (2000, 0.8)], [(100, 0.3), (100, 0.5), (2000, 0.2), (2000, 0.5), (2000, 0.8)]),
 )
 def test_missed_patients_and_called_controls_move_the_threshold_for_good(prevalence, n_scans):
     settings = {"prevalence": prevalence, "n_scans": n_scans, "repeats": 200}
@@ -177,8 +180,12 @@ def test_with_unequal_groups_borderline_errors_pull_the_threshold_out_of_the_sma
     assert outwards * (strong - clean) == pytest.approx(1, abs=0.15)
 
 
-@pytest.mark.parametrize("prevalence", [0.1, 0.3, 0.7, 0.9])
-@pytest.mark.parametrize("rate", [0.1, 0.4])
+@pytest.mark.parametrize(
+    ("rate", "prevalence"),
+    repetitions(
+        [(0.1, 0.1), (0.1, 0.9), (0.4, 0.7)], list(itertools.product((0.1, 0.4), (0.1, 0.3, 0.7, 0.9)))
+    ),
+)
 def test_with_mild_patients_missed_the_sensitivity_is_too_good_whatever_the_prevalence(rate, prevalence):
     found = means(
         kinds_of_wrong_labels(kind=MILD, rate=rate, prevalence=prevalence, n_scans=2000, repeats=150)
@@ -190,7 +197,7 @@ def test_with_mild_patients_missed_the_sensitivity_is_too_good_whatever_the_prev
         assert found["reported"] > found["true"]
 
 
-@pytest.mark.parametrize("rate", [0.1, 0.2, 0.3, 0.4])
+@pytest.mark.parametrize("rate", repetitions([0.1, 0.2, 0.4], [0.1, 0.2, 0.3, 0.4]))
 def test_with_mild_patients_missed_the_report_is_too_good(rate):
     found = means(kinds_of_wrong_labels(kind=MILD, rate=rate, repeats=500))
     assert found["reported"] > found["true"] + 0.01
@@ -204,8 +211,13 @@ def test_with_mild_patients_missed_the_report_is_too_good(rate):
 # Shared errors
 
 
-@pytest.mark.parametrize("effect", [1, 2, 3])
-@pytest.mark.parametrize("rater_accuracy", [0.6, 0.7, 0.8, 0.9, 0.95])
+@pytest.mark.parametrize(
+    ("effect", "rater_accuracy"),
+    repetitions(
+        [(1, 0.6), (1, 0.95), (2, 0.8), (3, 0.6), (3, 0.95)],
+        list(itertools.product((1, 2, 3), (0.6, 0.7, 0.8, 0.9, 0.95))),
+    ),
+)
 def test_the_report_rises_and_with_a_look_alike_the_truth_falls(effect, rater_accuracy):
     settings = {"effect": effect, "rater_accuracy": rater_accuracy, "repeats": 200}
     alike, scan = (means(shared_errors(through=through, **settings)) for through in (ALIKE, ITSELF))
@@ -259,7 +271,7 @@ def test_the_answer_at_the_start_and_how_to_turn_it_round():
     assert MODEL_SETS["two flexible ones"] == ("kernel", "15 neighbours")
 
 
-@pytest.mark.parametrize("n_scans", [52, 100, 200, 300])
+@pytest.mark.parametrize("n_scans", repetitions([52, 300], [52, 100, 200, 300]))
 def test_linear_models_are_at_chance_on_xor_whatever_the_labels(n_scans):
     true = means(
         labels_or_architecture(signal="XOR", models="three linear ones", n_scans=n_scans, repeats=100)
@@ -288,14 +300,18 @@ def test_very_poor_ratings_as_dear_as_scans_come_to_about_the_same(rater_error):
         assert np.ptp(best(rating_cost=1, rater_error=rater_error, budget=budget)[1][:3]) < 0.025
 
 
-@pytest.mark.parametrize("rater_error", [0.1, 0.2, 0.3])
-@pytest.mark.parametrize("rating_cost", [0.1, 0.25, 1])
+@pytest.mark.parametrize(
+    ("rater_error", "rating_cost"),
+    repetitions(
+        [(0.1, 1), (0.2, 0.25), (0.3, 0.1)], list(itertools.product((0.1, 0.2, 0.3), (0.1, 0.25, 1)))
+    ),
+)
 def test_raters_who_are_deceived_together_buy_nothing(rater_error, rating_cost):
     _, true = best(shared=1, rater_error=rater_error, rating_cost=rating_cost)
     assert np.all(np.diff(true) < 0.001) and true[-1] < true[0] - 0.008
 
 
-@pytest.mark.parametrize("rating_cost", [0.02, 0.1, 0.5, 1])
+@pytest.mark.parametrize("rating_cost", repetitions([0.02, 1], [0.02, 0.1, 0.5, 1]))
 def test_for_the_nearest_neighbour_better_labels_are_worth_more_than_scans(rating_cost):
     for rater_error in (0.1, 0.3):
         assert best(rule="nearest neighbour", rating_cost=rating_cost, rater_error=rater_error)[0] >= 3
@@ -307,8 +323,12 @@ def test_with_good_raters_as_dear_as_scans_it_can_come_to_the_same():
         assert true.max() < true[0] + 0.004
 
 
-@pytest.mark.parametrize("rating_cost", [0.02, 0.1, 0.25])
-@pytest.mark.parametrize("rater_error", [0.1, 0.2])
+@pytest.mark.parametrize(
+    ("rating_cost", "rater_error"),
+    repetitions(
+        [(0.02, 0.2), (0.1, 0.2), (0.25, 0.1)], list(itertools.product((0.02, 0.1, 0.25), (0.1, 0.2)))
+    ),
+)
 def test_the_report_gains_more_than_the_model(rating_cost, rater_error):
     found = means(scans_or_raters(rating_cost=rating_cost, rater_error=rater_error, repeats=400))
     gain = {name: found[name].max() - found[name][0] for name in ("true", "reported")}
