@@ -12,7 +12,10 @@ table "guess" is filled by the panel, and a table whose name ends in BEFORE with
 the position of the sliders before.
 """
 
+import base64
 import inspect
+import struct
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -63,9 +66,24 @@ class Chart:
 def table(**columns) -> dict:
     """A table of a `Chart`: arrays become lists of numbers with as many digits as can be seen."""
     return {
-        name: np.round(column, 4).tolist() if isinstance(column, np.ndarray) else column
+        # A float32 of 0.3 would be sent as 0.30000001192092896; integers stay what they are.
+        name: np.round(column * np.int64(1), 4).tolist() if isinstance(column, np.ndarray) else column
         for name, column in columns.items()
     }
+
+
+def pixels(values: np.ndarray, shades: Sequence[str], ends: tuple[float, float] = (0, 1)) -> str:
+    """A picture as an address (PNG) for marks of the kind "image": from `shades`, evenly between `ends`."""
+    place = np.interp(values, ends, (0, len(shades) - 1))
+    stops = np.array([list(bytes.fromhex(shade[1:])) for shade in shades])
+    colours = [np.interp(place, range(len(shades)), stop) for stop in stops.T]
+    rows = np.stack(colours, axis=-1).round().astype(np.uint8)
+    size = struct.pack(">IIBBBBB", rows.shape[1], rows.shape[0], 8, 2, 0, 0, 0)
+    body = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    png = b"\x89PNG\r\n\x1a\n"
+    for kind, part in ((b"IHDR", size), (b"IDAT", body), (b"IEND", b"")):
+        png += struct.pack(">I", len(part)) + kind + part + struct.pack(">I", zlib.crc32(kind + part))
+    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 # Parts of a specification
@@ -221,6 +239,24 @@ def spread_labels(heights: np.ndarray, sizes: np.ndarray, low: float, high: floa
         placed += np.r_[0, overlap] - np.r_[overlap, 0]
         placed = np.clip(placed, low + sizes / 2, high - sizes / 2)
     return placed[np.argsort(order)]
+
+
+def end_labels(
+    name: str, words: Sequence[str], colours: Sequence[str], x: float, ends_at: np.ndarray, ends
+) -> tuple[list[dict], dict]:
+    """Layers and data of words at the right ends of lines, at `x` and `ends_at`, led to where there is room.
+
+    `ends` are those of the axis. A `name` of their own keeps the tables of several charts apart.
+    """
+    heights = spread_labels(ends_at, np.full(len(words), 0.062 * np.ptp(ends)), *ends)
+    row = {"color": by_row(colours)}
+    data = table(x=np.full(len(words), x), y=heights, end=np.asarray(ends_at), row=list(range(len(words))))
+    lead = {"x2": "x", "y": "end", "y2": "y"}
+    layers = [
+        layer("rule", name, xOffset=5, x2Offset=12, strokeWidth=1, encoding=lead | row),
+        layer("text", name, align="left", dx=14, fontWeight="bold", encoding=row),
+    ]
+    return layers, {name: data | {"text": list(words)}}
 
 
 # Ridges: distributions of scores, one above the other
@@ -464,6 +500,7 @@ def curves(
     words: dict[str, str] | None = None,
     band: str = "reported",
     ends: tuple[float, float] = (0.28, 1.03),
+    form: str = "~g",
 ) -> list[Chart]:
     """Mean scores along a scale, with a band that holds nine studies in ten.
 
@@ -488,6 +525,8 @@ def curves(
         The draw whose 5 and 95 % quantiles bound the band; "" for none.
     ends : (float, float)
         Ends of the axis of scores.
+    form : str
+        Format of the positions, one of d3.
     """
     draws, at = outcome.draws, np.array(outcome.parameters[along], float)
     names = [name for name in CURVES if name in draws]
@@ -510,7 +549,7 @@ def curves(
         means = np.broadcast_to(draws[name].mean(axis=0), _positions(draws[name], at))
         data[name] = table(x=at[-len(means) :], y=means)
         data[name + BEFORE] = {"x": []}
-        layers += _curve(name, label, level=draws[name].ndim == 1)
+        layers += _curve(name, label, form, level=draws[name].ndim == 1)
         last[name] = means[-1]
     labels = [*names, *([band] if band and band not in names else [])]
     sizes = np.array([0.062 * np.ptp(ends) * (1 + called[name].count("\n")) for name in labels])
@@ -529,17 +568,17 @@ def curves(
             layer("rule", f"{name} label", shade, xOffset=5, x2Offset=12, strokeWidth=1, encoding=lead)
         )
         layers.append(layer("text", f"{name} label", shade, **look))
-    x = axis(label, _sides(at, log), at=_ticks(at, log), form="~g", log=log)
+    x = axis(label, _sides(at, log), at=_ticks(at, log), form=form, log=log)
     y = axis(score, ends, at=np.arange(np.ceil(10 * ends[0]) / 10, ends[1] + 1e-9, 0.1), form=".1f")
     width = 20 + 7.4 * max(len(line) for name in labels for line in called[name].split("\n"))
     return [chart([*layers, guess_line(level=True)], data, x, y, right=int(width), top=10)]
 
 
-def _curve(name: str, label: str, level: bool) -> list[dict]:
+def _curve(name: str, label: str, form: str, level: bool) -> list[dict]:
     """The layers of one curve: as it was before, and as it is; a `level` has no points."""
     _, dash, width, marker = CURVES[name]
     colour = COLOURS["true" if name == "theory" else name]
-    hover = {"tooltip": tips(**{"mean": "y|.3f", label.replace(" ", "_"): "x|~g"})}
+    hover = {"tooltip": tips(**{"mean": "y|.3f", label.replace(" ", "_"): f"x|{form}"})}
     layers = []
     if dash:
         layers.append(layer("line", name + BEFORE, "before", strokeWidth=1.5, strokeDash=DOTTED))
