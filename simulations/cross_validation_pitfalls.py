@@ -134,7 +134,7 @@ class repeated_scans:
 
     n_subjects = Whole(40, 4, of=2, label="Subjects", at=range(10, 41, 10))
     scans_per_subject = Whole(3, 1, label="Scans of each subject", at=range(1, 6))
-    reliability = RELIABILITY(at=TENTHS)
+    reliability = RELIABILITY(at=TENTHS, when=lambda p: p.scans_per_subject > 1)
     effect = EFFECT(0.0, label="True difference between the groups", at=np.arange(0, 3.1, 0.5))
     n_features = Whole(50, 1)
     rule = Among("nearest neighbour", "linear", label="Classifier", doc="linear: RidgeClassifier")
@@ -224,6 +224,10 @@ def _scored_splits(X, y, held_out):
     return weights, intercepts, ((predicted == y) & held_out).sum(axis=2)
 
 
+OF_MODELS = {"when": lambda p: p.varied != "coin tosses"}
+OF_ANALYSES = {"when": lambda p: p.varied == "analyses" and p.n_tried > 1}
+
+
 @simulation(block=10, draw=ridges)
 class best_of_many:
     """Try many analyses, seeds or coin tosses, and report the score of the best one.
@@ -242,8 +246,8 @@ class best_of_many:
     n_tried = Whole(20, 1, reach=9, label="How many are tried", at=[1, 2, 5, 10, 20, 50])
     n_folds = Whole(5, 3, reach=2)
     n_scans = Whole(100, 2, of=PAIRS, label="Scans", at=[20, 40, 60, 100, 200])
-    effect = EFFECT(0.0, doc="In one feature of every analysis.", at=np.arange(0, 1.6, 0.25))
-    likeness = Share(0.0, label="How alike the analyses are (correlation)", at=TENTHS[:-1])
+    effect = EFFECT(0.0, doc="In one feature of every analysis.", at=np.arange(0, 1.6, 0.25), **OF_MODELS)
+    likeness = Share(0.0, label="How alike the analyses are (correlation)", at=TENTHS[:-1], **OF_ANALYSES)
     n_features = Whole(5, 1, doc="Features of each analysis.")
 
     def recruit(p, rng, repeats):
@@ -430,15 +434,13 @@ def errors_of_cross_validation(outcome) -> list[Chart]:
         "spans": table(x=np.array([low, -half]), x2=np.array([high, half]), y=[0.72, 0.22], row=[0, 1])
         | {"text": [f"{low:+.2f} to {high:+.2f}", f"±{half:.2f}"]},
     }
-    shades = {"color": by_row(["true", "reported"])}
+    shades, base = {"color": by_row(["true", "reported"])}, {"y2": "y2"}
     words = {"align": "left", "dx": 10, "fontWeight": "bold"}
     layers = [
         layer("upright", "truth", "true", strokeWidth=2),
         layer("text", "truth", "true", dy=-9, encoding={"y": {"value": 0}}),
         layer("line", "errors before", "before", strokeDash=DOTTED),
-        layer(
-            "area", "errors", "reported", fillOpacity=0.4, line={"strokeWidth": 1.5}, encoding={"y2": "y2"}
-        ),
+        layer("area", "errors", "reported", fillOpacity=0.4, line={"strokeWidth": 1.5}, encoding=base),
         layer("rule", "spans", strokeWidth=4, encoding={"x2": "x2"} | shades),
         *(layer("tick", "spans", thickness=3, size=18, encoding={"x": x} | shades) for x in ("x", "x2")),
         layer("text", "spans", encoding={"x": "x2"} | shades, **words),
@@ -525,6 +527,11 @@ class cross_validation_error:
             f"miss the truth in 10 % of studies and misses it in {100 * missed:.0f} %."
         )
 
+    def head(p, draws):
+        low, high = np.quantile(draws["reported"] - draws["true"], [0.05, 0.95])
+        half = np.median(draws["claimed"])
+        return f"Nine studies in ten are {low:+.2f} to {high:+.2f} off; the error bar claims ±{half:.2f}."
+
 
 PROMISED = {"mark": "promised: 5 %", "said": "really {:.0f} %", "colour": "reported"}
 ALARMS = functools.partial(bars, label="Studies with a false alarm", **PROMISED)
@@ -594,6 +601,9 @@ class two_equal_learners:
             f"level should find a difference in 5 % of studies. It finds one in: {_told(draws)}."
         )
 
+    def head(p, draws):
+        return f"False alarms: {_told(draws)}; promised: 5 %."
+
 
 def p_value(observed, permuted):
     """Of a permutation test, along the last axis: equal scores, also but for rounding, count against it."""
@@ -616,7 +626,7 @@ class permutation_tests:
     n_subjects = Whole(40, 4, of=PAIRS, reach=4, label="Subjects", at=[20, 30, 40])
     scans_per_subject = Whole(1, 1, reach=2, label="Scans of each subject", at=range(1, 4))
     n_features = Whole(10, 1, label="Features", at=[2, 5, 10], start=2)
-    reliability = RELIABILITY(at=TENTHS[1:])
+    reliability = RELIABILITY(at=TENTHS[1:], when=lambda p: p.scans_per_subject > 1)
     n_permutations = Whole(19, 19, reach=2, doc="So that p can reach 1/20.")
 
     def recruit(p, rng, repeats):
@@ -675,9 +685,8 @@ class permutation_tests:
         permuted = []
         for y, folds in s.redrawn:
             tests = np.argsort(folds, kind="stable").reshape(p.n_folds, -1)
-            permuted.append(
-                accuracy(batched.held_out_scores(H, y, tests).reshape(repeats, n), y[tests.ravel()])
-            )
+            scores = batched.held_out_scores(H, y, tests).reshape(repeats, n)
+            permuted.append(accuracy(scores, y[tests.ravel()]))
         found["shuffling subjects, folds drawn anew"] = p_value(observed, np.stack(permuted, axis=1))
         return found
 
@@ -686,3 +695,7 @@ class permutation_tests:
             f"{p.n_subjects} subjects with {counted(p.scans_per_subject, 'scan')} each, and nothing to find. "
             f"A test at the 5 % level should raise 5 % false alarms. It raises: {_told(draws)}."
         )
+
+    def head(p, draws):
+        some = {name: draws[name] for name in ("shuffling scans", "shuffling subjects, folds drawn anew")}
+        return f"False alarms: {_told(some)}; promised: 5 %."
