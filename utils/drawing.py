@@ -65,10 +65,14 @@ class Chart:
 
 def table(**columns) -> dict:
     """A table of a `Chart`: arrays become lists of numbers with as many digits as can be seen."""
-    return {
-        # A float32 of 0.3 would be sent as 0.30000001192092896; integers stay what they are.
-        name: np.round(column * np.int64(1), 4).tolist() if isinstance(column, np.ndarray) else column
+    # In single precision 0.3 would be sent as 0.30000001192092896.
+    double = {
+        name: column.astype(float) if getattr(column, "dtype", None) == np.float32 else column
         for name, column in columns.items()
+    }
+    return {
+        name: np.round(column, 4).tolist() if isinstance(column, np.ndarray) else column
+        for name, column in double.items()
     }
 
 
@@ -169,8 +173,8 @@ def layer(kind: str, data: str, colour: str = INK, *, encoding: Mapping = {}, **
     if kind == "text":
         mark = {"fontSize": TEXT, "baseline": "middle"} | mark
         encoding = {"text": {"field": "text"}} | dict(encoding)
-    if kind == "area" and "line" in look:  # its upper edge
-        look["line"] = {"color": colour} | look["line"] if "color" not in encoding else look["line"]
+    if kind == "area" and "line" in look and "color" not in encoding:
+        mark["line"] = {"color": colour} | look["line"]  # its upper edge
     if kind == "line":
         encoding = {"order": {"field": "x", "type": "quantitative"}} | dict(encoding)
     encoding = across.get(kind, {}) | {
@@ -222,9 +226,15 @@ def chance_line(chance: float, words: str = "chance", *, level: bool = False) ->
     return layers, {"chance": table(**{"y" if level else "x": [chance], "text": [words]})}
 
 
-def guess_line(level: bool = False) -> dict:
-    """The layer of the learner's guess, at the column x or y that the panel fills in."""
-    return layer("level" if level else "upright", "guess", INK, strokeWidth=3, strokeDash=[1, 0])
+def guess_line(level: bool = False) -> list[dict]:
+    """The layers of the learner's guess, at the column x or y that the panel fills in."""
+    words = {"align": "right", "dx": -4, "dy": -9} if level else {"align": "left", "dx": 6, "dy": -9}
+    place = {"x": {"value": "width"}} if level else {"y": {"value": "height"}}
+    place["text"] = {"value": "your guess"}
+    return [
+        layer("level" if level else "upright", "guess", strokeWidth=3),
+        layer("text", "guess", encoding=place, **words),
+    ]
 
 
 NO_GUESS = {"guess": {"x": [], "y": []}}  # empty until the panel fills it in
@@ -254,6 +264,7 @@ def end_labels(
     lead = {"x2": "x", "y": "end", "y2": "y"}
     layers = [
         layer("rule", name, xOffset=5, x2Offset=12, strokeWidth=1, encoding=lead | row),
+        layer("halo", name, align="left", dx=14, fontWeight="bold"),
         layer("text", name, align="left", dx=14, fontWeight="bold", encoding=row),
     ]
     return layers, {name: data | {"text": list(words)}}
@@ -337,8 +348,8 @@ def ridge_rows(
             encoding={"detail": "row"},
         ),
         layer("area", "ridges", fillOpacity=0.4, line={"strokeWidth": 1.5}, encoding={"y2": "y2"} | row),
-        layer("circle", "dots", size=46, opacity=0.75, encoding=row | {"tooltip": tips(study="x|.2f")}),
         layer("rule", "means", strokeWidth=3, encoding={"y2": "y2"} | row | hover),
+        layer("circle", "dots", size=70, opacity=0.8, encoding=row | {"tooltip": tips(study="x|.2f")}),
         layer("halo", "means", **number),
         layer("text", "means", **number | {"encoding": {"y": "y2"} | row | hover}),
     ]
@@ -400,7 +411,7 @@ def ridges(
     height = max(HEIGHT, 62 * len(rows)) if len(rows) > 2 else 220
     x = axis(label, at=np.arange(0, 1.1, 0.2), form=".1f")
     top = 42 if ceiling or truth else 24
-    return [chart([*guessing, *layers, guess_line()], data, x, names, height=height, top=top)]
+    return [chart([*guessing, *layers, *guess_line()], data, x, names, height=height, top=top)]
 
 
 # Bars: how often a test raises an alarm
@@ -457,7 +468,7 @@ def bars(
         layer("upright", "level", colour, strokeDash=DASHED, strokeWidth=2),
         layer("text", "level", colour, align="left", dx=-8, dy=-9, encoding={"y": {"value": 0}}),
         layer("text", "rates", "true", align="left", dx=7, encoding={"x": "after"}, **bold),
-        guess_line(),
+        *guess_line(),
     ]
     x = axis(label, at=np.arange(0, 1.1, 0.2), form=".0%")
     words = [wrapped(name) for name in names]
@@ -571,7 +582,7 @@ def curves(
     x = axis(label, _sides(at, log), at=_ticks(at, log), form=form, log=log)
     y = axis(score, ends, at=np.arange(np.ceil(10 * ends[0]) / 10, ends[1] + 1e-9, 0.1), form=".1f")
     width = 20 + 7.4 * max(len(line) for name in labels for line in called[name].split("\n"))
-    return [chart([*layers, guess_line(level=True)], data, x, y, right=int(width), top=10)]
+    return [chart([*layers, *guess_line(level=True)], data, x, y, right=int(width), top=10)]
 
 
 def _curve(name: str, label: str, form: str, level: bool) -> list[dict]:
@@ -657,6 +668,8 @@ def whole(charts: list[Chart], width: int, lines: Sequence[str] = ()) -> dict:
         "background": "white",
         "padding": 12,
         "hconcat": parts,
+        # In a panel, too, every chart has colours and shapes of its own.
+        "resolve": {"scale": dict.fromkeys(("color", "shape", "strokeDash"), "independent")},
         "title": {"text": list(lines), "orient": "bottom", "anchor": "start", "fontWeight": "normal"},
         "config": CONFIG,
     }

@@ -144,6 +144,8 @@ class Drawing {
         });
         if (dark) text = text.replace(/#[0-9A-F]{6}/g, (colour) => DARK[colour] ?? colour);
         const whole = { ...JSON.parse(text), datasets: tables[i] };
+        // What it shows is said by the label of the stage, and in words.
+        cells[i].setAttribute("aria-hidden", "true");
         const { view } = await vegaEmbed(cells[i], whole, { actions: false, renderer: "svg", defaultStyle: false });
         return { view, cell: cells[i] };
       }),
@@ -231,7 +233,7 @@ function render({ model, el }) {
   let hello = null;
   let asking = Boolean(guess);
   let before = null; // the numbers of the position before, for its ghost
-  let last = null; // those of the present one, and their position
+  let last = null; // those of the last complete picture, and where its controls were
 
   function move({ seed, at, studies = model.get("position").studies }) {
     at ??= Object.fromEntries(Object.entries(controls).map(([name, { input }]) => [name, Number(input.value)]));
@@ -341,7 +343,7 @@ function render({ model, el }) {
     heard(newest, refined || shown.problem);
     const where = JSON.stringify([shown.at, shown.seed]);
     if (last && last.where !== where) before = last;
-    last = { where, numbers: model.get("numbers") };
+    if (refined && !shown.problem && !asking) last = { where, numbers: model.get("numbers") };
     for (const [name, control] of Object.entries(controls)) {
       control.close(shown.closed[name] ?? []);
       const idle = shown.idle.includes(name);

@@ -121,11 +121,64 @@ def lesson(request, opened):
 
 
 @pytest.fixture
-def panel(lesson):
-    found = lesson.page.locator(".jp-Notebook .explorable")
+def asked(lesson):
+    """The first panel, perhaps with its guess not yet made."""
+    found = lesson.page.locator(".jp-Notebook .explorable[data-state=refined]")
     found.first.wait_for()
-    assert found.count() == len(lesson.panel_cells) > 0
+    assert lesson.page.locator(".jp-Notebook .explorable").count() == len(lesson.panel_cells) > 0
     return found.first
+
+
+@pytest.fixture
+def panel(lesson, asked):
+    show = asked.get_by_role("button", name="Show me")
+    if show.is_visible():
+        turn = turn_of(asked)
+        show.press("Enter")
+        answered(lesson.page, asked, turn + 1)
+    return asked
+
+
+def shapes(panel):
+    """How many marks of data the picture has."""
+    return panel.locator(".stage .mark-area path, .stage .mark-symbol path").count()
+
+
+def test_a_guess_is_made_before_anything_is_shown_and_then_one_study_comes(lesson, asked):
+    page, panel = lesson.page, asked
+    guess = panel.locator(".guess input")
+    if not guess.count():
+        pytest.skip("the first panel of this lesson asks for no guess")
+    assert panel.locator(".settings").is_disabled() and panel.locator(".headline").inner_text() == ""
+    assert shapes(panel) == 0 and panel.locator(".sentence").text_content() == ""
+    guess.focus()
+    page.keyboard.press("ArrowRight")
+    assert guess.get_attribute("aria-valuetext") == "0.51"
+    box = panel.locator(".stage").bounding_box()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + box["height"] / 3, steps=3)
+    page.mouse.up()
+    dragged = float(guess.input_value())
+    assert dragged > 0.55 and "your guess" in panel.locator(".stage").inner_text()
+    no_violation(lesson, ".explorable")
+    turn = turn_of(panel)
+    panel.get_by_role("button", name="That is my guess").press("Enter")
+    answered(page, panel, turn + 1)
+    said = panel.locator(".said")
+    assert said.inner_text().startswith(f"Your guess: {dragged:.2f}. In this study it is ")
+    alone = shapes(panel)
+    assert 0 < alone < 10 and panel.locator(".status").inner_text() == "1 simulated study"
+    panel.get_by_role("button", name="One study").press("Enter")
+    answered(page, panel, turn + 2)
+    assert shapes(panel) == 2 * alone
+    panel.get_by_role("button", name="A hundred more").press("Enter")
+    answered(page, panel, turn + 3)
+    assert shapes(panel) == 100 * alone and panel.get_by_role("button", name="One study").is_disabled()
+    keep_picture(panel, "piled")
+    panel.get_by_role("button", name="All of them").press("Enter")
+    answered(page, panel, turn + 4)
+    assert said.inner_text().startswith(f"Your guess: {dragged:.2f}. Over these 100 studies it is ")
 
 
 def test_every_slider_is_moved_by_the_keyboard(lesson, panel):
@@ -140,6 +193,8 @@ def test_every_slider_is_moved_by_the_keyboard(lesson, panel):
         assert looks[-1]["alt"] == looks[-1]["sentence"] == announced
     assert len({look["sentence"] for look in looks}) > 1
     keep_picture(panel, "panel")
+    # What stood there before is seen as a dotted outline.
+    assert panel.locator(".stage .mark-line path").count() > 0
 
 
 def test_new_sample_and_reset(lesson, panel):

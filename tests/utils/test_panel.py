@@ -301,6 +301,18 @@ def test_output_holds_picture_and_sentence_of_the_start(make):
     assert Image.open(io.BytesIO(png)).width == pytest.approx(1.5 * metadata["image/png"]["width"], abs=1)
 
 
+def test_a_learner_without_the_library_of_stills_gets_the_words(make, monkeypatch):
+    monkeypatch.setattr(utils.panel.importlib.util, "find_spec", lambda name: None)
+    data, metadata = make()._repr_mimebundle_()
+    assert data["text/plain"] == tiny().sentence and "image/png" not in data and "image/png" not in metadata
+
+
+def test_the_library_that_draws_is_sent_once_for_all_panels(make):
+    one, other = make(), make()
+    assert one.library is other.library and len(one.library._esm) > 500_000
+    assert len(one._esm) < 40_000
+
+
 def test_output_is_the_same_every_time(make):
     one, other = make()._repr_mimebundle_()[0], make()._repr_mimebundle_()[0]
     assert all(one[kind] == other[kind] for kind in ("text/plain", "image/png"))
