@@ -47,7 +47,7 @@ def operating_points(outcome) -> list[Chart]:
     top, bold = {"y": {"value": 0}}, {"dy": -9, "fontWeight": "bold"}
     for rate in _RATES:
         layers, data = _cohorts(rate, outcome.draws[rate])
-        first = outcome.draws[rate][:, 0].mean().clip(0.2, 0.8)
+        first = outcome.draws[rate][:, 0].mean().clip(0.26, 0.74)
         data[f"{rate} inside"] = table(x=np.array([inside])) | {"text": [f"inside {inside:.2f}"]}
         data[f"{rate} words"] = table(x=np.array([first]), y=[2], text=["nine cohorts in ten"])
         under = [layer(kind, f"{rate} words", "true", dy=18) for kind in ("halo", "text")]
@@ -184,10 +184,8 @@ def _calibration(draws) -> Chart:
         layer("halo", "numbers", **words),
         layer("text", "numbers", "true", **words),
     ]
-    x, y = (
-        axis(label, at=np.arange(0, 1.1, 0.2), form=".0%")
-        for label in ("Predicted risk", "Share of patients")
-    )
+    ends = {"at": np.arange(0, 1.1, 0.25), "form": ".0%"}
+    x, y = (axis(label, **ends) for label in ("Predicted risk", "Share of patients"))
     return chart(layers, data, x, y)
 
 

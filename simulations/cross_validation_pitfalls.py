@@ -34,6 +34,8 @@ EFFECT = functools.partial(Number, label="True effect", unit="standard deviation
 RELIABILITY = functools.partial(Share, 0.9, label="Reliability of the scans (intraclass correlation)")
 PAIRS = ("twice the number of folds", lambda p: 2 * p.n_folds)  # each fold with as many patients as controls
 TENTHS = np.arange(11) / 10
+OF_MODELS = {"when": lambda p: p.varied != "coin tosses"}
+OF_ANALYSES = {"when": lambda p: p.varied == "analyses" and p.n_tried > 1}
 
 
 @simulation(block=10, draw=ridges)
@@ -222,10 +224,6 @@ def _scored_splits(X, y, held_out):
     weights, intercepts = _centroid_rule(*centroids)
     predicted = weights @ np.swapaxes(X, 1, 2) + intercepts[..., None] > 0
     return weights, intercepts, ((predicted == y) & held_out).sum(axis=2)
-
-
-OF_MODELS = {"when": lambda p: p.varied != "coin tosses"}
-OF_ANALYSES = {"when": lambda p: p.varied == "analyses" and p.n_tried > 1}
 
 
 @simulation(block=10, draw=ridges)
@@ -432,7 +430,7 @@ def errors_of_cross_validation(outcome) -> list[Chart]:
         "errors": table(x=grid, y=1 + 1.4 * height, y2=1),
         "errors before": {"x": []},
         "spans": table(x=np.array([low, -half]), x2=np.array([high, half]), y=[0.72, 0.22], row=[0, 1])
-        | {"text": [f"{low:+.2f} to {high:+.2f}", f"±{half:.2f}"]},
+        | {"text": [f"{low:+.2f} to {high:+.2f}".replace("-", "−"), f"±{half:.2f}"]},
     }
     shades, base = {"color": by_row(["true", "reported"])}, {"y2": "y2"}
     words = {"align": "left", "dx": 10, "fontWeight": "bold"}
@@ -447,7 +445,8 @@ def errors_of_cross_validation(outcome) -> list[Chart]:
     ]
     names = ["nine studies\nin ten", "what the error\nbar claims"]
     y = axis(ends=(-0.05, 2.5), at=[0.72, 0.22], words=names, line=False)
-    x = axis("Reported accuracy minus true accuracy", (-0.4, 0.4), at=np.arange(-4, 5, 2) / 10, form="+.1f")
+    at = {"at": np.arange(-4, 5, 2) / 10, "words": ["−0.4", "−0.2", "0", "+0.2", "+0.4"]}
+    x = axis("Reported accuracy minus true accuracy", (-0.4, 0.4), **at)
     return [chart(layers, data, x, y)]
 
 
@@ -529,8 +528,8 @@ class cross_validation_error:
 
     def head(p, draws):
         low, high = np.quantile(draws["reported"] - draws["true"], [0.05, 0.95])
-        half = np.median(draws["claimed"])
-        return f"Nine studies in ten are {low:+.2f} to {high:+.2f} off; the error bar claims ±{half:.2f}."
+        claimed = np.median(draws["claimed"])
+        return f"Nine studies in ten are {low:+.2f} to {high:+.2f} off; the error bar claims ±{claimed:.2f}."
 
 
 PROMISED = {"mark": "promised: 5 %", "said": "really {:.0f} %", "colour": "reported"}

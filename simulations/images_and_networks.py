@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from utils import batched
-from utils.drawing import curves, ridges
+from utils.drawing import INK, curves, ridges
 from utils.simulation import (
     Among,
     Number,
@@ -493,7 +493,7 @@ TRACES = {
 MAPPED = {
     "reported": ("the study\nreports", "reported"),
     "true": ("it gets\nelsewhere", "true"),
-    "organ": ("share of the map\non the organ", "ceiling"),
+    "organ": ("share of the map\non the organ", INK),
 }
 
 
