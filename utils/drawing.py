@@ -559,7 +559,8 @@ def curves(
     for name in names:
         means = np.broadcast_to(draws[name].mean(axis=0), _positions(draws[name], at))
         data[name] = table(x=at[-len(means) :], y=means)
-        data[name + BEFORE] = {"x": []}
+        if CURVES[name][1]:  # points without a line leave no ghost
+            data[name + BEFORE] = {"x": []}
         layers += _curve(name, label, form, level=draws[name].ndim == 1)
         last[name] = means[-1]
     labels = [*names, *([band] if band and band not in names else [])]
