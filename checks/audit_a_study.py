@@ -1,6 +1,7 @@
 """The checks of exercise 09: the share of each flaw, an interval that counts people, a first audit."""
 
 import numpy as np
+from scipy.stats import norm
 
 from checks.judge import NotYet, Row, Table, check, numbers, reader
 from checks.mistakes import mistakes
@@ -224,8 +225,8 @@ FINDINGS = {
 }
 SOUND = {
     "repeated": "Everybody in it was scanned once.",
-    "twice": "No two scans in it are the same, though scans of one subject may resemble each other.",
-    "site": "The shares of patients are 40, 47, 53 and 60 %, as they are by luck in sites of 30 people.",
+    "twice": "No scan in it has two subject ids, though scans of one subject may resemble each other.",
+    "site": "Its sites have 37 to 60 % patients, as by luck in 30 people each. Count people, not scans.",
     "leak": "Its best columns separate the groups with an AUC of about .8 each, which a good column may.",
 }
 PLANS = [
@@ -246,6 +247,15 @@ def findings(value) -> set[str]:
     return set(value)
 
 
+def _steps(rng, y):
+    """Normal scores within either class, so that an AUC hardly differs from sample to sample."""
+    found = np.empty(len(y))
+    for one in (0, 1):
+        n = np.sum(y == one)
+        found[y == one] = rng.permutation(norm.ppf((np.arange(n) + 0.5) / n))
+    return found
+
+
 def cohort(rng, flaws, number, n=120, p=12):
     """X, y, subject, site with these flaws; without any, sites differ by luck and some columns are good.
 
@@ -256,7 +266,7 @@ def cohort(rng, flaws, number, n=120, p=12):
     per, names = n // 4, np.array(["east", "north", "south", "west"])
     site = np.repeat(names, per)
     crowded = ([0.9, 0.1, 0.1, 0.9], [0.9, 0.8, 0.2, 0.1], [0.1, 0.9, 0.9, 0.1])[number % 3]
-    patients = crowded if "site" in flaws else rng.permutation([0.4, 0.47, 0.53, 0.6])
+    patients = crowded if "site" in flaws else rng.permutation([11, 11, 16, 18]) / per
     y = np.concatenate([rng.permutation(np.arange(per) < round(share * per)) for share in patients]).astype(
         int
     )
@@ -264,16 +274,21 @@ def cohort(rng, flaws, number, n=120, p=12):
     X[:, : 6 if number % 2 else 1] += 1.2 * y[:, None]
     subject = rng.choice(np.arange(1000, 9999), n, replace=False)
     if "leak" in flaws:
-        X[:, 7] = (-1) ** number * (4 * y + rng.standard_normal(n) * 0.6)
+        X[:, 7] = (-1) ** number * (3.2 * y + _steps(rng, y))
     if "repeated" in flaws:
-        again = np.repeat(np.arange(n), 2)
+        # So many scans of everybody that a test that counts scans is sure, or another scan of a few people.
+        again = np.append(np.arange(n), np.arange(12)) if "twice" in flaws else np.repeat(np.arange(n), 4)
         X, y, subject, site = X[again], y[again], subject[again], site[again]
         X = X + 0.3 * rng.standard_normal(X.shape)
+        one = np.flatnonzero(subject == subject[0])
+        X[one[1]] = X[one[0]]  # entered twice under its own id, which is another matter
     if "twice" in flaws:
         first = rng.choice(len(y), 6, replace=False)
         X, y, site = np.vstack([X, X[first]]), np.append(y, y[first]), np.append(site, site[first])
         subject = np.append(subject, np.arange(10_000, 10_006))
     order = rng.permutation(len(y))
+    while "twice" in flaws and (np.diff(subject[order]) == 0).any():
+        order = rng.permutation(len(y))  # the few scans of one subject do not stand beside each other
     # The sites appear in the order of their names, so that numbers by appearance are those by name.
     front = [np.flatnonzero(site[order] == name)[0] for name in names]
     order = np.concatenate([order[front], np.delete(order, front)])

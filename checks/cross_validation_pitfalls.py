@@ -5,7 +5,19 @@ from functools import partial
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from checks.judge import CLEAR, NotYet, Row, Scores, Signal, blank, check, score
+from checks.judge import (
+    ANOTHER,
+    CLEAR,
+    NotYet,
+    Row,
+    Scores,
+    Signal,
+    accuracy_on_blank,
+    blank,
+    check,
+    hide,
+    score,
+)
 
 FITTED = "the model is scored on scans that it was fitted to. → Fit it to some scans, and score it on others."
 LOT = "subjects whose label was drawn by lot"
@@ -19,12 +31,6 @@ def scans(rng, n=50, p=1000, *, effect=0.0, rare=0.5, shifted=100):
     X = rng.standard_normal((n, p))
     X[:, :shifted] += effect * y[:, None]
     return X, y
-
-
-def hide(rng, y, share=0.6):
-    """Labels as they show in the features: so many patients look like controls."""
-    patients = rng.permutation(np.flatnonzero(y))
-    return np.where(np.isin(np.arange(len(y)), patients[: round(share * len(patients))]), 0, y)
 
 
 def hidden(rng, n=100, p=300):
@@ -56,25 +62,6 @@ def hidden_repeated(rng):
 
 # Tasks 1 and 2: the best features; the same subject again
 
-ANOTHER = (
-    "Most patients look like controls, so that every measure has another value. → Return the accuracy: the "
-    "share of all scans that are classified correctly, over all folds."
-)
-
-
-def accuracy_on_blank(learner, sets):
-    """Where X is empty, an accuracy is the share of a class; other measures are exactly .5, 0 or 1."""
-    try:
-        found = learner.all([blank(one) for one in sets])
-    except NotYet:  # a model need not run on an empty table
-        return
-    if np.all(np.abs(found - 0.5) < 1e-9) or np.all((found < 0.02) | (found > 0.98)):
-        raise NotYet(
-            f"With an empty X, and a fifth of the scans from patients, it reports {found[0]:.2f}. An "
-            "accuracy is the share of one class there, so this is another measure, such as a balanced "
-            "accuracy or an AUC. → Return the accuracy."
-        )
-
 
 def _selection_leaks(learner, draw, mean):
     # With 20 features there is nothing to choose, so what remains is no selection leak.
@@ -87,10 +74,20 @@ def _selection_leaks(learner, draw, mean):
     )
 
 
+def few_features(rng):
+    """X, y: so few features are informative that models of all, or of others, learn little."""
+    X, y = scans(rng, 80, 1000, effect=1.6, shifted=8)
+    return X[:, rng.permutation(1000)], y
+
+
+NOT_THE_BEST = (
+    "Whoever keeps the 20 best features gets that. → Choose the 20 features that go best with the label, in "
+    "every fold anew, and train on these."
+)
 SELECTION = Scores(
     partial(scans, p=2500),  # so many that a filter on all scans leaks, though the folds select once more
     50, _selection_leaks,
-    (Signal(partial(scans, p=400, effect=3), 0.75, 1.0),
+    (Signal(few_features, 0.82, 1.0, NOT_THE_BEST, "eight informative features among a thousand"),
      Signal(hidden, 0.66, 0.95, ANOTHER, "hidden patients")),
     least=0.05,
 )  # fmt: skip
@@ -271,16 +268,30 @@ def _copies_leak(learner, draw, mean):
     )
 
 
+def three_kinds(rng, n=300):
+    """X, y: half of the patients are clear, half of the controls, and the others of both look alike.
+
+    The balanced accuracy of every rule that tells the three kinds apart is .75, and its AUC is .87.
+    """
+    rows = rng.permutation(n)
+    y = (rows < n // 5).astype(int)
+    kind = (rows < n // 10).astype(int) + (rows < 6 * n // 10)
+    X = rng.standard_normal((n, 4))
+    X[:, 0] += 8 * kind
+    return X, y
+
+
 OVERLAP = (
-    "Where the classes overlap as here, no rule has a balanced accuracy above 0.84. → Return the balanced "
-    "accuracy, not an AUC or another measure, and score on scans that had no say."
+    "Half of the patients cannot be told from half of the controls there, so that whatever is called, the "
+    "balanced accuracy is 0.75. → Return the balanced accuracy, not an AUC or another measure, and score on "
+    "scans that had no say."
 )
 rare_scans = partial(scans, n=120, p=60, rare=0.2)
 OVERSAMPLING = Scores(
     rare_scans, 48,  # half of a balanced accuracy rests on the 24 patients, so it scatters like that of 48
     _copies_leak,
     (Signal(partial(rare_scans, effect=3), 0.75, 1.0),
-     Signal(partial(scans, n=300, p=4, rare=0.2, effect=1), 0.5, 0.88, OVERLAP, "classes that overlap")),
+     Signal(three_kinds, 0.66, 0.8, OVERLAP, "patients and controls who look alike")),
     "pure noise with a rare class", least=0.05,  # as of a cut-off chosen by the score
 )  # fmt: skip
 
@@ -395,6 +406,12 @@ def _look_at_fits(fits, X, y):
             )
         )
 
+    kept = [name for name, one in label.items() if all(found.get(name, one) == one for found in each)]
+    if len(each) > ROUNDS and len(kept) > 2:
+        raise NotYet(
+            f"In {ROUNDS} permutations {len(kept)} of {len(label)} subjects never got another label: only a "
+            "part of the labels was permuted. → Permute the labels of all subjects."
+        )
     if len(each) > ROUNDS and len({frozenset(one.items()) for one in each}) < len(each) / 5:
         raise NotYet(
             "The labels were given to the subjects in the same new order again and again. → Make the "

@@ -582,17 +582,18 @@ def scores_on_noise(
     *,
     known: tuple[float, ...] = (),
     most: int = 120,
+    score: Callable = float,
 ) -> tuple[list[float], bool]:
     """Scores on sets of noise, and whether their mean is further above chance than luck explains.
 
     The scatter is the learner's own, within what an honest score can have: at least a coin's over all
     `units`, at most three times that, as in a hold-out of a ninth. From eight sets on, sets are added until
     the mean lies three standard errors below the smallest leak, or is clearly above chance. `known` are the
-    scores of the first sets.
+    scores of the first sets; ``score(answer)`` makes one of an answer that is none.
     """
     scores, coin = list(known), np.sqrt(chance * (1 - chance) / units)
     while True:
-        scores.append(learner(*make(len(scores))))
+        scores.append(score(learner(*make(len(scores)))))
         if len(scores) < 8 or len(scores) % 4:
             continue
         error = np.clip(np.std(scores, ddof=1), coin, 3 * coin) / np.sqrt(len(scores))
@@ -607,6 +608,32 @@ def scores_on_noise(
 def blank(data: tuple) -> tuple:
     """The same data with an empty table X, from which nothing can be learnt."""
     return tuple(np.zeros_like(one) if np.ndim(one) == 2 else one for one in data)
+
+
+def hide(rng, y, share=0.6):
+    """Labels as they show in the features: so many patients look like controls."""
+    patients = rng.permutation(np.flatnonzero(y))
+    return np.where(np.isin(np.arange(len(y)), patients[: round(share * len(patients))]), 0, y)
+
+
+ANOTHER = (
+    "Most patients look like controls, so that every measure has another value. → Return the accuracy: the "
+    "share of all scans that are classified correctly, over all folds."
+)
+
+
+def accuracy_on_blank(learner, sets):
+    """Where X is empty, an accuracy is the share of a class; other measures are exactly .5, 0 or 1."""
+    try:
+        found = learner.all([blank(one) for one in sets])
+    except NotYet:  # a model need not run on an empty table
+        return
+    if np.all(np.abs(found - 0.5) < 1e-9) or np.all((found < 0.02) | (found > 0.98)):
+        raise NotYet(
+            f"With an empty X, and a fifth of the scans from patients, it reports {found[0]:.2f}. An "
+            "accuracy is the share of one class there, so this is another measure, such as a balanced "
+            "accuracy or an AUC. → Return the accuracy."
+        )
 
 
 def say_of(learner: Callable, data: tuple, at: int, other: np.ndarray) -> tuple[float, list[float]]:

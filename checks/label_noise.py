@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from checks.judge import NotYet, Row, Table, check, numbers, reader, score
+from checks.judge import NotYet, Row, Table, check, numbers, reader, score, scores_on_noise
 from checks.mistakes import mistakes
 
 # Task 1: agreement, and what it implies
@@ -180,6 +180,31 @@ def memory(learner, rng):
     return moved[turned].mean() - moved[~turned].mean(), np.hypot(*spread), np.array(alone)
 
 
+def _labels_by_lot(learner, draw):
+    """Where labels are by lot, a model that has not seen a label agrees with it as a coin does."""
+
+    def agreed(trust):
+        return float(np.mean(trust > 0.5) + np.mean(trust == 0.5) / 2)
+
+    def lot(i):
+        rng = draw(20 + i)
+        return rng.standard_normal((60, (120, 12)[i % 2])), rng.permutation(np.arange(60) % 2)
+
+    scores, high = scores_on_noise(learner, lot, 60, score=agreed)
+    learner.rows.append(Row("labels by lot: trusted", tuple(scores), not high, ("chance", 0.5)))
+    told = f"Where all labels are by lot, {np.mean(scores):.0%} of them are trusted, and half would be right:"
+    if high and np.mean(scores) > 0.85:
+        raise NotYet(
+            f"{told} it has seen the label that it is to judge. → Use a model that was trained without "
+            "this scan."
+        )
+    if high:
+        raise NotYet(
+            f"{told} something has seen the labels that it is to judge, such as a choice of columns before "
+            "the folds, or a model of all scans. → Do all that looks at labels inside the folds."
+        )
+
+
 @check("X", "y", read=trusts)
 def trust_in_labels(learner, draw):
     """``trust(X, y)``: for every scan, the probability of its label by a model that has not seen it."""
@@ -209,17 +234,12 @@ def trust_in_labels(learner, draw):
                 "probability of the recorded label: that of class 1 where y is 1, that of class 0 where y is "
                 "0."
             )
-    traces = [memory(learner, draw(10 + i)) for i in range(2)]
-    shift, error = np.mean([one[:2] for one in traces], axis=0) / (1, np.sqrt(2))
-    alone = np.concatenate([one[2] for one in traces])
-    # If i turned moves j, then j moves i by as much: the mean shift varies by up to 1.6 times this error
-    # (measured on right answers), so 6 errors are about four standard deviations.
-    if shift > max(0.08, 6 * error) or (len(alone) >= 20 and np.all(alone > 1e-9)):
+    if (doubted := np.mean(trust < 0.5)) > 0.4:
         raise NotYet(
-            "When the recorded label of a scan is turned round, the model's opinion of this very scan "
-            f"follows, by {max(shift, alone.mean() if len(alone) else 0):.2g} on average: it has seen the "
-            f"label that it is to judge. → Use a model that was trained without this scan."
+            f"15 % of the labels are wrong, and {doubted:.0%} get less than 0.5: the values say which label "
+            "is trusted less, but they are no probabilities. → Return what predict_proba gives."
         )
+    _labels_by_lot(learner, draw)
     good = np.mean(apart) >= 0.65
     learner.rows.append(Row("wrong labels trusted less", tuple(apart), bool(good), ("chance", 0.5)))
     if not good:
@@ -227,6 +247,15 @@ def trust_in_labels(learner, draw):
             f"A wrong label is trusted less than a right one in {np.mean(apart):.0%} of the pairs; 50 % "
             f"would be chance, and a simple model gets well above 90 %. → Does the order of the values fit "
             f"the order of the scans?"
+        )
+    shift, error, alone = memory(learner, draw(10))
+    # If i turned moves j, then j moves i by as much: the mean shift varies by up to 1.6 times this error
+    # (measured on right answers), so 6 errors are about four standard deviations.
+    if shift > max(0.08, 6 * error) or (len(alone) >= 20 and np.all(alone > 1e-9)):
+        raise NotYet(
+            "When the recorded label of a scan is turned round, the model's opinion of this very scan "
+            f"follows, by {max(shift, alone.mean() if len(alone) else 0):.2g} on average: it has seen the "
+            f"label that it is to judge. → Use a model that was trained without this scan."
         )
     learner.right.append(
         f"A wrong label is trusted less than a right one in {np.mean(apart):.0%} of the pairs, and no "
@@ -247,10 +276,10 @@ BUDGET, SETS = 100, 50
 def one_test_set(rng, shared, n=400):
     """Truth, a model's answers, recorded labels, which err alone or with the model.
 
-    The first hundred scans are easy, and the model errs more among controls than among patients.
+    The first hundred scans are easy, one in five is a patient, and the model errs more among these.
     """
-    truth = rng.permutation(np.arange(n) % 2)
-    place, group = np.where(np.arange(n) < n // 4, 0.13, 0.29), np.where(truth == 1, 0.3, 1.7)
+    truth = rng.permutation((np.arange(n) < 0.2 * n).astype(int))
+    place, group = np.where(np.arange(n) < n // 4, 0.13, 0.29), np.where(truth == 1, 2.6, 0.6)
     model_errs = rng.random(n) < place * group
     label_errs = rng.random(n) < (np.where(model_errs, 0.7, 0.03) if shared else 0.2)
     return truth, np.where(model_errs, 1 - truth, truth), np.where(label_errs, 1 - truth, truth)

@@ -20,6 +20,7 @@ def copied(draw):
     for i, (name, pairs) in enumerate((
         ("exact copies", 6), ("copies to the fourth digit", 15), ("more such copies", 15), ("still more", 15),
         ("two people who agree in the column with the largest numbers alone", 0), ("no copies", 0),
+        ("people who were scanned with the same settings, and agree in half of the columns", 0),
     )):  # fmt: skip
         rng = draw(i)
         X = rng.normal(6, 1, (80, 40)).clip(1.5)
@@ -29,6 +30,9 @@ def copied(draw):
             X[b] = X[a] * (1 + (i > 0) * 1e-4 * rng.uniform(-1, 1, 40))
         if i == 4:
             X[rows[4], -1] = X[rows[5], -1]
+        if i == 6:
+            for k, part in enumerate((slice(20), slice(20, 40), slice(0, 40, 2), slice(1, 40, 2))):
+                X[rows[2 * k], part] = X[rows[2 * k + 1], part]
         found[name] = (X * np.append(np.logspace(-4, 4, 39), 1e9),)
     return found
 
@@ -80,6 +84,11 @@ TWICE = Table(
             lambda X: {(a + 1, b + 1) for a, b in the_same(X)},
             "The row numbers are one too high. → The first row has the number 0.",
         ),
+        in_half=(
+            lambda X: pairs_within(X[:, : X.shape[1] // 2] / X.std(axis=0)[: X.shape[1] // 2], 0.01),
+            "People who agree in half of the columns, as after a scan with the same settings, are called the "
+            "same scan. → Ask that the rows agree in all columns.",
+        ),
         without_the_last=(
             lambda X: the_same(X[:-1]),
             "The last row is never compared. → Let the loops run to the end.",
@@ -130,11 +139,9 @@ def with_gaps(draw):
              "score": rng.poisson(1 + y).astype(float), "handedness": rng.choice(["left", "right"], n),
              "dose": rng.normal(300, 50, n)}, index=(rng.permutation(n) + 1000) if i else range(n),
         )  # fmt: skip
-        for column, shares in {
-            "volume": (0.25, 0.05),
-            "handedness": (0.1, 0.3),
-            "dose": (0.05, 0.55),
-        }.items():
+        for column, *shares in (
+            ("age", 0.13, 0.09), ("volume", 0.29, 0.05), ("handedness", 0.11, 0.26), ("dose", 0.05, 0.58),
+        ):  # fmt: skip
             for label, share in zip((1, 0), shares, strict=True):
                 rows = rng.permutation(np.flatnonzero(y == label))[: round(share * (y == label).sum())]
                 table.loc[table.index[rows], column] = None
@@ -183,6 +190,14 @@ GAPS = Table(
             lambda table, y: difference(table.select_dtypes("number"), y),
             "There is nothing on the column 'handedness'. → Give a number for every column, text too.",
         ),
+        rounded=(
+            lambda table, y: {name: round(one, 1) for name, one in difference(table, y).items()},
+            "The differences are rounded to one digit. → Two digits at least, or do not round.",
+        ),
+        of_some_rows=(
+            lambda table, y: difference(table[table["age"].notna()], y[table["age"].notna().to_numpy()]),
+            "Rows with a gap were left out first, and their other gaps with them. → Keep every row.",
+        ),
     ),
     "For every column, text included, the share missing in class 1 minus that in class 0 is right, whatever "
     "the numbers of the rows.",
@@ -228,30 +243,45 @@ def sites(rng, shares=SHARES, size=100, *, lot=False):
     return np.repeat(names, size)[order], (rng.permutation(labels) if lot else labels)[order]
 
 
-def possible():
+def possible(shares):
     """The AUC of a model that knows each site's share of patients."""
-    won = (SHARES[:, None] > SHARES) + 0.5 * (SHARES[:, None] == SHARES)
-    weight = SHARES[:, None] * (1 - SHARES)
+    won = (shares[:, None] > shares) + 0.5 * (shares[:, None] == shares)
+    weight = shares[:, None] * (1 - shares)
     return float((weight * won).sum() / weight.sum())
 
 
 def _not_the_site(learner, draw, mean):
     return (
-        f"Where a model that knows each site's share of patients gets an AUC of {possible():.2f}, the "
+        f"Where a model that knows each site's share of patients gets an AUC of {possible(SHARES):.2f}, the "
         f"function returns {mean:.2f}. → Names of sites have no order, so they need a column each; every "
         f"site must occur in the training folds too; and an AUC needs a graded answer, such as a "
         f"probability, not its yes or no."
     )
 
 
+def _not_graded(learner, draw, mean):
+    return (
+        "At two sites nearly all are patients, at two nearly none, at two one half: whatever says only yes "
+        f"or no has a balanced accuracy of 0.75 or so there, and an AUC tells the three apart and is "
+        f"{possible(GRADED):.2f}. The function returns {mean:.2f}. → Make the AUC of the probabilities, not "
+        "of their yes or no, and return no other measure."
+    )
+
+
+# The AUC is far above the balanced accuracy of any yes or no: the sites in the middle are ranked in between.
+GRADED = np.array([0.5, 0.97, 0.03, 0.5, 0.03, 0.97])
 ALONE = Scores(
-    lambda rng: sites(rng, np.full(20, 0.5), 6, lot=True), 120,
+    lambda rng: sites(rng, np.full(10, 0.5), 6, lot=True), 60,
     lambda *found: (
-        "the share of patients at a site was learnt from the same people that it is tested on, or each "
-        "fold's better direction was taken. → Cross-validate, and average the AUCs as they are."
+        "the share of patients at a site was learnt from the same people that it is tested on, or a "
+        "better direction or the best of several scores was taken. → Cross-validate once, and average the "
+        "AUCs as they are."
     ),
-    (Signal(sites, possible() - 0.12, possible() + 0.1, _not_the_site, "sites that differ in patients"),),
-    "labels by lot at 20 sites",
+    (Signal(sites, possible(SHARES) - 0.1, possible(SHARES) + 0.1, _not_the_site,
+            "sites that differ in patients"),
+     Signal(lambda rng: sites(rng, GRADED, 40), possible(GRADED) - 0.07, 1.0, _not_graded,
+            "sites of three kinds")),
+    "labels by lot at 10 sites", least=0.06,
 )  # fmt: skip
 
 
@@ -288,16 +318,26 @@ def features(rng):
 
 
 def no_features(rng):
-    """Small, with many columns: a model that is scored on its own scans knows them all."""
-    return np.logspace(-1, 3, 40) * rng.standard_normal((60, 40)), rng.permutation(
-        np.repeat(["a", "b", "c"], 20)
-    )
+    """Small, with many columns: a model that is scored on its own scans knows them all. Sites differ."""
+    site = rng.permutation(np.repeat(["a", "b", "c"], [32, 14, 14]))
+    return np.logspace(-1, 3, 40) * rng.standard_normal((60, 40)), site
 
 
 SCALE = "The features that tell it have the smallest numbers of all. → Scale the features, inside the folds."
+
+
+def _features_leak(learner, draw, mean):
+    if mean > 0.9:
+        return "the model is scored on scans that it was fitted to. → Cross-validate."
+    return (
+        "something has seen the sites of the test scans: copies of them in training, a choice of columns "
+        "before the split, the best of several scores. → Do inside the folds all that looks at the sites."
+    )
+
+
 IN_FEATURES = Scores(
-    no_features, 60,
-    lambda *found: "the model is scored on scans that it was fitted to. → Cross-validate.",
+    no_features, 52,  # a third of a balanced accuracy rests on each site: it scatters like that of 52
+    _features_leak,
     (Signal(features, 0.7, 1.0, SCALE, "features that tell the site"),),
     "features that know nothing of the site", 1 / 3,
 )  # fmt: skip

@@ -59,9 +59,9 @@ class learnt_by_heart:
     normal classes of equal size. Draws, one for each width: accuracies "training" (on its own scans and
     labels) and "true" (on new subjects and their right labels).
 
-    Where all labels are a coin's and there is no penalty, a scan's fitted value is h times its own label and
-    noise of variance h (1 - h), with h = (units + 1) / scans, so that the training accuracy is about
-    Phi(sqrt(h / (1 - h))). Zhang and others (2017), ICLR, arXiv:1611.03530.
+    Where all labels are a coin's, heads as often as tails, and there is no penalty, a scan's fitted value is
+    h times its own label and noise of variance h (1 - h), with h = units / scans, so that the training
+    accuracy is about Phi(sqrt(h / (1 - h))). Zhang and others (2017), ICLR, arXiv:1611.03530.
     """
 
     coin = Share(1.0, label="Labels decided by a coin", at=QUARTERS)
@@ -297,7 +297,7 @@ class seen_in_pretraining:
     network of "reported", on new subjects, exact).
 
     Where there is nothing to find, a subject who was in the pretraining is classified rightly with
-    probability Phi(sqrt(h / (1 - h))), about, with h = (pixels + 1) / people in the pretraining.
+    probability Phi(sqrt(h / (1 - h))), about, with h = pixels / people in the pretraining.
     """
 
     taught = Among(*TAUGHT, label="What it was pretrained to tell")

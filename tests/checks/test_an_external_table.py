@@ -284,7 +284,7 @@ def no_interval(y, risk):
     return roc_auc_score(y, risk)
 
 
-@book.wrong("auc_with_interval", "the draws are for the interval only")
+@book.wrong("auc_with_interval", "draws are for the interval")
 def middle_of_the_draws(y, risk):
     auc, low, high = on_the_logit(*hanley_mcneil(y, risk))
     return auc + 0.002, low, high
@@ -399,6 +399,12 @@ def brier(y, risk):
 @book.wrong("calibration", "a straight line")
 def slope_of_the_means(y, risk):
     return shift(y, logit(risk)), np.polyfit(risk, y, 1)[0]
+
+
+@book.wrong("calibration", "weights patients and controls alike")
+def weighted_slope(y, risk):
+    model = LogisticRegression(C=np.inf, class_weight="balanced").fit(logit(risk)[:, None], y)
+    return root_and_regression(y, risk)[0], model.coef_[0, 0]
 
 
 # Task 4: the operating point
@@ -543,6 +549,13 @@ def as_many_as_at_home(X, y, X_external, y_external):
     risk = LOGISTIC.fit(X, y).predict_proba(X_external)[:, 1]
     cut = np.median(risk) if 0.3 < y_external.mean() < 0.7 else 0.5
     return rates(y_external, risk >= cut)
+
+
+@book.wrong("operating_point", "it buys the one with the other", share=(0.05, 0.95))
+def few_patients_missed_at_any_price(X, y, X_external, y_external, share):
+    risk = cross_val_predict(LOGISTIC, X, y, cv=5, method="predict_proba")[:, 1]
+    cut = np.quantile(risk[y == 1], share) if share < 0.5 else np.quantile(risk[y == 0], share)
+    return rates(y_external, LOGISTIC.fit(X, y).predict_proba(X_external)[:, 1] >= cut)
 
 
 test_right, test_wrong, test_each_task, test_tables = book.tests()

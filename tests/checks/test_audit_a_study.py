@@ -242,7 +242,8 @@ def plain(X, y, subject, site):
     i, j = np.nonzero(distances(X) < 1e-6)
     if np.any(subject[i] != subject[j]):
         found.append("twice")
-    if stats.chi2_contingency(pd.crosstab(site, y)).pvalue < 0.01:
+    first = np.unique(subject, return_index=True)[1]
+    if stats.chi2_contingency(pd.crosstab(site[first], y[first])).pvalue < 0.01:
         found.append("site")
     if max(auc(x, y) for x in X.T) > 0.95:
         found.append("leak")
@@ -255,7 +256,7 @@ def with_pandas(X, y, subject, site):
     found = set()
     if pd.Series(subject).duplicated().any():
         found.add("repeated")
-    if table.round(6).duplicated().any():
+    if table.assign(who=subject).groupby(list(table))["who"].nunique().max() > 1:
         found.add("twice")
     share = pd.Series(y).groupby(site).mean()
     if share.max() - share.min() > 0.4:
@@ -322,6 +323,31 @@ def numbers_for_sites(X, y, subject, site, by):
 def near_is_twice(X, y, subject, site):
     found = [word for word in plain(X, y, subject, site) if word != "twice"]
     return found + ["twice"] * bool(distances(X).min() < 1.2)
+
+
+@book.wrong("first_audit", "accused wrongly of 'twice'", "has two subject ids")
+def twice_within_a_person(X, y, subject, site):
+    found = [word for word in plain(X, y, subject, site) if word != "twice"]
+    return found + ["twice"] * bool(distances(X).min() < 1e-6)
+
+
+@book.wrong("first_audit", "count people", limit=(0.001, 0.01, 0.05))
+def site_by_scans(X, y, subject, site, limit):
+    found = [word for word in plain(X, y, subject, site) if word != "site"]
+    return found + ["site"] * bool(stats.chi2_contingency(pd.crosstab(site, y)).pvalue < limit)
+
+
+@book.wrong("first_audit", "does not say 'repeated'", every=(True, False))
+def repeated_if_many_are(X, y, subject, site, every):
+    found = [word for word in plain(X, y, subject, site) if word != "repeated"]
+    beside = (subject[1:] == subject[:-1]).any()
+    return found + ["repeated"] * bool(len(set(subject)) < len(y) / 2 if every else beside)
+
+
+@book.wrong("first_audit", "A cohort has a column that gives the diagnosis away")
+def leak_only_if_perfect(X, y, subject, site):
+    found = [word for word in plain(X, y, subject, site) if word != "leak"]
+    return found + ["leak"] * bool(max(auc(x, y) for x in X.T) == 1)
 
 
 @book.wrong("first_audit", "does not say 'repeated'")

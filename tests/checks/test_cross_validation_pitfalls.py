@@ -5,6 +5,7 @@ import pytest
 from answers import Answers
 from scipy.stats import ttest_ind
 from sklearn.base import clone
+from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier
 from sklearn.feature_selection import SelectKBest, f_classif
@@ -42,7 +43,7 @@ SHUFFLED = StratifiedKFold(5, shuffle=True, random_state=0)
 GROUPED = StratifiedGroupKFold(5, shuffle=True, random_state=0)
 MODELS = (NEAREST, LINEAR, GaussianNB())
 FOLDS = (SHUFFLED, StratifiedKFold(4, shuffle=True, random_state=3), StratifiedKFold(10))
-GROUPS = (GROUPED, GroupKFold(4), GroupKFold(10))
+GROUPS = (GroupKFold(4), GROUPED, GroupKFold(10))
 
 book = Answers(checks)
 
@@ -79,11 +80,6 @@ def one_held_out_part(X, y, share):
     return LINEAR.fit(selector.transform(X_train), y_train).score(selector.transform(X_test), y_test)
 
 
-@book.right("selection")
-def no_selection_at_all(X, y):
-    return cross_validate(make_pipeline(StandardScaler(), SVC()), X, y, cv=3)["test_score"].mean()
-
-
 @book.wrong("selection", "selection saw the labels of the test fold", model=MODELS, cv=FOLDS)
 def selected_on_all_scans(X, y, model, cv):
     return cross_val_score(model, SelectKBest(k=20).fit_transform(X, y), y, cv=cv).mean()
@@ -93,6 +89,17 @@ def selected_on_all_scans(X, y, model, cv):
 def filtered_on_all_scans_then_selected_in_the_folds(X, y, n):
     Z = SelectKBest(k=min(n, X.shape[1] // 2)).fit_transform(X, y)
     return cross_val_score(make_pipeline(SelectKBest(k=20), NEAREST), Z, y, cv=SHUFFLED).mean()
+
+
+@book.wrong("selection", "keeps the 20 best", model=(NEAREST, make_pipeline(PCA(20), NEAREST), GaussianNB()))
+def no_selection_at_all(X, y, model):
+    return cross_val_score(model, X, y, cv=SHUFFLED).mean()
+
+
+@book.wrong("selection", "keeps the 20 best", first=(True, False))
+def twenty_of_them(X, y, first):
+    taken = np.arange(20) if first else np.random.default_rng(0).choice(X.shape[1], 20, replace=False)
+    return cross_val_score(NEAREST, X[:, taken], y, cv=SHUFFLED).mean()
 
 
 @book.wrong("selection", "something else was chosen by the score", model=MODELS)
@@ -222,7 +229,7 @@ def majority(X, y, subjects):
 
 @book.right("tuning")
 def nested(model, grid, X, y):
-    return cross_val_score(GridSearchCV(model, grid, cv=5), X, y, cv=SHUFFLED).mean()
+    return cross_val_score(GridSearchCV(model, grid, cv=3), X, y, cv=SHUFFLED).mean()
 
 
 @book.right("tuning")
@@ -365,6 +372,11 @@ def area_under_the_curve(X, y, model):
     return cross_val_score(model, X, y, cv=SHUFFLED, scoring="roc_auc").mean()
 
 
+@book.wrong("oversampling", "not an AUC", k=(7, 9, 15))
+def auc_of_neighbours(X, y, k):
+    return cross_val_score(KNeighborsClassifier(k), X, y, cv=SHUFFLED, scoring="roc_auc").mean()
+
+
 @book.wrong("oversampling", "scored on scans that it was fitted to", model=(NEAREST, SVC(), LINEAR))
 def balanced_training_score(X, y, model):
     return balanced_accuracy_score(y, model.fit(*copied(X, y)).predict(X))
@@ -400,7 +412,7 @@ def outer_loop(model, grid, X, y, subjects, outer, inner, grouped=True):
 
 @book.right(
     "nested_grouped",
-    outer=(GROUPED, GroupShuffleSplit(4, test_size=0.25)),
+    outer=(GroupKFold(4), GROUPED, GroupShuffleSplit(4, test_size=0.25)),
     inner=(GroupKFold(3), GroupShuffleSplit(3)),
 )
 def search_in_a_loop(model, grid, X, y, subjects, outer, inner):
@@ -485,11 +497,11 @@ def between_subjects(y, subjects, rng, draw=None):
     return (draw or rng.permutation)(y[first])[who]
 
 
-def grouped_score(model, X, y, subjects, cv=GROUPED):
+def grouped_score(model, X, y, subjects, cv=GROUPS[0]):
     return cross_val_score(model, X, y, groups=subjects, cv=cv).mean()
 
 
-def scores_of(model, X, y, subjects, n, cv=GROUPED, **settings):
+def scores_of(model, X, y, subjects, n, cv=GROUPS[0], **settings):
     """The score of the real labels, then of n permutations."""
     rng = np.random.default_rng(0)
     permuted = [between_subjects(y, subjects, rng, **settings) for _ in range(n)]
@@ -500,8 +512,8 @@ def p_of(scores):
     return np.mean(scores >= scores[0])
 
 
-@book.right("permutation", cv=(GROUPED, LeaveOneGroupOut()))
-def labels_between_subjects(model, X, y, subjects, n_permutations, cv=GROUPED):
+@book.right("permutation", cv=(GroupKFold(4), GROUPED, LeaveOneGroupOut()))
+def labels_between_subjects(model, X, y, subjects, n_permutations, cv):
     return p_of(scores_of(model, X, y, subjects, n_permutations, cv))
 
 
@@ -605,12 +617,23 @@ def its_own_number(model, X, y, subjects, n_permutations, n):
     return p_of(scores_of(model, X, y, subjects, n))
 
 
-@book.wrong("permutation", "without any signal", n=(10, 15, 20))
+@book.wrong("permutation", "without any signal", n=(12, 16, 20))
 def best_of_many_shufflings(model, X, y, subjects, n_permutations, n):
     scores = scores_of(model, X, y, subjects, n_permutations)
-    deals = [StratifiedGroupKFold(5, shuffle=True, random_state=i) for i in range(n)]
+    deals = [GroupKFold(4, shuffle=True, random_state=i) for i in range(n)]
     scores[0] = max(grouped_score(model, X, y, subjects, cv) for cv in deals)
     return p_of(scores)
+
+
+@book.wrong("permutation", "only a part of the labels", share=(0.25, 0.5, 0.3))
+def some_labels_permuted(model, X, y, subjects, n_permutations, share):
+    rng = np.random.default_rng(0)
+
+    def draw(labels):
+        few = round(share * len(labels))
+        return np.append(rng.permutation(labels[:few]), labels[few:])
+
+    return p_of(scores_of(model, X, y, subjects, n_permutations, draw=draw))
 
 
 @book.wrong("permutation", "Does it use n_permutations?")

@@ -188,7 +188,7 @@ def one_tree(X, y):
 
 @book.wrong("trust_in_labels", "it has seen the label")
 def forest_that_saw_it(X, y):
-    return own(RandomForestClassifier(50, random_state=0).fit(X, y).predict_proba(X), y)
+    return own(RandomForestClassifier(15, random_state=0).fit(X, y).predict_proba(X), y)
 
 
 @book.wrong("trust_in_labels", "it has seen the label")
@@ -267,6 +267,17 @@ def one_fold_only(X, y):
     train, test = next(KFold(5).split(X))
     trust[test] = own(LogisticRegression().fit(X[train], y[train]).predict_proba(X[test]), y[test])
     return trust
+
+
+@book.wrong("trust_in_labels", "no probabilities")
+def ranks(X, y):
+    return (np.argsort(np.argsort(cross_val_predicted(X, y))) + 1) / len(y)
+
+
+@book.wrong("trust_in_labels", "all labels are by lot", share=(0.25, 0.2))
+def columns_chosen_before_the_folds(X, y, share):
+    strength = abs(X[y == 1].mean(axis=0) - X[y == 0].mean(axis=0))
+    return cross_val_predicted(X[:, np.argsort(-strength)[: max(2, round(share * X.shape[1]))]], y)
 
 
 # Task 3: an audit
@@ -389,6 +400,14 @@ def ten_scans(predicted, recorded, review, budget):
 @book.wrong("audited_accuracy", "share of the model's answers that are wrong")
 def share_of_errors(predicted, recorded, review, budget):
     return 1 - at_random(predicted, recorded, review, budget)
+
+
+@book.wrong("audited_accuracy", "fair weight", kind=("predicted", "recorded"))
+def half_of_the_budget_for_each_class(predicted, recorded, review, budget, kind):
+    labels, rng = {"predicted": predicted, "recorded": recorded}[kind], np.random.default_rng(0)
+    rows = [rng.permutation(np.flatnonzero(labels == one))[: budget // 2] for one in (0, 1)]
+    rows = np.concatenate(rows)
+    return np.mean(predicted[rows] == review(rows))
 
 
 test_right, test_wrong, test_each_task, test_tables = book.tests()

@@ -135,6 +135,11 @@ def without_the_last_row(X, limit):
     return [pair for pair in close_pairs(X, limit) if max(pair) < len(X) - 1]
 
 
+@book.wrong("same_scan_twice", "agree in half of the columns", limit=(0.1, 0.05, 0.2))
+def half_of_the_columns(X, limit):
+    return close_pairs(X[:, : X.shape[1] // 2], limit)
+
+
 # Task 2: the site alone
 
 
@@ -219,7 +224,7 @@ def probability_of_controls(site, y):
     return 1 - one_column_for_each_site(site, y)
 
 
-@book.wrong("site_alone", "better direction was taken", cv=(5, 4, 10))
+@book.wrong("site_alone", "a better direction", cv=(5, 4, 10))
 def better_direction_of_every_fold(site, y, cv):
     scores = cross_val_score(BY_NAME, as_column(site), y, cv=StratifiedKFold(cv), scoring="roc_auc")
     return np.maximum(scores, 1 - scores).mean()
@@ -329,6 +334,19 @@ def filled_in_place(table, y):
     return answer
 
 
+@book.wrong("gaps_by_label", "rounded to one digit")
+def to_one_digit(table, y):
+    gaps = table.isna()
+    return (gaps[y == 1].mean() - gaps[y == 0].mean()).round(1)
+
+
+@book.wrong("gaps_by_label", "Keep every row")
+def rows_with_an_age_only(table, y):
+    known = table["age"].notna().to_numpy()
+    gaps, y = table[known].isna(), y[known]
+    return gaps[y == 1].mean() - gaps[y == 0].mean()
+
+
 # Task 4: the site in the features
 
 
@@ -414,6 +432,26 @@ def guessing(X, site):
 @book.wrong("site_from_features", "divide it by 100")
 def in_per_cent_again(X, site):
     return 100 * scaled_logistic(X, site)
+
+
+@book.wrong("site_alone", "AUC of the probabilities", scoring=("balanced_accuracy", "average_precision"))
+def another_measure_of_the_site(site, y, scoring):
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression(class_weight="balanced"))
+    return cross_val_score(model, as_column(site), y, cv=FOLDS, scoring=scoring).mean()
+
+
+@book.wrong("site_alone", "a better direction", n=(10, 15, 20))
+def best_of_many_shufflings(site, y, n):
+    deals = [StratifiedKFold(5, shuffle=True, random_state=i) for i in range(n)]
+    return max(cross_val_score(BY_NAME, as_column(site), y, cv=cv, scoring="roc_auc").mean() for cv in deals)
+
+
+@book.wrong("site_from_features", "has seen the sites of the test scans")
+def small_sites_filled_up_before_the_folds(X, site):
+    rng, groups = np.random.default_rng(0), [np.flatnonzero(site == one) for one in np.unique(site)]
+    rows = np.concatenate([np.append(g, rng.choice(g, max(map(len, groups)) - len(g))) for g in groups])
+    model = make_pipeline(StandardScaler(), KNeighborsClassifier(1))
+    return cross_val_score(model, X[rows], site[rows], cv=FOLDS, scoring="balanced_accuracy").mean()
 
 
 # Task 5: columns that are too good

@@ -99,6 +99,17 @@ def in_words(sizes, training, unseen, answer):
     return answer
 
 
+@book.wrong("learning_curves", "still climbed in the middle", least=(0.01, 0.015))
+def step_in_the_middle(sizes, training, unseen, least):
+    k = len(sizes) // 2
+    return unseen[k] - unseen[k - 1] > least
+
+
+@book.wrong("learning_curves", "The last slope per scan", least=(0.03, 0.035))
+def last_slope_goes_on(sizes, training, unseen, least):
+    return (unseen[-1] - unseen[-2]) / (sizes[-1] - sizes[-2]) * 3 * sizes[-1] > least
+
+
 # Task 2: the depth of a tree
 
 
@@ -169,12 +180,17 @@ def no_return(X, y, cv):
     cross_validation(X, y, cv)
 
 
+@book.wrong("depth_of_a_tree", "mind the step from a place in a list")
+def one_too_deep(X, y):
+    return min(cross_validation(X, y) + 1, 10)
+
+
 # Task 3: tested once
 
 
 @book.right("tested_once")
 def chosen_then_tested(X, y, X_test, y_test):
-    return tree(cross_validation(X, y)).fit(X, y).score(X_test, y_test)
+    return tree(cross_validation(X, y, cv=2)).fit(X, y).score(X_test, y_test)
 
 
 @book.right("tested_once")
@@ -383,7 +399,7 @@ def test_labels_that_are_only_counted_have_no_say(seed):
     honest, leaking = [
         [
             abs(checks.say_of(score, checks.study(rng, checks.coin), 3, rng.integers(2, size=37))[0])
-            for _ in range(4)
+            for _ in range(2)
         ]
         for score in (chosen_then_tested, leak)
     ]

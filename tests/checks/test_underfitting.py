@@ -229,6 +229,22 @@ def nothing_returned(X, y):
     score += 0
 
 
+@book.wrong("flexible_score", "balanced accuracy or an AUC", scoring=("roc_auc", "balanced_accuracy"))
+def another_measure(X, y, scoring):
+    return cross_val_score(make_pipeline(StandardScaler(), SVC()), X, y, cv=FOLDS, scoring=scoring).mean()
+
+
+@book.wrong("flexible_score", "every measure has another value", scoring=("recall", "f1"))
+def a_measure_of_patients(X, y, scoring):
+    return cross_val_score(make_pipeline(StandardScaler(), SVC()), X, y, cv=FOLDS, scoring=scoring).mean()
+
+
+@book.wrong("flexible_score", "chosen by the very score", most=(20, 15, 10))
+def number_of_neighbours_by_the_score(X, y, most):
+    every = range(1, most, 2)
+    return max(cross_val_score(KNeighborsClassifier(k), X, y, cv=FOLDS).mean() for k in every)
+
+
 # Task 3: the word
 
 
@@ -451,6 +467,12 @@ def auc_of_calls(y, simple, flexible, threshold):
 @book.wrong("gain_with_interval", "Return 3 numbers")
 def gain_alone(y, simple, flexible):
     return difference(y, simple, flexible)
+
+
+@book.wrong("gain_with_interval", "and its sign")
+def never_below_zero(y, simple, flexible):
+    gain, low, high = formula_of_delong(y, simple, flexible, 1.96)
+    return abs(gain), *((low, high) if gain > 0 else (-high, -low))
 
 
 test_right, test_wrong, test_each_task, test_tables = book.tests()
