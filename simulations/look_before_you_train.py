@@ -15,6 +15,8 @@ from utils.cohort import LETTER, striatal_templates
 from utils.drawing import (
     COLOURS,
     DASHED,
+    HEIGHT,
+    INK,
     TEXT,
     Chart,
     axis,
@@ -26,7 +28,17 @@ from utils.drawing import (
     table,
     tips,
 )
-from utils.simulation import Among, Number, Studies, Whole, exact_accuracy, linear_rule, optimism, simulation
+from utils.simulation import (
+    Among,
+    Number,
+    Studies,
+    Whole,
+    counted,
+    exact_accuracy,
+    linear_rule,
+    optimism,
+    simulation,
+)
 
 EFFECT = functools.partial(Number, unit="standard deviations")
 
@@ -174,20 +186,19 @@ DOT = {"filled": True, "opacity": 1, "size": 30}
 HOLLOW = DOT | {"fill": COLOURS["page"], "stroke": COLOURS["chance"], "strokeWidth": 1.3, "strokeOpacity": 1}
 
 
-def _above(name, colour="#212121", *, line=0, **look):
+def _above(name, colour=INK, *, line=0, **look):
     """The layer of words above a picture, from its left edge: in the first line over it, or a higher one."""
     edge = {"x": {"value": 0}, "y": {"value": 0}}
     return layer("text", name, colour, encoding=edge, **{"align": "left", "dy": -10 - 17 * line} | look)
 
 
-def _scores(draws, rows, label, *, dots, share, height=300, top=42):
+def _scores(draws, rows, dots, height=HEIGHT):
     """The chart of the scores of many studies, beside pictures of one: `rows` are words by draw."""
-    layers, data, names = ridge_rows(
-        [draws[name] for name in rows], [(words, name) for name, words in rows.items()], dots=dots
-    )
+    named = [(words, name) for name, words in rows.items()]
+    layers, data, names = ridge_rows([draws[name] for name in rows], named, dots=dots)
     guessing, more = chance_line(0.5)
-    x = axis(label, at=np.arange(0, 1.1, 0.2), form=".1f")
-    return chart([*guessing, *layers], data | more, x, names, height=height, top=top, share=share)
+    x = axis("Accuracy, over many studies", at=np.arange(0, 1.1, 0.2), form=".1f")
+    return chart([*guessing, *layers], data | more, x, names, height=height, top=42)
 
 
 def defect_and_score(outcome, *, dots: bool = False) -> list[Chart]:
@@ -213,8 +224,7 @@ def defect_and_score(outcome, *, dots: bool = False) -> list[Chart]:
     x = axis("Scans, in the order of the table", at=np.arange(4) / 4 + 0.125, words=sites, line=False)
     y = axis(ends=(-0.03, 1.03), at=[], line=False)
     rows = {"reported": "the study\nreports", "honest": "without\nthe defect", "true": "on new\nsubjects"}
-    scores = _scores(outcome.draws, rows, "Accuracy, over many studies", dots=dots, share=1)
-    return [chart(layers, data, x, y, top=42, share=1.2), scores]
+    return [chart(layers, data, x, y, top=42, share=1.2), _scores(outcome.draws, rows, dots)]
 
 
 @simulation(block=10, draw=defect_and_score)
@@ -328,10 +338,10 @@ def correlation_by_site(outcome, *, dots: bool = False) -> list[Chart]:
         "whose": {"text": ["● site 1, ○ site 2 (one study)"]},
     }
     hover = {"tooltip": tips(uptake="x|.2f", score="y|.2f")}
-    dot, bold = {"size": 40}, {"fontWeight": "bold"}
+    bold = {"fontWeight": "bold"}
     layers = [
-        layer("point", "site 1", **DOT | dot, encoding=hover),
-        layer("point", "site 2", **HOLLOW | dot, encoding=hover),
+        layer("point", "site 1", **DOT, encoding=hover),
+        layer("point", "site 2", **HOLLOW, encoding=hover),
         layer("line", "line of all", "reported", strokeWidth=4, strokeDash=DASHED),
         layer("line", "line of a site", "honest", strokeWidth=4, encoding={"detail": "row"}),
         _above("whose", line=1, fontSize=TEXT - 1),
@@ -418,32 +428,29 @@ SPEAKS = ("#2D004B", "#8073AC", "#F7F7F7", "#E08214", "#7F3B08")  # for "control
 
 def _picture(name, url, title, below):
     """The chart of a picture, with two lines of words above and two below."""
-    data = {name: {"url": [url], "x": 0, "x2": 1, "y": 0, "y2": 1}}
-    data |= {f"{name} {line}": {"text": [words]} for line, words in enumerate(title)}
+    data = {name: {"url": [url], "x": 0, "x2": 1, "y": 0, "y2": 1}, f"{name} title": {"text": [title]}}
     ends = {"x2": "x2", "y2": "y2", "url": "url"}
-    layers = [layer("image", name, aspect=True, smooth=False, encoding=ends)]
-    for line in (0, 1):
-        layers.append(_above(f"{name} {line}", line=1 - line, fontWeight="bold"))
-    x = axis(at=[0.5], words=[below], line=False)
-    return chart(layers, data, x, axis(at=[], line=False), height=190, top=42, right=8, share=0.6)
+    layers = [
+        layer("image", name, aspect=True, smooth=False, encoding=ends),
+        _above(f"{name} title", line=1, fontWeight="bold", lineHeight=17),
+    ]
+    x, y = axis(at=[0.5], words=[below], line=False), axis(at=[], line=False)
+    return chart(layers, data, x, y, height=190, top=42, right=8, share=0.55)
 
 
 def picture_and_weights(outcome, *, dots: bool = False) -> list[Chart]:
     """A picture of the first study, the mean weights of at most 200 models, and the scores of all of them."""
     draws, some = outcome.draws, outcome.draws["weights"][:200]
-    weights = some.mean(axis=0)
+    weights, models = some.mean(axis=0), counted(len(some), "model")
     scan = pixels(draws["patient"][0], GREY, (0, 0.7))
     speaks = pixels(weights / (np.abs(weights).max() or 1), SPEAKS, (-1, 1))
     rows = {"reported": "the study\nreports", "true": "it would\nreally get"}
     return [
-        _picture("scan", scan, ("A patient’s scan", "(one study)"), "bright: much\nuptake"),
+        _picture("scan", scan, ["A patient’s scan", "(one study)"], "bright: much\nuptake"),
         _picture(
-            "weights",
-            speaks,
-            ("Weights, mean", f"of {len(some)} models"),
-            "orange: “patient”\npurple: “control”",
+            "weights", speaks, ["Weights, mean", f"of {models}"], "orange: “patient”\npurple: “control”"
         ),
-        _scores(draws, rows, "Accuracy, over many studies", dots=dots, share=1.1, height=190),
+        _scores(draws, rows, dots, height=190),
     ]
 
 
