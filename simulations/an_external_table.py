@@ -56,7 +56,7 @@ def operating_points(outcome) -> list[Chart]:
             layer("text", f"{rate} inside", "reported", encoding=top, **bold),
         ]
         names = [scaling.replace("by ", "scaled by\n") for scaling in SCALINGS] if not charts else [""] * 3
-        y = axis(ends=(-0.5, 2.6), at=[2, 1, 0], words=names, line=False)
+        y = axis(ends=(-0.5, 2.6), at=[2.1, 1.1, 0.1], words=names, line=False)
         x = axis(f"{rate.capitalize()} outside", at=np.arange(0, 1.1, 0.2), form=".1f")
         charts.append(chart([*lines, *layers, *under], data, x, y, height=250, right=36))
     return charts
@@ -153,7 +153,9 @@ def moved_by_prevalence(outcome) -> list[Chart]:
         shade, at = "true" if place else "reported", {"x": {"value": place}} | top
         layers.append(layer("text", f"{name} word", shade, align="left", dy=-12, encoding=at))
     names = [name.replace("tive pre", "tive\npre") for name in AT_THE_CUT]
-    y = axis(ends=(-0.4, 4.6), at=np.arange(5)[::-1], words=names, line=False)
+    # A second line hangs below: the first one stands half a line higher.
+    at = np.arange(5)[::-1] + [0.12 * name.count("\n") for name in names]
+    y = axis(ends=(-0.4, 4.6), at=at, words=names, line=False)
     x = axis("Called ill from a risk of 50 %", at=np.arange(0, 1.1, 0.2), form=".1f")
     return [chart(layers, data, x, y, share=1.25), _calibration(draws)]
 

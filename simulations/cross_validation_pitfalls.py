@@ -444,7 +444,7 @@ def errors_of_cross_validation(outcome) -> list[Chart]:
         layer("text", "spans", encoding={"x": "x2"} | shades, **words),
     ]
     names = ["nine studies\nin ten", "what the error\nbar claims"]
-    y = axis(ends=(-0.05, 2.5), at=[0.72, 0.22], words=names, line=False)
+    y = axis(ends=(-0.05, 2.5), at=[0.78, 0.28], words=names, line=False)
     at = {"at": np.arange(-4, 5, 2) / 10, "words": ["−0.4", "−0.2", "0", "+0.2", "+0.4"]}
     x = axis("Reported accuracy minus true accuracy", (-0.4, 0.4), **at)
     return [chart(layers, data, x, y)]
