@@ -201,9 +201,7 @@ def _learning_curves(model, draws, sizes) -> Chart:
         f"{model} variance": table(x=sizes, y=np.minimum(true, limit), y2=limit * level, lost=variance),
         f"{model} ceiling": table(x=ends, y=ceiling * level[:2]),
         f"{model} lost to bias": {"text": [f"■ lost to bias {bias:.2f}"]},
-        f"{model} lost to variance": {
-            "text": [f"■ lost to variance {variance[0]:.2f}, at last {variance[-1]:.2f}"]
-        },
+        f"{model} lost to variance": {"text": [f"■ lost to variance {variance[0]:.2f} → {variance[-1]:.2f}"]},
     }
     layers = list(guessing)
     for lost, colour, height in (("bias", "ceiling", 48), ("variance", "true", 29)):
