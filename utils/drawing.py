@@ -394,8 +394,10 @@ def ridges(
     data |= more | NO_GUESS
     if ceiling:
         best = draws["ceiling"].mean()
-        data["ceiling"] = table(x=[round(float(best), 4)], text=[f"{ceiling} {best:.2f}"])
-        above = {"align": "right" if best > 0.7 else "left", "dy": -26, "encoding": {"y": {"value": 0}}}
+        # The words stay inside the picture.
+        data["ceiling"] = table(x=best.reshape(1), beside=best.reshape(1).clip(0.14, 0.88))
+        data["ceiling"]["text"] = [f"{ceiling} {best:.2f}"]
+        above = {"dy": -26, "encoding": {"x": "beside", "y": {"value": 0}}}
         guessing.append(layer("upright", "ceiling", "ceiling", strokeDash=DOTTED, strokeWidth=2))
         guessing.append(layer("text", "ceiling", "ceiling", **above))
     if truth:
@@ -470,13 +472,14 @@ def bars(
         layer("text", "rates", "true", align="left", dx=7, encoding={"x": "after"}, **bold),
         *guess_line(),
     ]
-    x = axis(label, at=np.arange(0, 1.1, 0.2), form=".0%")
-    words = [wrapped(name) for name in names]
-    y = axis(ends=(-0.6, len(names) - 0.4), at=base, words=words, line=False)
+    label, form = ("p-value of every study", ".1f") if dots else (label, ".0%")
+    x, words = axis(label, at=np.arange(0, 1.1, 0.2), form=form), [wrapped(name) for name in names]
+    at = base + [0.12 * name.count("\n") for name in words]  # a second line hangs below the first
+    y = axis(ends=(-0.6, len(names) - 0.4), at=at, words=words, line=False)
     return [chart(layers, data, x, y, height=62 * len(names) + 30, right=48)]
 
 
-def wrapped(text: str, width: int = 18) -> str:
+def wrapped(text: str, width: int = 22) -> str:
     """Text in lines of at most so many letters, where words allow."""
     lines = [""]
     for word in text.split():
