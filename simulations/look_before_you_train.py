@@ -23,7 +23,6 @@ from utils.drawing import (
     chance_line,
     chart,
     layer,
-    pixels,
     ridge_rows,
     table,
     tips,
@@ -422,35 +421,44 @@ class two_sites_paradox:
         return f"Correlation within a site {within}, over all subjects {pooled}."
 
 
-GREY = ("#000000", "#FFFFFF")
-SPEAKS = ("#2D004B", "#8073AC", "#F7F7F7", "#E08214", "#7F3B08")  # for "control", and for "patient"
+GREY = ["#000000", "#FFFFFF"]
+SPEAKS = ["#2D004B", "#8073AC", "#F7F7F7", "#E08214", "#7F3B08"]  # for "control", and for "patient"
+SIDE = 156  # of a picture, in pixels of the page
 
 
-def _picture(name, url, title, below):
-    """The chart of a picture, with two lines of words above and two below."""
-    data = {name: {"url": [url], "x": 0, "x2": 1, "y": 0, "y2": 1}, f"{name} title": {"text": [title]}}
-    ends = {"x2": "x2", "y2": "y2", "url": "url"}
+def _picture(name, values, ends, shades, title, below):
+    """The chart of a picture, in shades evenly between two ends, with two lines of words above and below."""
+    size = len(values)
+    row, column = (where.ravel() for where in np.indices(values.shape))
+    shown = np.round(values.ravel().astype(float), 2)
+    data = {name: table(x=column + 0.5, y=row + 0.5, shade=shown)}
+    data[f"{name} title"] = {"text": [title]}
+    scale = {"domain": np.linspace(*ends, len(shades)).tolist(), "range": shades, "clamp": True}
+    colour = {"field": "shade", "type": "quantitative", "scale": scale, "legend": None}
     layers = [
-        layer("image", name, aspect=True, smooth=False, encoding=ends),
+        # A little larger than they are, so that nothing shines through between them.
+        layer("square", name, size=(SIDE / size + 0.5) ** 2, opacity=1, encoding={"color": colour}),
         _above(f"{name} title", line=1, fontWeight="bold", lineHeight=17),
     ]
-    x, y = axis(at=[0.5], words=[below], line=False), axis(at=[], line=False)
-    return chart(layers, data, x, y, height=190, top=42, right=8, share=0.55)
+    x, y = (
+        axis(ends=(0, size), at=[size / 2], words=[below], line=False),
+        axis(ends=(size, 0), at=[], line=False),
+    )
+    x["scale"]["range"] = [0, SIDE]  # square, however wide the chart is
+    return chart(layers, data, x, y, height=SIDE, top=42, right=8, share=0.72)
 
 
 def picture_and_weights(outcome, *, dots: bool = False) -> list[Chart]:
     """A picture of the first study, the mean weights of at most 200 models, and the scores of all of them."""
     draws, some = outcome.draws, outcome.draws["weights"][:200]
     weights, models = some.mean(axis=0), counted(len(some), "model")
-    scan = pixels(draws["patient"][0], GREY, (0, 0.7))
-    speaks = pixels(weights / (np.abs(weights).max() or 1), SPEAKS, (-1, 1))
+    weights, speaks = weights / (np.abs(weights).max() or 1), "orange: “patient”\npurple: “control”"
+    scan, mean = ["A patient’s scan", "(one study)"], ["Weights, mean", f"of {models}"]
     rows = {"reported": "the study\nreports", "true": "it would\nreally get"}
     return [
-        _picture("scan", scan, ["A patient’s scan", "(one study)"], "bright: much\nuptake"),
-        _picture(
-            "weights", speaks, ["Weights, mean", f"of {models}"], "orange: “patient”\npurple: “control”"
-        ),
-        _scores(draws, rows, dots, height=190),
+        _picture("scan", draws["patient"][0], (0, 0.7), GREY, scan, "bright: much\nuptake"),
+        _picture("weights", weights, (-1, 1), SPEAKS, mean, speaks),
+        _scores(draws, rows, dots, height=SIDE),
     ]
 
 

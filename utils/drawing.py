@@ -12,10 +12,7 @@ table "guess" is filled by the panel, and a table whose name ends in BEFORE with
 the position of the sliders before.
 """
 
-import base64
 import inspect
-import struct
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -74,20 +71,6 @@ def table(**columns) -> dict:
         name: np.round(column, 4).tolist() if isinstance(column, np.ndarray) else column
         for name, column in double.items()
     }
-
-
-def pixels(values: np.ndarray, shades: Sequence[str], ends: tuple[float, float] = (0, 1)) -> str:
-    """A picture as an address (PNG) for marks of the kind "image": from `shades`, evenly between `ends`."""
-    place = np.interp(values, ends, (0, len(shades) - 1))
-    stops = np.array([list(bytes.fromhex(shade[1:])) for shade in shades])
-    colours = [np.interp(place, range(len(shades)), stop) for stop in stops.T]
-    rows = np.stack(colours, axis=-1).round().astype(np.uint8)
-    size = struct.pack(">IIBBBBB", rows.shape[1], rows.shape[0], 8, 2, 0, 0, 0)
-    body = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
-    png = b"\x89PNG\r\n\x1a\n"
-    for kind, part in ((b"IHDR", size), (b"IDAT", body), (b"IEND", b"")):
-        png += struct.pack(">I", len(part)) + kind + part + struct.pack(">I", zlib.crc32(kind + part))
-    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 # Parts of a specification
