@@ -500,7 +500,7 @@ def models_and_shares(outcome) -> list[Chart]:
     tip = {"tooltip": tips(model="name", accuracy="y|.3f", wrong_labels="x|.0%")}
     point = {"color": looks["color"], "shape": looks.pop("shape")} | tip
     shades = [SHADES[row] for row in rows]
-    labels, more = end_labels("names", names, shades, levels[-1], mean[-1].clip(*ends), ends)
+    labels, more = end_labels("names", names, shades, levels[-1], mean[-1].clip(*ends), ends, 0.45)
     detail, before = {"detail": "row"}, {"strokeWidth": 1.5, "strokeDash": DOTTED}
     layers = [
         *guessing,
@@ -511,7 +511,7 @@ def models_and_shares(outcome) -> list[Chart]:
     ]
     x = axis("Wrong training labels", (0, 0.45), at=np.arange(5) / 10, form=".0%")
     y = axis("True accuracy", ends, at=np.arange(5, 10) / 10, form=".1f")
-    return [chart(layers, data | more, x, y, right=128, top=10, share=1.7), _shares_of_causes(outcome.draws)]
+    return [chart(layers, data | more, x, y, right=12, top=10, share=1.7), _shares_of_causes(outcome.draws)]
 
 
 def _shares_of_causes(draws) -> Chart:

@@ -229,7 +229,7 @@ def _learning_curves(model, draws, sizes) -> Chart:
         layers, data = layers + found[0], data | found[1]
     x = axis("Scans", ends, at=sizes, form="d", log=True)
     y = axis("Accuracy" if model == "linear" else "", ENDS, at=np.arange(4, 11) / 10, form=".1f")
-    named = {"right": 12} if model == "linear" else {"right": 132, "share": 1.3}
+    named = {"right": 12, "share": 1 if model == "linear" else 1.4}
     return chart(layers, data, x, y, title=f"{model} model", **named)
 
 

@@ -235,16 +235,24 @@ def spread_labels(heights: np.ndarray, sizes: np.ndarray, low: float, high: floa
 
 
 def end_labels(
-    name: str, words: Sequence[str], colours: Sequence[str], x: float, ends_at: np.ndarray, ends
+    name: str,
+    words: Sequence[str],
+    colours: Sequence[str],
+    x: float,
+    ends_at: np.ndarray,
+    ends,
+    beside: float | None = None,
 ) -> tuple[list[dict], dict]:
     """Layers and data of words at the right ends of lines, at `x` and `ends_at`, led to where there is room.
 
-    `ends` are those of the axis. A `name` of their own keeps the tables of several charts apart.
+    `ends` are those of the axis. Where `x` changes, give the words a place `beside`: a picture is laid out
+    once, with room for words where they are then. A `name` of their own keeps several charts apart.
     """
     heights = spread_labels(ends_at, np.full(len(words), 0.062 * np.ptp(ends)), *ends)
     row = {"color": by_row(colours)}
-    data = table(x=np.full(len(words), x), y=heights, end=np.asarray(ends_at), row=list(range(len(words))))
-    lead = {"x2": "x", "y": "end", "y2": "y"}
+    data = table(y=heights, end=np.asarray(ends_at), row=list(range(len(words))))
+    data |= table(x=np.full(len(words), x if beside is None else beside), last=np.full(len(words), x))
+    lead = {"x": "last", "x2": "x", "y": "end", "y2": "y"}
     layers = [
         layer("rule", name, xOffset=5, x2Offset=12, strokeWidth=1, encoding=lead | row),
         layer("halo", name, align="left", dx=14, fontWeight="bold"),
