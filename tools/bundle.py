@@ -1,4 +1,4 @@
-"""Make utils/vega.js, the library that draws the panels: Vega, Vega-Lite and Vega-Embed, from a pinned package.
+"""Make utils/vega.js, the library that draws the panels: Vega, Vega-Lite and Vega-Embed, as pinned.
 
     make bundle
 
