@@ -82,7 +82,7 @@ def few_features(rng):
 
 NOT_THE_BEST = (
     "Whoever keeps the 20 best features gets that. → Choose the 20 features that go best with the label, in "
-    "every fold anew, and train on these."
+    "every fold anew, and train on these, with their own labels."
 )
 SELECTION = Scores(
     partial(scans, p=2500),  # so many that a filter on all scans leaks, though the folds select once more
@@ -406,16 +406,16 @@ def _look_at_fits(fits, X, y):
             )
         )
 
+    if len(each) > ROUNDS and len({frozenset(one.items()) for one in each}) < len(each) / 5:
+        raise NotYet(
+            "The labels were given to the subjects in the same new order again and again. → Make the "
+            "generator once, before the loop, so that every permutation is another one."
+        )
     kept = [name for name, one in label.items() if all(found.get(name, one) == one for found in each)]
     if len(each) > ROUNDS and len(kept) > 2:
         raise NotYet(
             f"In {ROUNDS} permutations {len(kept)} of {len(label)} subjects never got another label: only a "
             "part of the labels was permuted. → Permute the labels of all subjects."
-        )
-    if len(each) > ROUNDS and len({frozenset(one.items()) for one in each}) < len(each) / 5:
-        raise NotYet(
-            "The labels were given to the subjects in the same new order again and again. → Make the "
-            "generator once, before the loop, so that every permutation is another one."
         )
 
 

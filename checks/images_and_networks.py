@@ -59,8 +59,11 @@ N_TEST = 37
 
 
 def halves(rng, effect=0.0, n=60, p=20, n_test=N_TEST, scale=1):
-    """X, y, X_test, y_test: the classes differ by `effect` in every feature."""
-    y = np.concatenate([rng.permutation(np.arange(size) % 2) for size in (n, n_test)])
+    """X, y, X_test, y_test: the classes differ by `effect` in every feature.
+
+    Half of the scans to train on are of patients, and a quarter of the test scans, so that measures differ.
+    """
+    y = np.concatenate([rng.permutation(np.arange(n) % 2), rng.permutation(np.arange(n_test) < n_test // 4)])
     X = rng.standard_normal((n + n_test, p)) + effect * (y[:, None] - 0.5)
     return scale * X[:n], y[:n], scale * X[n:], y[n:]
 
@@ -69,7 +72,7 @@ def _measured_on_the_test(learner, draw):
     """With predictions that no test label has changed, labels turned round turn the accuracy round."""
     data = halves(draw(40), effect=0.8)
     real, turned = learner(*data), learner(*data[:3], 1 - data[3])
-    if abs(real - turned) < 1e-9 and abs(real - 0.5) > 0.02 and real < 1:
+    if abs(real - turned) < 1e-9:  # of an odd number of scans, no half can be right
         raise NotYet(
             f"The score is {real:.2f}, and it stays so when all labels of the test scans are turned round: "
             "it is not measured on them. A score in training or validation is no test. → Score the chosen "

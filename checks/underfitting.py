@@ -14,7 +14,6 @@ from checks.judge import (
     Row,
     Scores,
     Signal,
-    accuracy_on_blank,
     blank,
     check,
     hide,
@@ -142,7 +141,8 @@ def _leaks(learner, draw, mean):
         )
     return (
         "something was chosen by the very score that is reported: the best fold, the best setting, the best "
-        "model. → Choose inside the training folds, and report the mean over all test folds."
+        "model, the better of it and its opposite. → Choose inside the training folds, and report the mean "
+        "over all test folds."
     )
 
 
@@ -191,16 +191,6 @@ FLEXIBLE = Scores(
 def flexible_score(learner, draw):
     """``evaluate(X, y)``: accuracy on unseen scans of a model that is not bound to lines."""
     FLEXIBLE.judge(learner, draw)
-    accuracy_on_blank(learner, [look_alikes(draw(700 + i)) for i in range(3)])
-    scores = [*next(row.scores for row in learner.rows if row.label == FLEXIBLE.sort)]
-    while min(scores) >= 0.5 and len(scores) < 24:
-        scores.append(learner(*FLEXIBLE.noise(draw(len(scores)))))
-    if min(scores) >= 0.5:
-        raise NotYet(
-            f"On pure noise an honest accuracy lies below 0.50 in about every second data set, and here it "
-            f"does in none of {len(scores)}. → Return the accuracy as it is, not the better of it and its "
-            f"opposite."
-        )
 
 
 # Task 3: the word
@@ -296,7 +286,7 @@ def difference(y, simple, flexible):
 
 GAIN_OF = Around(
     difference, "gain", operator.neg,
-    "It is turned round. → Flexible minus simple.",
+    "It is turned round, or has lost its sign. → Flexible minus simple, below 0 where that is worse.",
     "→ Take the AUC of the scores themselves, of all scans as they are, and its sign: no calls, no draws.",
 )  # fmt: skip
 

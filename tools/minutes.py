@@ -14,9 +14,11 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 WORDS_A_MINUTE, LINES_A_MINUTE = 180, 10
-MOST_MINUTES, MOST_WORDS = 60, 3_600
+MOST_MINUTES = 60
+MOST_WORDS = 3_600  # of prose, up to the questions at the end
 # What a learner does in a cell that shows no text, by the call that shows it.
 DONE = {"panel": 4, "Stand": 4, "ReviewForm": 10}
+QUESTIONS = re.compile(r"^## (?:Two|Three) questions$", re.MULTILINE)
 END = re.compile(r"^## References$", re.MULTILINE)
 
 
@@ -25,6 +27,7 @@ class Measure:
     """What there is to read and to do: words of prose and of outputs, lines of code, minutes of doing."""
 
     prose: int
+    up_to_questions: int  # the part of the prose before them
     printed: int
     code: int
     doing: int
@@ -47,10 +50,13 @@ def words(text: str) -> int:
 def measure(notebook: nbformat.NotebookNode) -> Measure:
     """What a lesson's notebook, executed, asks of its reader."""
     prose = printed = code = doing = 0
+    before = None
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             if END.search(cell.source):
                 break
+            if before is None and QUESTIONS.search(cell.source):
+                before = prose
             prose += words(cell.source)
         elif cell.cell_type == "code":
             shown = re.search(rf"^({'|'.join(DONE)})\(", cell.source, re.MULTILINE)
@@ -58,7 +64,7 @@ def measure(notebook: nbformat.NotebookNode) -> Measure:
             printed += 0 if shown else sum(words(_text(output)) for output in cell.outputs)
             if not cell.metadata.get("jupyter", {}).get("source_hidden"):
                 code += sum(bool(line.strip()) for line in cell.source.splitlines())
-    return Measure(prose, printed, code, doing)
+    return Measure(prose, prose if before is None else before, printed, code, doing)
 
 
 def _text(output) -> str:
@@ -78,9 +84,9 @@ def lessons() -> dict[str, Measure]:
 
 
 if __name__ == "__main__":
-    print(f"{'lesson':32} prose printed code doing minutes stated")
+    print(f"{'lesson':32} prose (before) printed code doing minutes stated")
     for name, one in lessons().items():
         print(
-            f"{name:32} {one.prose:5} {one.printed:7} {one.code:4} {one.doing:5} {one.minutes:7.1f}"
-            f" {one.stated:6}"
+            f"{name:32} {one.prose:5} {one.up_to_questions:8} {one.printed:7} {one.code:4}"
+            f" {one.doing:5} {one.minutes:7.1f} {one.stated:6}"
         )

@@ -139,7 +139,7 @@ def share_of_errors(X, y, cv):
     return 1 - pipeline_of_the_solution(X, y, cv)
 
 
-@book.wrong("selection", "hardly learns", seed=(0, 1, 2))
+@book.wrong("selection", "with their own labels", seed=(0, 1, 2))
 def labels_shuffled(X, y, seed):
     return pipeline_of_the_solution(X, np.random.default_rng(seed).permutation(y))
 
@@ -229,7 +229,7 @@ def majority(X, y, subjects):
 
 @book.right("tuning")
 def nested(model, grid, X, y):
-    return cross_val_score(GridSearchCV(model, grid, cv=3), X, y, cv=SHUFFLED).mean()
+    return cross_val_score(GridSearchCV(model, grid, cv=2), X, y, cv=3).mean()
 
 
 @book.right("tuning")
@@ -412,8 +412,8 @@ def outer_loop(model, grid, X, y, subjects, outer, inner, grouped=True):
 
 @book.right(
     "nested_grouped",
-    outer=(GroupKFold(4), GROUPED, GroupShuffleSplit(4, test_size=0.25)),
-    inner=(GroupKFold(3), GroupShuffleSplit(3)),
+    outer=(GroupKFold(3), GROUPED, GroupShuffleSplit(4, test_size=0.25)),
+    inner=(GroupKFold(2), GroupKFold(3), GroupShuffleSplit(3)),
 )
 def search_in_a_loop(model, grid, X, y, subjects, outer, inner):
     return np.mean(outer_loop(model, grid, X, y, subjects, outer, inner))
@@ -617,7 +617,7 @@ def its_own_number(model, X, y, subjects, n_permutations, n):
     return p_of(scores_of(model, X, y, subjects, n))
 
 
-@book.wrong("permutation", "without any signal", n=(12, 16, 20))
+@book.wrong("permutation", "without any signal", n=(30, 20, 16))
 def best_of_many_shufflings(model, X, y, subjects, n_permutations, n):
     scores = scores_of(model, X, y, subjects, n_permutations)
     deals = [GroupKFold(4, shuffle=True, random_state=i) for i in range(n)]

@@ -7,7 +7,6 @@ from scipy import stats
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,
     StratifiedKFold,
@@ -202,7 +201,7 @@ def best_fold(X, y, k):
     ).max()
 
 
-@book.wrong("flexible_score", "not the better of it")
+@book.wrong("flexible_score", "the better of it")
 def flipped(X, y):
     found = cross_val_score(RandomForestClassifier(15, random_state=0), X, y, cv=FOLDS).mean()
     return max(found, 1 - found)
@@ -229,12 +228,11 @@ def nothing_returned(X, y):
     score += 0
 
 
-@book.wrong("flexible_score", "balanced accuracy or an AUC", scoring=("roc_auc", "balanced_accuracy"))
-def another_measure(X, y, scoring):
-    return cross_val_score(make_pipeline(StandardScaler(), SVC()), X, y, cv=FOLDS, scoring=scoring).mean()
-
-
-@book.wrong("flexible_score", "every measure has another value", scoring=("recall", "f1"))
+@book.wrong(
+    "flexible_score",
+    "every measure has another value",
+    scoring=("recall", "f1", "roc_auc", "balanced_accuracy"),
+)
 def a_measure_of_patients(X, y, scoring):
     return cross_val_score(make_pipeline(StandardScaler(), SVC()), X, y, cv=FOLDS, scoring=scoring).mean()
 
@@ -353,8 +351,14 @@ def blind_for_lines(X, y):
 # Task 4: the interval of a difference
 
 
+def auc(y, score):
+    """As roc_auc_score gives it, by ranks, in a tenth of the time."""
+    n, rank = np.sum(y), stats.rankdata(score)
+    return (rank[y == 1].sum() - n * (n + 1) / 2) / (n * (len(y) - n))
+
+
 def difference(y, simple, flexible):
-    return roc_auc_score(y, flexible) - roc_auc_score(y, simple)
+    return auc(y, flexible) - auc(y, simple)
 
 
 def by_rows(y, simple, flexible, draw, n=300):
@@ -399,7 +403,7 @@ def standard_error_of_the_draws(y, simple, flexible):
 def drawn_apart(y, score, seed, n=200):
     rng = np.random.default_rng(seed)
     rows = rng.integers(len(y), size=(n, len(y)))
-    return np.array([roc_auc_score(y[one], score[one]) for one in rows])
+    return np.array([auc(y[one], score[one]) for one in rows])
 
 
 @book.wrong("gain_with_interval", "come from different draws", seeds=((1, 2), (0, 5), (3, 4)))
@@ -469,7 +473,7 @@ def gain_alone(y, simple, flexible):
     return difference(y, simple, flexible)
 
 
-@book.wrong("gain_with_interval", "and its sign")
+@book.wrong("gain_with_interval", "lost its sign")
 def never_below_zero(y, simple, flexible):
     gain, low, high = formula_of_delong(y, simple, flexible, 1.96)
     return abs(gain), *((low, high) if gain > 0 else (-high, -low))

@@ -14,7 +14,7 @@ from review import FLAWS, simulate_study
 from review.flaws import MOVING, conflict, drawn
 from utils.simulation import ParameterError
 
-MANY = repetitions(100, 300)
+MANY = repetitions(60, 300)
 simulate = functools.cache(simulate_study)
 
 

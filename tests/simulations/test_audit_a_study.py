@@ -16,7 +16,7 @@ from simulations.audit_a_study import one_flaw
 from utils.cohort import simulate_cohort
 from utils.data import load
 
-REPEATS = repetitions(100, 400)
+REPEATS = repetitions(60, 400)
 FLAWS = one_flaw.kinds["flaw"].options
 
 

@@ -304,11 +304,7 @@ def test_a_python_that_lacks_something_says_so(fresh, tmp_path, module, expected
     assert re.search(expected, refused(fresh, PYTHONPATH=str(tmp_path)))
 
 
-def test_without_the_network_the_set_up_says_so(fresh):
-    assert "The first run needs the network" in refused(fresh, **UNREACHABLE)
-
-
-def test_a_stopped_set_up_says_how_to_go_on(fresh):
+def test_a_stopped_set_up_says_how_to_go_on_and_without_the_network_it_says_so(fresh):
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes calls and never answers
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
         process = subprocess.Popen(
@@ -326,6 +322,7 @@ def test_a_stopped_set_up_says_how_to_go_on(fresh):
         output, errors = process.communicate(timeout=60)
     assert process.returncode == 1 and "Traceback" not in output
     assert errors.strip() == "Stopped. To go on, run the same command again."
+    assert "The first run needs the network" in refused(fresh, **UNREACHABLE)
 
 
 @LINUX
