@@ -19,7 +19,7 @@ PARTS ?=
 UPGRADE ?=
 FOR ?=
 
-.PHONY: lab test test-all repetitions setup wheels slides check-links notebooks datasets bench load audit-rates reference picture pins versions lint
+.PHONY: lab test test-all repetitions setup bundle wheels slides check-links notebooks datasets bench load audit-rates reference picture pins versions lint
 
 lab:
 	@$(PYTHON) tools/course.py lab $(if $(PORT),--port=$(PORT)) $(LAB_FLAGS)
@@ -65,6 +65,9 @@ reference: setup
 
 picture: setup
 	@.venv/bin/python tools/readme_picture.py
+
+bundle: setup
+	@.venv/bin/python tools/bundle.py
 
 pins:
 	@$(PYTHON) tools/pins.py $(UPGRADE)

@@ -1,12 +1,57 @@
-"""The figure of a simulated paper, and the picture of what was wrong with it."""
+"""The figure of a simulated paper, and the picture of what was wrong with it, by matplotlib."""
 
+import functools
+import io
+from collections.abc import Callable
 from textwrap import fill
 
+import matplotlib as mpl
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from review.flaws import FLAWS
-from utils.drawing import COLOURS, LABEL, TEXT, Picture, house_style, mark_chance, new_figure
+from utils.drawing import COLOURS
+
+TEXT = 13  # points
+LABEL = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # behind labels: no line strikes them through
+
+# A learner who calls sns.set_theme() must not change the panels. The backend is left as it is.
+_STYLE = {key: value for key, value in mpl.rcParamsDefault.items() if not key.startswith("backend")}
+_STYLE["font.family"] = "DejaVu Sans"
+
+
+def house_style(draw: Callable) -> Callable:
+    """Make a figure function independent of the notebook's matplotlib settings."""
+
+    @functools.wraps(draw)
+    def drawn(*arguments, **settings):
+        with mpl.rc_context(_STYLE):
+            return draw(*arguments, **settings)
+
+    return drawn
+
+
+class Picture(Figure):
+    """A figure outside pyplot that a notebook shows when it is the last value of a cell."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        FigureCanvasAgg(self).print_png(buffer)
+        return buffer.getvalue()
+
+
+def new_figure(ratios: tuple[float, ...], size: tuple[float, float]) -> tuple[Picture, list]:
+    """A figure outside pyplot and its axes side by side, whose widths are as `ratios`."""
+    figure = Picture(figsize=size, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.12)
+    axes = figure.subplots(1, len(ratios), width_ratios=ratios, squeeze=False)[0]
+    for one in axes:
+        one.spines[["top", "right"]].set_visible(False)
+        one.tick_params(labelsize=TEXT - 1)
+        one.xaxis.label.set_size(TEXT)
+        one.yaxis.label.set_size(TEXT)
+    return figure, list(axes)
 
 
 def _aside(values: np.ndarray, width: float) -> np.ndarray:
@@ -27,7 +72,7 @@ def published_study(study) -> Figure:
     ----------
     study : review.paper.Study
     """
-    figure, (left, right) = new_figure((1.7, 1), (7.6, 3.8), Picture)
+    figure, (left, right) = new_figure((1.7, 1), (7.6, 3.8))
     result, (low, high) = study.result, study.bar
     for group, (marker, inside) in enumerate((("D", "white"), ("o", "black"))):
         outputs = result.output[result.y == group]
@@ -68,13 +113,13 @@ def what_was_wrong(review) -> Figure:
     """
     rows = _scores(review)
     reported = rows[0][1]
-    figure, (axes,) = new_figure(size=(8.6, 1.0 + 0.52 * len(rows)), kind=Picture)
+    figure, (axes,) = new_figure((1,), (8.6, 1.0 + 0.52 * len(rows)))
     axes.spines["left"].set_visible(False)
     low = min(0.4, min(score for _, score, _, _ in rows) - 0.09)
     axes.set(xlim=(low, 1.03), ylim=(len(rows) - 0.5, -0.9), xlabel="Score (dashed: tossing a coin)")
     axes.set_yticks(np.arange(len(rows)), [fill(row[0], 38) for row in rows])
     axes.tick_params(axis="y", length=0)
-    mark_chance(axes, 0.5, "")
+    axes.axvline(0.5, color=COLOURS["chance"], linestyle=(0, (4, 3)), linewidth=1.5, zorder=0)
     axes.axvline(reported, color=COLOURS["reported"], linewidth=1.5, zorder=0)
     for at, (_, score, name, marker) in enumerate(rows):
         colour, side = COLOURS.get(name, "black"), 1 if score >= reported else -1

@@ -1,7 +1,5 @@
 """Lesson 07: an external table, its scale and its share of patients."""
 
-from types import SimpleNamespace
-
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logit, ndtr
@@ -12,18 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from simulations.other_sites import SD, percent
 from utils import batched
-from utils.drawing import (
-    COLOURS,
-    DASHED,
-    LABEL,
-    TEXT,
-    area,
-    hand_over,
-    house_style,
-    legend,
-    name_rows,
-    new_figure,
-)
+from utils.drawing import BEFORE, DASHED, DOTTED, TEXT, Chart, axis, chart, layer, table, tips
 from utils.simulation import Number, Share, Studies, Whole, simulation
 
 # Scaling
@@ -32,48 +19,47 @@ SCALINGS = ("by the training cohort", "by its own mean", "by its own controls")
 _RATES = ("sensitivity", "specificity")
 
 
-@house_style
-def operating_points(outcome, figure=None):
+def _cohorts(name: str, values: np.ndarray) -> tuple[list[dict], dict]:
+    """Layers and data of what external cohorts measure: the mean, and nine in ten, a row for each column."""
+    low, high = np.quantile(values, [0.05, 0.95], axis=0)
+    means = values.mean(axis=0)
+    data = {
+        name: table(x=means, low=low, high=high, y=np.arange(len(means))[::-1])
+        | {"text": [f"{mean:.2f}" for mean in means]},
+        name + BEFORE: {"x": []},
+    }
+    number = {"dy": -18, "fontSize": TEXT + 1, "fontWeight": "bold"}
+    hover = {"tooltip": tips(mean="x|.2f", nine_in_ten_from="low|.2f", to="high|.2f")}
+    layers = [
+        layer("point", name + BEFORE, "before", size=130, strokeWidth=1.5),
+        layer("rule", name, "true", strokeWidth=4, encoding={"x": "low", "x2": "high"}),
+        *(layer("tick", name, "true", thickness=3, size=16, encoding={"x": x}) for x in ("low", "high")),
+        layer("circle", name, "true", size=130, opacity=1, encoding=hover),
+        layer("halo", name, **number),
+        layer("text", name, "true", **number),
+    ]
+    return layers, data
+
+
+def operating_points(outcome) -> list[Chart]:
     """Sensitivity and specificity of an external cohort at the internal threshold, by kind of scaling."""
-    parts = (figure := figure or _operating_figure()).parts
-    inside = outcome.draws["inside"].mean()
-    parts.name.set_text(f"dashed: inside {inside:.2f}")
-    for line, rate in zip(parts.inside, _RATES, strict=True):
-        line.set_xdata([inside, inside])
-        ends = np.quantile(outcome.draws[rate], [0.05, 0.95], axis=0).T
-        means = outcome.draws[rate].mean(axis=0)
-        for (bar, dot, text), end, mean in zip(parts.rows[rate], ends, means, strict=True):
-            bar.set_xdata(end)
-            dot.set_xdata([mean])
-            text.set_x(min(max(mean, 0.07), 0.93))
-            text.set_text(f"{mean:.2f}")
-    return figure
-
-
-def _operating_figure():
-    figure, both = new_figure((1, 1), (8.6, 4.0))
-    blue, parts = COLOURS["true"], SimpleNamespace(rows={}, inside=[])
-    for axes, rate in zip(both, _RATES, strict=True):
-        axes.set(xlim=(0, 1), ylim=(-0.5, 2.75), xlabel=rate.capitalize())
-        names = ["scaled by the\ntraining cohort", "scaled by its\nown mean", "scaled by its\nown controls"]
-        name_rows(axes, names if rate == _RATES[0] else [""] * 3)
-        style = {"color": COLOURS["reported"], "linewidth": 2.5, "linestyle": DASHED, "zorder": 1}
-        parts.inside += axes.plot([0, 0], [-0.5, 2.75], **style)
-        parts.rows[rate] = []
-        for row in (2, 1, 0):
-            (bar,) = axes.plot(
-                [0, 0], [row, row], color=blue, linewidth=4, marker="|", markersize=14, markeredgewidth=3
-            )
-            (dot,) = axes.plot([0], [row], color=blue, marker="o", markersize=11, clip_on=False, zorder=5)
-            style = {"color": blue, "fontsize": TEXT + 1, "fontweight": "bold", "bbox": LABEL}
-            text = axes.text(0, row + 0.3, "", ha="center", va="center", **style)
-            parts.rows[rate].append((bar, dot, text))
-    legend(figure, {"outside: mean, and nine cohorts in ten": (0.47, "true")})
-    style = {"color": COLOURS["reported"], "fontsize": TEXT, "fontweight": "bold", "va": "top"}
-    parts.name = figure.text(0.02, 0.985, "", **style)
-    moving = [artist for rows in parts.rows.values() for row in rows for artist in row]
-    hand_over(figure, parts, [*parts.inside, *moving, parts.name])
-    return figure
+    inside, charts = float(outcome.draws["inside"].mean()), []
+    top, bold = {"y": {"value": 0}}, {"dy": -9, "fontWeight": "bold"}
+    for rate in _RATES:
+        layers, data = _cohorts(rate, outcome.draws[rate])
+        first = outcome.draws[rate][:, 0].mean().clip(0.26, 0.74)
+        data[f"{rate} inside"] = table(x=np.array([inside])) | {"text": [f"inside {inside:.2f}"]}
+        data[f"{rate} words"] = table(x=np.array([first]), y=[2], text=["nine cohorts in ten"])
+        under = [layer(kind, f"{rate} words", "true", dy=18) for kind in ("halo", "text")]
+        lines = [
+            layer("upright", f"{rate} inside", "reported", strokeWidth=2.5, strokeDash=DASHED),
+            layer("text", f"{rate} inside", "reported", encoding=top, **bold),
+        ]
+        names = [scaling.replace("by ", "scaled by\n") for scaling in SCALINGS] if not charts else [""] * 3
+        y = axis(ends=(-0.5, 2.6), at=[2.1, 1.1, 0.1], words=names, line=False)
+        x = axis(f"{rate.capitalize()} outside", at=np.arange(0, 1.1, 0.2), form=".1f")
+        charts.append(chart([*lines, *layers, *under], data, x, y, height=250, right=36))
+    return charts
 
 
 @simulation(block=50, draw=operating_points)
@@ -142,57 +128,67 @@ class external_scaling:
             f"three; nine cohorts in ten measure {low:.2f} to {high:.2f}."
         )
 
+    def head(p, draws):
+        a, b, c = draws["sensitivity"].mean(axis=0)
+        return (
+            f"Sensitivity: inside {draws['inside'].mean():.2f}; outside {a:.2f}, {b:.2f} or {c:.2f}, as it "
+            "is scaled."
+        )
+
 
 # Prevalence
 
 AT_THE_CUT = ("AUC", "sensitivity", "specificity", "positive predictive value", "negative predictive value")
 
 
-@house_style
-def moved_by_prevalence(outcome, figure=None):
+def moved_by_prevalence(outcome) -> list[Chart]:
     """What changes with the share of patients and what does not, beside the calibration curve."""
-    parts, draws = (figure := figure or _prevalence_figure()).parts, outcome.draws
-    ends = np.quantile(draws["outside"], [0.05, 0.95], axis=0).T
-    means = (draws[name].mean(axis=0) for name in ("outside", "inside"))
-    for (bar, outside, inside), end, there, here in zip(parts.rows, ends, *means, strict=True):
-        bar.set_xdata(end)
-        outside.set_xdata([there])
-        inside.set_xdata([here])
-    at = draws["predicted"].mean(axis=0)
-    parts.curve.set_data(at, draws["observed"].mean(axis=0))
-    parts.band.set_xy(area(at, *np.quantile(draws["observed"], [0.05, 0.95], axis=0)))
-    said = f"intercept {draws['intercept'].mean():+.2f}\nslope {draws['slope'].mean():.2f}"
-    parts.words.set_text(said.replace("-", "−"))
+    draws, top = outcome.draws, {"y": {"value": 0}}
+    layers, data = _cohorts("outside", draws["outside"])
+    data["inside"] = table(x=draws["inside"].mean(axis=0), y=np.arange(5)[::-1])
+    ring = {"size": 260, "strokeWidth": 3, "opacity": 1, "encoding": {"tooltip": tips(inside="x|.2f")}}
+    layers.append(layer("point", "inside", "reported", **ring))
+    for name, words, place in (("inside", "○ inside", 0), ("outside", "● outside, nine cohorts in ten", 66)):
+        data[f"{name} word"] = {"text": [words]}
+        shade, at = "true" if place else "reported", {"x": {"value": place}} | top
+        layers.append(layer("text", f"{name} word", shade, align="left", dy=-12, encoding=at))
+    names = [name.replace("tive pre", "tive\npre") for name in AT_THE_CUT]
+    # A second line hangs below: the first one stands half a line higher.
+    at = np.arange(5)[::-1] + [0.12 * name.count("\n") for name in names]
+    y = axis(ends=(-0.4, 4.6), at=at, words=names, line=False)
+    x = axis("Called ill from a risk of 50 %", at=np.arange(0, 1.1, 0.2), form=".1f")
+    return [chart(layers, data, x, y, share=1.25), _calibration(draws)]
+
+
+def _calibration(draws) -> Chart:
+    """Predicted risk and share of patients, in tenths of the cohort by predicted risk."""
+    at, observed = (draws[name].mean(axis=0) for name in ("predicted", "observed"))
+    low, high = np.quantile(draws["observed"], [0.05, 0.95], axis=0)
+    said = [f"intercept {draws['intercept'].mean():+.2f}", f"slope {draws['slope'].mean():.2f}"]
     # The words stand where the curve is not.
-    above = draws["observed"].mean() > at.mean()
-    parts.words.set_position((0.97, 0.03) if above else (0.03, 0.97))
-    parts.words.set(ha="right" if above else "left", va="bottom" if above else "top")
-    return figure
-
-
-def _prevalence_figure():
-    figure, (left, right) = new_figure((1.25, 1), (8.6, 4.0))
-    blue, orange, parts = COLOURS["true"], COLOURS["reported"], SimpleNamespace(rows=[])
-    left.set(xlim=(0, 1), ylim=(-0.6, 4.6), xlabel="Called ill from a risk of 50 %")
-    name_rows(left, [name.replace("tive pre", "tive\npre") for name in AT_THE_CUT])
-    for row in range(5)[::-1]:
-        style = {"linewidth": 4, "marker": "|", "markersize": 13, "markeredgewidth": 3}
-        (bar,) = left.plot([0, 0], [row, row], color=blue, **style)
-        (outside,) = left.plot([0], [row], color=blue, marker="o", markersize=11, clip_on=False, zorder=5)
-        hollow = {"marker": "o", "markersize": 13, "markerfacecolor": "none", "markeredgewidth": 3}
-        (inside,) = left.plot([0], [row], color=orange, clip_on=False, zorder=6, **hollow)
-        parts.rows.append((bar, outside, inside))
-    right.set(xlim=(0, 1), ylim=(0, 1), xlabel="Predicted risk", ylabel="Share of patients")
-    right.plot([0, 1], [0, 1], color=orange, linestyle=DASHED, linewidth=2)
-    (parts.curve,) = right.plot([0] * 10, [0] * 10, color=blue, linewidth=3, marker="o", markersize=6)
-    (parts.band,) = right.fill([0, 0, 1], [0, 0, 0], facecolor=blue, alpha=0.25, linewidth=0)
-    style = {"color": blue, "fontsize": TEXT, "fontweight": "bold", "linespacing": 1.1, "bbox": LABEL}
-    parts.words = right.text(0.03, 0.97, "", va="top", **style)
-    legend(figure, {"○ inside": (0.02, "reported"), "● outside, with nine cohorts in ten": (0.17, "true")})
-    hand_over(
-        figure, parts, [parts.band, parts.curve, parts.words, *(one for row in parts.rows for one in row)]
-    )
-    return figure
+    place = (0.72, 0.14) if observed.mean() > at.mean() else (0.28, 0.92)
+    data = {
+        "calibrated": {"x": [0, 1], "y": [0, 1]},
+        "calibrated word": {"x": [1], "text": ["as predicted"]},
+        "tenths": table(x=at, y=observed, low=low, high=high),
+        "tenths before": {"x": []},
+        "numbers": {"x": [place[0]], "y": [place[1]], "text": [[one.replace("-", "−") for one in said]]},
+    }
+    hover = {"tooltip": tips(predicted="x|.0%", observed="y|.0%")}
+    words = {"fontWeight": "bold", "lineHeight": 16}
+    layers = [
+        layer("line", "calibrated", "reported", strokeDash=DASHED, strokeWidth=2),
+        layer("text", "calibrated word", "reported", align="right", dy=-12, encoding={"y": {"value": 0}}),
+        layer("area", "tenths", "true", opacity=0.25, encoding={"y": "low", "y2": "high"}),
+        layer("line", "tenths before", "before", strokeDash=DOTTED, strokeWidth=1.5),
+        layer("line", "tenths", "true", strokeWidth=3),
+        layer("circle", "tenths", "true", size=60, opacity=1, encoding=hover),
+        layer("halo", "numbers", **words),
+        layer("text", "numbers", "true", **words),
+    ]
+    ends = {"at": np.arange(0, 1.1, 0.25), "form": ".0%"}
+    x, y = (axis(label, **ends) for label in ("Predicted risk", "Share of patients"))
+    return chart(layers, data, x, y)
 
 
 STEEPEST = 10.0
@@ -309,6 +305,13 @@ class prevalence_shift:
             f"{percent(p.prevalence_inside)} patients inside, {percent(p.prevalence_outside)} outside: "
             f"{moved}. Calibration intercept {draws['intercept'].mean():+.2f} (nine cohorts in ten "
             f"{low:+.2f} to {high:+.2f}), slope {draws['slope'].mean():.2f}."
+        )
+
+    def head(p, draws):
+        inside, outside = (draws[name].mean(axis=0) for name in ("inside", "outside"))
+        return (
+            f"Positive predictive value: inside {inside[3]:.2f}, outside {outside[3]:.2f}. AUC: "
+            f"{inside[0]:.2f} and {outside[0]:.2f}."
         )
 
 

@@ -3,7 +3,6 @@
 import functools
 import itertools
 from math import lcm
-from types import SimpleNamespace
 
 import numpy as np
 from scipy import stats
@@ -16,7 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.pipeline import make_pipeline
 
 from utils import batched
-from utils.drawing import COLOURS, LABEL, TEXT, bars, hand_over, house_style, new_figure, outline, ridges
+from utils.drawing import DOTTED, Chart, axis, bars, by_row, chart, density, layer, ridges, table
 from utils.simulation import (
     Among,
     Flag,
@@ -35,6 +34,8 @@ EFFECT = functools.partial(Number, label="True effect", unit="standard deviation
 RELIABILITY = functools.partial(Share, 0.9, label="Reliability of the scans (intraclass correlation)")
 PAIRS = ("twice the number of folds", lambda p: 2 * p.n_folds)  # each fold with as many patients as controls
 TENTHS = np.arange(11) / 10
+OF_MODELS = {"when": lambda p: p.varied != "coin tosses"}
+OF_ANALYSES = {"when": lambda p: p.varied == "analyses" and p.n_tried > 1}
 
 
 @simulation(block=10, draw=ridges)
@@ -135,7 +136,7 @@ class repeated_scans:
 
     n_subjects = Whole(40, 4, of=2, label="Subjects", at=range(10, 41, 10))
     scans_per_subject = Whole(3, 1, label="Scans of each subject", at=range(1, 6))
-    reliability = RELIABILITY(at=TENTHS)
+    reliability = RELIABILITY(at=TENTHS, when=lambda p: p.scans_per_subject > 1)
     effect = EFFECT(0.0, label="True difference between the groups", at=np.arange(0, 3.1, 0.5))
     n_features = Whole(50, 1)
     rule = Among("nearest neighbour", "linear", label="Classifier", doc="linear: RidgeClassifier")
@@ -243,8 +244,8 @@ class best_of_many:
     n_tried = Whole(20, 1, reach=9, label="How many are tried", at=[1, 2, 5, 10, 20, 50])
     n_folds = Whole(5, 3, reach=2)
     n_scans = Whole(100, 2, of=PAIRS, label="Scans", at=[20, 40, 60, 100, 200])
-    effect = EFFECT(0.0, doc="In one feature of every analysis.", at=np.arange(0, 1.6, 0.25))
-    likeness = Share(0.0, label="How alike the analyses are (correlation)", at=TENTHS[:-1])
+    effect = EFFECT(0.0, doc="In one feature of every analysis.", at=np.arange(0, 1.6, 0.25), **OF_MODELS)
+    likeness = Share(0.0, label="How alike the analyses are (correlation)", at=TENTHS[:-1], **OF_ANALYSES)
     n_features = Whole(5, 1, doc="Features of each analysis.")
 
     def recruit(p, rng, repeats):
@@ -418,43 +419,35 @@ class tuned_kernel_ridge:
         )
 
 
-def _error_axes():
-    """The axes of `errors_of_cross_validation`."""
-    figure, (axes,) = new_figure()
-    axes.set(xlim=(-0.4, 0.4), ylim=(-0.1, 2.6), xlabel="Reported accuracy minus true accuracy")
-    axes.set_yticks([0.72, 0.22], ["nine studies\nin ten", "what the error\nbar claims"])
-    axes.tick_params(axis="y", length=0, labelsize=TEXT)
-    axes.xaxis.set_major_formatter("{x:+.1f}")
-    axes.spines["left"].set_visible(False)
-    axes.axvline(0, color=COLOURS["true"], linewidth=2, zorder=0)
-    axes.text(0, 2.6, "the truth", color=COLOURS["true"], fontsize=TEXT, ha="center", va="bottom")
-    colour = COLOURS["reported"]
-    shape = {"facecolor": colour, "alpha": 0.45, "edgecolor": colour, "linewidth": 1.5}
-    parts = SimpleNamespace(ridge=axes.fill([0, 1, 1], [1, 1, 1], **shape)[0], brackets=[], texts=[])
-    for height, name in ((0.72, "true"), (0.22, "reported")):
-        style = {"linewidth": 4, "marker": "|", "markersize": 16, "markeredgewidth": 3}
-        parts.brackets += axes.plot([0, 0], [height, height], color=COLOURS[name], **style)
-        text = {"fontsize": TEXT, "fontweight": "bold", "va": "center", "bbox": LABEL}
-        parts.texts.append(axes.text(0, height, "", color=COLOURS[name], **text))
-    hand_over(figure, parts, [parts.ridge, *parts.brackets, *parts.texts])
-    return figure
-
-
-@house_style
-def errors_of_cross_validation(outcome, figure=None):
+def errors_of_cross_validation(outcome) -> list[Chart]:
     """Reported minus true accuracy over the simulated studies, beside the error bar that they claim."""
-    figure = _error_axes() if figure is None else figure
     error = outcome.draws["reported"] - outcome.draws["true"]
-    figure.parts.ridge.set_xy(outline(error + 0.5, 1, 1.44) - [0.5, 0])
     half = np.median(outcome.draws["claimed"])
     low, high = np.quantile(error, [0.05, 0.95])
-    found = ((low, high, f"{low:+.2f} to {high:+.2f}"), (-half, half, f"±{half:.2f}"))
-    rows = zip(found, figure.parts.brackets, figure.parts.texts, strict=True)
-    for (low, high, words), bracket, text in rows:
-        bracket.set_xdata([low, high])
-        text.set_x(min(high, 0.16) + 0.02)
-        text.set_text(words)
-    return figure
+    grid, height = density(error, (-0.4, 0.4))
+    data = {
+        "truth": {"x": [0], "text": ["the truth"]},
+        "errors": table(x=grid, y=1 + 1.4 * height, y2=1),
+        "errors before": {"x": []},
+        "spans": table(x=np.array([low, -half]), x2=np.array([high, half]), y=[0.72, 0.22], row=[0, 1])
+        | {"text": [f"{low:+.2f} to {high:+.2f}".replace("-", "−"), f"±{half:.2f}"]},
+    }
+    shades, base = {"color": by_row(["true", "reported"])}, {"y2": "y2"}
+    words = {"align": "left", "dx": 10, "fontWeight": "bold"}
+    layers = [
+        layer("upright", "truth", "true", strokeWidth=2),
+        layer("text", "truth", "true", dy=-9, encoding={"y": {"value": 0}}),
+        layer("line", "errors before", "before", strokeDash=DOTTED),
+        layer("area", "errors", "reported", fillOpacity=0.4, line={"strokeWidth": 1.5}, encoding=base),
+        layer("rule", "spans", strokeWidth=4, encoding={"x2": "x2"} | shades),
+        *(layer("tick", "spans", thickness=3, size=18, encoding={"x": x} | shades) for x in ("x", "x2")),
+        layer("text", "spans", encoding={"x": "x2"} | shades, **words),
+    ]
+    names = ["nine studies\nin ten", "what the error\nbar claims"]
+    y = axis(ends=(-0.05, 2.5), at=[0.78, 0.28], words=names, line=False)
+    at = {"at": np.arange(-4, 5, 2) / 10, "words": ["−0.4", "−0.2", "0", "+0.2", "+0.4"]}
+    x = axis("Reported accuracy minus true accuracy", (-0.4, 0.4), **at)
+    return [chart(layers, data, x, y)]
 
 
 SCHEMES = {"leave-one-out": None, "10-fold": 10, "5-fold": 5, "2-fold": 2, "50 random splits": None}
@@ -533,6 +526,11 @@ class cross_validation_error:
             f"miss the truth in 10 % of studies and misses it in {100 * missed:.0f} %."
         )
 
+    def head(p, draws):
+        low, high = np.quantile(draws["reported"] - draws["true"], [0.05, 0.95])
+        claimed = np.median(draws["claimed"])
+        return f"Nine studies in ten are {low:+.2f} to {high:+.2f} off; the error bar claims ±{claimed:.2f}."
+
 
 PROMISED = {"mark": "promised: 5 %", "said": "really {:.0f} %", "colour": "reported"}
 ALARMS = functools.partial(bars, label="Studies with a false alarm", **PROMISED)
@@ -602,6 +600,9 @@ class two_equal_learners:
             f"level should find a difference in 5 % of studies. It finds one in: {_told(draws)}."
         )
 
+    def head(p, draws):
+        return f"False alarms: {_told(draws)}; promised: 5 %."
+
 
 def p_value(observed, permuted):
     """Of a permutation test, along the last axis: equal scores, also but for rounding, count against it."""
@@ -624,7 +625,7 @@ class permutation_tests:
     n_subjects = Whole(40, 4, of=PAIRS, reach=4, label="Subjects", at=[20, 30, 40])
     scans_per_subject = Whole(1, 1, reach=2, label="Scans of each subject", at=range(1, 4))
     n_features = Whole(10, 1, label="Features", at=[2, 5, 10], start=2)
-    reliability = RELIABILITY(at=TENTHS[1:])
+    reliability = RELIABILITY(at=TENTHS[1:], when=lambda p: p.scans_per_subject > 1)
     n_permutations = Whole(19, 19, reach=2, doc="So that p can reach 1/20.")
 
     def recruit(p, rng, repeats):
@@ -683,9 +684,8 @@ class permutation_tests:
         permuted = []
         for y, folds in s.redrawn:
             tests = np.argsort(folds, kind="stable").reshape(p.n_folds, -1)
-            permuted.append(
-                accuracy(batched.held_out_scores(H, y, tests).reshape(repeats, n), y[tests.ravel()])
-            )
+            scores = batched.held_out_scores(H, y, tests).reshape(repeats, n)
+            permuted.append(accuracy(scores, y[tests.ravel()]))
         found["shuffling subjects, folds drawn anew"] = p_value(observed, np.stack(permuted, axis=1))
         return found
 
@@ -694,3 +694,7 @@ class permutation_tests:
             f"{p.n_subjects} subjects with {counted(p.scans_per_subject, 'scan')} each, and nothing to find. "
             f"A test at the 5 % level should raise 5 % false alarms. It raises: {_told(draws)}."
         )
+
+    def head(p, draws):
+        some = {name: draws[name] for name in ("shuffling scans", "shuffling subjects, folds drawn anew")}
+        return f"False alarms: {_told(some)}; promised: 5 %."

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from utils import batched
-from utils.drawing import curves, ridges
+from utils.drawing import INK, curves, ridges
 from utils.simulation import (
     Among,
     Number,
@@ -110,6 +110,10 @@ class learnt_by_heart:
             f"{p.units[0]} units: {training[0]:.2f} on its own scans, {true[0]:.2f} on new subjects. With "
             f"{p.units[-1]} units: {training[-1]:.2f} and {true[-1]:.2f}."
         )
+
+    def head(p, draws):
+        training, true = (draws[name][:, -1].mean() for name in ("training", "true"))
+        return f"With {p.units[-1]} units: {training:.2f} on its own scans, {true:.2f} on new subjects."
 
 
 # The best epoch
@@ -221,7 +225,12 @@ class copies_slices_persons:
     n_persons = Whole(20, 10, of=2, label="Persons", at=(10, 20, 30))
     n_slices = Whole(3, 1, 100, reach=3, label="Slices of each person", at=(1, 2, 3, 4))
     n_copies = Whole(3, 1, 100, reach=3, label="Copies of each slice", at=(1, 2, 3))
-    alike = Share(0.8, label="How alike the slices of a person are (correlation)", at=TENTHS)
+    alike = Share(
+        0.8,
+        label="How alike the slices of a person are (correlation)",
+        at=TENTHS,
+        when=lambda p: p.n_slices > 1,
+    )
     effect = EFFECT(0.0, at=np.arange(0, 3.1, 0.5))
     jitter = Number(0.2, 0, 10, doc="Of the copies, in standard deviations of a slice.")
     n_features = Whole(50, 1)
@@ -381,7 +390,6 @@ FOUR = partial(
     ridges,
     rows={words: (words, "reported") for words in TABLE},
     truth="really, on right labels",
-    size=(7.4, 4.8),
 )
 
 
@@ -464,6 +472,13 @@ class architecture_or_labels:
             f"{draws['reported'][:, 1].mean():.2f} and {draws['reported'][:, 3].mean():.2f}."
         )
 
+    def head(p, draws):
+        linear, linear_wrong, network, network_wrong = draws["true"].mean(axis=0)
+        return (
+            f"Really: linear {linear:.2f}, convolution {network:.2f}; with wrong labels {linear_wrong:.2f} "
+            f"and {network_wrong:.2f}."
+        )
+
 
 # What a map shows
 
@@ -478,7 +493,7 @@ TRACES = {
 MAPPED = {
     "reported": ("the study\nreports", "reported"),
     "true": ("it gets\nelsewhere", "true"),
-    "organ": ("share of the map\non the organ", "ceiling"),
+    "organ": ("share of the map\non the organ", INK),
 }
 
 
@@ -506,7 +521,7 @@ class what_a_map_shows:
     and "true" have the same distribution wherever the trace lies: only the map differs.
     """
 
-    trace = Among(*TRACES, label="The scanner leaves its trace")
+    trace = Among(*TRACES, label="The scanner leaves its trace", when=lambda p: p.size > 0)
     size = Number(3.0, 0, 100, label="Size of the trace", unit="standard deviations", at=(0, 1, 2, 3, 4))
     effect = Number(
         1.0, 0, 100, label="True effect in the organ", unit="standard deviations", at=(0, 0.5, 1, 2, 3)
@@ -517,6 +532,7 @@ class what_a_map_shows:
         1,
         label="Patients from the one scanner, controls from the other",
         at=(0.5, 0.6, 0.7, 0.8, 0.9, 1),
+        when=lambda p: p.size > 0,
     )
     n_scans = Whole(200, 20, of=20)
 
@@ -562,3 +578,7 @@ class what_a_map_shows:
             f"The trace lies {p.trace}, the scanner agrees with the diagnosis in {100 * p.agreement:.0f} %: "
             f"{optimism(draws)}. {100 * draws['organ'].mean():.0f} % of the map lie on the organ."
         )
+
+    def head(p, draws):
+        reported, true, organ = (draws[name].mean() for name in ("reported", "true", "organ"))
+        return f"Reported {reported:.2f}, elsewhere {true:.2f}; {100 * organ:.0f} % of the map on the organ."

@@ -1,11 +1,8 @@
 """Lesson 04: wrong labels, in training and test, of several kinds, shared, against architecture, a budget."""
 
 from functools import partial
-from types import SimpleNamespace
 
 import numpy as np
-from matplotlib.ticker import PercentFormatter
-from scipy.linalg import lapack
 from scipy.special import expit
 from scipy.stats import binom, norm
 from sklearn.kernel_ridge import KernelRidge
@@ -13,9 +10,33 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
-from utils import batched, drawing
-from utils.drawing import COLOURS, LABEL, TEXT, curves, house_style
-from utils.simulation import Among, Number, Several, Studies, Whole, exact_accuracy, linear_rule, simulation
+from utils import batched
+from utils.drawing import (
+    COLOURS,
+    DASHED,
+    DOTTED,
+    Chart,
+    axis,
+    by_row,
+    chance_line,
+    chart,
+    curves,
+    end_labels,
+    layer,
+    table,
+    tips,
+)
+from utils.simulation import (
+    Among,
+    Number,
+    Several,
+    Studies,
+    Whole,
+    counted,
+    exact_accuracy,
+    linear_rule,
+    simulation,
+)
 
 # Labels as recorded, at several positions of a scale: training and test of one rule
 
@@ -38,32 +59,6 @@ def train_and_test(model, study) -> dict:
     return {"reported": np.array(reported), "true": np.array(true), "ceiling": study.ceiling}
 
 
-def centroids(X: np.ndarray, recorded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (..., p) and intercepts (...) of the nearest-centroid rule for recorded labels (..., n)."""
-    groups = []
-    for label in (0, 1):
-        members = (recorded == label).astype(X.dtype)
-        members /= np.maximum(members.sum(axis=-1, keepdims=True), 1)
-        groups.append((members[..., None, :] @ X)[..., 0, :])
-    low, high = groups
-    return high - low, -np.sum((high - low) * (low + high), axis=-1) / 2
-
-
-def neighbours(X: np.ndarray, recorded: np.ndarray, new: np.ndarray, count: int) -> np.ndarray:
-    """Labels by the majority of the nearest scans: X (r, n, p), recorded (r, sets, n), new (r, m, p)."""
-    called = np.empty((*recorded.shape[:2], new.shape[1]), bool)
-    # Study by study: the table of distances of one fits into the processor's cache, that of all does not.
-    for study, labels, asked, found in zip(X, recorded, new, called, strict=True):
-        near = asked @ study.T
-        near -= np.square(study).sum(axis=1) / 2
-        if count == 1:
-            found[:] = labels[:, near.argmax(axis=1)]
-        else:  # the neighbours are those at least as near as the last of them: no two distances are equal
-            last = np.partition(near, -count, axis=1)[:, -count, None]
-            found[:] = labels.astype(np.float32) @ (near >= last).T.astype(np.float32) > count / 2
-    return called
-
-
 def train_and_test_all(rule: str, s) -> dict[str, np.ndarray]:
     """What `train_and_test` finds in every study: draws of shape (repeats, positions)."""
     called, true = np.empty(s.test_recorded.shape, bool), np.empty(s.test_recorded.shape[:2])
@@ -71,12 +66,12 @@ def train_and_test_all(rule: str, s) -> dict[str, np.ndarray]:
         at = np.flatnonzero(np.array(s.sizes) == n)
         recorded = s.recorded[:, at, :n]
         if rule == "nearest neighbour":
-            called[:, at] = neighbours(s.X[:, :n], recorded, s.new, 1)
+            called[:, at] = batched.neighbours(s.X[:, :n], recorded, s.new, 1)
             true[:, at] = (called[:, at] == s.test_labels).mean(axis=2)
             continue
         rows = np.broadcast_to(s.X[:, None, :n], (*recorded.shape, s.X.shape[2]))
         ridge = batched.linear_rule(rows, 2.0 * recorded - 1, 1.0) if rule == "ridge" else None
-        weights, level = ridge or centroids(rows, recorded)
+        weights, level = ridge or batched.centroids(rows, recorded)
         called[:, at] = weights @ np.swapaxes(s.new, 1, 2) + level[..., None] > 0
         true[:, at] = batched.accuracy_on_new_subjects(weights, level, s.means)
     reported = (called == s.test_recorded).mean(axis=2)
@@ -85,6 +80,7 @@ def train_and_test_all(rule: str, s) -> dict[str, np.ndarray]:
 
 RULES = ("nearest centroid", "nearest neighbour")
 LINE, SD = partial(curves, log=False), "standard deviations"
+SHARES = partial(LINE, form=".0%")
 PERFECT = {"ceiling": "a perfect\nmodel\nreports"}
 
 
@@ -97,7 +93,7 @@ def expected_accuracy(p, right):
     return norm.cdf(p.effect / 2 / np.sqrt(1 + 4 * p.n_features / (p.effect**2 * worth))) + 0 * right
 
 
-@simulation(block=20, draw=partial(LINE, along="rates", label="Share of wrong labels", words=PERFECT))
+@simulation(block=20, draw=partial(SHARES, along="rates", label="Wrong labels", words=PERFECT))
 class wrong_labels:
     """More and more wrong labels, each as likely as any other, in training, in the test or in both.
 
@@ -143,6 +139,11 @@ class wrong_labels:
         draws = train_and_test_all(p.rule, s)
         theory = expected_accuracy(p, draws["true"][:, :1])
         return {name: values[:, 1:] for name, values in draws.items()} | {"theory": theory}
+
+    def head(p, draws):
+        i = int(np.abs(np.array(p.rates) - 0.2).argmin())
+        reported, true = (draws[name][:, i].mean() for name in ("reported", "true"))
+        return f"With {100 * p.rates[i]:.0f} % wrong labels reported {reported:.2f}, really {true:.2f}."
 
     def read(p, draws):
         i = int(np.abs(np.array(p.rates) - 0.2).argmin())
@@ -210,8 +211,8 @@ def performance(study, cut, best):
     draws = {}
     for name, at in (("threshold", cut), ("threshold, right labels", best)):
         draws[name] = np.clip((at + study.end) / (2 * study.end), 0, 1)
-    for name, at, axis in (("", cut, 1), ("reported ", cut, 0), ("best ", best, 1)):
-        negatives, positives = study.below.sum(axis=axis)  # in truth, or as recorded
+    for name, at, by in (("", cut, 1), ("reported ", cut, 0), ("best ", best, 1)):
+        negatives, positives = study.below.sum(axis=by)  # in truth, or as recorded
         low, high = np.interp(at, study.x, negatives), np.interp(at, study.x, positives)
         draws[f"{name}sensitivity"] = np.clip(1 - high / positives[-1], 0, 1)
         draws[f"{name}specificity"] = np.clip(low / negatives[-1], 0, 1)
@@ -220,63 +221,71 @@ def performance(study, cut, best):
     return draws | {"true": draws.pop("accuracy"), "reported": draws.pop("reported accuracy")}
 
 
-def _threshold_axes():
-    """Axes of `threshold_and_errors`: both groups along the measure, and beside it what a threshold gets."""
-    figure, (left, right) = drawing.new_figure((1.5, 1), (9.0, 3.8))
-    left.set(xlim=(0, 1), ylim=(0, 1.22), xticks=[], yticks=[], xlabel="How ill the scan looks  →")
-    left.spines["left"].set_visible(False)
-    words = "left, white: controls   right, grey: patients\nhatched: labelled wrongly"
-    left.text(0, 1.35, words, fontsize=TEXT - 2, va="center", linespacing=1.3)
-    parts = SimpleNamespace(groups={}, cuts={}, words={}, marks={}, texts={})
-    solid = {"edgecolor": "#595959", "linewidth": 1.5, "alpha": 0.75}
-    hatched = {"edgecolor": "#333333", "linewidth": 1, "facecolor": "none", "hatch": "////"}
-    looks = {"controls": solid | {"facecolor": "white"}, "patients": solid | {"facecolor": "#BFBFBF"}}
-    for name, look in (looks | {"wrong controls": hatched, "wrong patients": hatched}).items():
-        (parts.groups[name],) = left.fill([0, 1, 1], [0] * 3, **look)
-    (parts.band,) = left.fill([0] * 4, [0, 1.04, 1.04, 0], facecolor=COLOURS["reported"], alpha=0.25, lw=0)
-    bold = {"fontsize": TEXT - 1, "fontweight": "bold", "va": "center"}
-    for name, colour, style, height, said in (
-        ("threshold, right labels", COLOURS["true"], (0, (4, 2)), 1.08, "with right labels"),
-        ("threshold", COLOURS["reported"], "-", 1.17, "threshold learnt"),
-    ):
-        (parts.cuts[name],) = left.plot([0, 0], [0, 1.03], color=colour, linewidth=3, linestyle=style)
-        parts.words[name] = left.text(0, height, said, color=colour, bbox=LABEL, **bold)
-    right.set(xlim=(-0.06, 1.06), ylim=(-0.46, 1.46), xticks=[0, 0.5, 1], xlabel="Mean over many studies")
-    drawing.name_rows(right, ["Sensitivity", "Specificity"])
-    for row, base in (("sensitivity", 1), ("specificity", 0)):
-        for name, marker, step in zip(("reported ", "", "best "), "Ds|", (0.22, 0, -0.22), strict=True):
-            colour = COLOURS["reported" if name == "reported " else "true"]
-            look = {"marker": marker, "markersize": 9, "markeredgewidth": 3, "linestyle": "none"}
-            (parts.marks[name + row],) = right.plot([0], [base + step], color=colour, **look)
-            parts.texts[name + row] = right.text(0, base + step, "", color=colour, **bold)
-    moving = (*parts.cuts.values(), *parts.words.values(), *parts.marks.values(), *parts.texts.values())
-    drawing.hand_over(figure, parts, [*parts.groups.values(), parts.band, *moving])
-    return figure
-
-
-@house_style
-def threshold_and_errors(outcome, figure=None):
-    """Both groups along one measure with those labelled wrongly, the threshold, and what it gets."""
-    figure = figure or _threshold_axes()
-    parts, draws = figure.parts, outcome.draws
-    for name, shape in parts.groups.items():
-        heights = draws[name][0]
-        shape.set_xy(drawing.area(np.linspace(0, 1, len(heights)), heights, 0 * heights))
+def _groups_and_threshold(draws) -> Chart:
+    """Left half of `threshold_and_errors`."""
+    names = ("controls", "patients", "wrong controls", "wrong patients")
+    groups = {name: draws[name][0, ::2] for name in names}
+    at = np.linspace(0, 1, len(groups["controls"]))
     low, high = np.quantile(draws["threshold"], [0.05, 0.95])
-    parts.band.set_xy(np.array([[low, 0], [low, 1.04], [high, 1.04], [high, 0]]))
-    for name, line in parts.cuts.items():
-        mean = draws[name].mean()
-        line.set_xdata([mean, mean])
-        parts.words[name].set(
-            **{"x": mean - 0.015, "ha": "right"} if mean > 0.6 else {"x": mean + 0.015, "ha": "left"}
-        )
-    for key, mark in parts.marks.items():
-        mean = draws[key].mean()
-        mark.set_xdata([mean])
-        said = {"best": "right labels", "reported": "reported"}.get(key.split()[0], "truth")
-        side = {"x": mean - 0.06, "ha": "right"} if mean > 0.44 else {"x": mean + 0.06, "ha": "left"}
-        parts.texts[key].set(text=f"{said} {mean:.2f}", **side)
-    return figure
+    cuts = np.array([draws["threshold"].mean(), draws["threshold, right labels"].mean()])
+    flanks = np.array([12, 48])  # of both hills: there stand their names
+    data = {
+        "groups": table(x=at, **groups),
+        "group names": table(x=at[flanks] + [-0.02, 0.02])
+        | {"y": [float(groups["controls"][12]), float(groups["patients"][48])], "text": list(names[:2])},
+        "wrong": {"text": ["■ labelled wrongly"]},
+        "band": table(x=np.array([low]), x2=np.array([high]), y=[0], y2=[1.04]),
+        "cuts": table(x=cuts, beside=cuts.clip(0.25, 0.75), y=[0, 0], y2=[1.04, 1.04], height=[1.17, 1.09])
+        | {"row": [0, 1], "text": ["threshold learnt", "with right labels"]},
+        "cuts before": {"x": []},
+    }
+    layers = []
+    for name, opacity in zip(names, (0, 0.4, 0.8, 0.8), strict=True):
+        line = {} if name.startswith("wrong") else {"line": {"strokeWidth": 1.5}}
+        place = {"y": name, "y2": {"datum": 0}}
+        layers.append(layer("area", "groups", "chance", fillOpacity=opacity, encoding=place, **line))
+    row, upright = {"color": by_row(["reported", "true"])}, {"y2": "y2"}
+    dash = {"strokeDash": {"condition": {"test": "datum.row == 0", "value": [1, 0]}, "value": DASHED}}
+    layers += [
+        layer("rect", "band", "reported", opacity=0.25, encoding={"x2": "x2", "y2": "y2"}),
+        layer("rule", "cuts before", "before", strokeWidth=1.5, strokeDash=DOTTED, encoding=upright),
+        layer("rule", "cuts", strokeWidth=3, encoding=upright | row | dash | {"tooltip": tips(what="text")}),
+        layer("text", "cuts", fontWeight="bold", encoding=row | {"x": "beside", "y": "height"}),
+    ]
+    above = {"x": {"value": 0}, "y": {"value": -14}}
+    layers += [
+        layer("text", "wrong", "chance", align="left", encoding=above),
+        layer("halo", "group names"),
+        layer("text", "group names", "chance"),
+    ]
+    x = axis("How ill the scan looks →", at=[])
+    return chart(layers, data, x, axis(ends=(0, 1.22), at=[], line=False), top=32, share=1.4)
+
+
+def threshold_and_errors(outcome) -> list[Chart]:
+    """Both groups along one measure with those labelled wrongly, the threshold, and what it gets."""
+    draws, words = outcome.draws, ["reported", "truth", "right labels"]
+    names = [
+        f"{name}{score}" for score in ("sensitivity", "specificity") for name in ("reported ", "", "best ")
+    ]
+    means = np.array([draws[name].mean() for name in names])
+    data = {
+        "marks": table(x=means, beside=means.clip(0.2, 0.8), y=np.array([1.3, 1, 0.7, 0.3, 0, -0.3]))
+        | {"row": [0, 1, 2] * 2, "text": [f"{words[i % 3]} {mean:.2f}" for i, mean in enumerate(means)]},
+        "marks before": {"x": []},
+    }
+    row = {"color": by_row(["reported", "true", "true"])}
+    shape = {"shape": {"field": "row", "type": "nominal", "legend": None}}
+    shape["shape"]["scale"] = {"domain": [0, 1, 2], "range": ["diamond", "circle", "triangle-up"]}
+    look = {"size": 130, "filled": True, "opacity": 1}
+    layers = [
+        layer("point", "marks before", "before", size=40, filled=True, opacity=1),
+        layer("point", "marks", **look, encoding=row | shape | {"tooltip": tips(mean="x|.3f", of="text")}),
+        layer("text", "marks", dy=-16, fontWeight="bold", encoding=row | {"x": "beside"}),
+    ]
+    x = axis("Mean over many studies", at=[0, 0.5, 1], form=".1f")
+    y = axis(ends=(-0.6, 1.6), at=[1, 0], words=["Sensitivity", "Specificity"], line=False)
+    return [_groups_and_threshold(draws), chart(layers, data, x, y, top=32)]
 
 
 @simulation(block=25, draw=threshold_and_errors)
@@ -295,7 +304,7 @@ class kinds_of_wrong_labels:
     and, of these, "wrong controls" and "wrong patients" there are along that scale, at most 1.
     """
 
-    kind = Among(*KINDS, label="Who is labelled wrongly")
+    kind = Among(*KINDS, label="Who is labelled wrongly", when=lambda p: p.rate > 0)
     rate = Number(0.2, 0, 0.4, label="How many of these", at=(0, 0.1, 0.2, 0.3, 0.4))
     prevalence = Number(0.5, 0.05, 0.95, label="Share of patients", at=np.linspace(0.1, 0.9, 9))
     n_scans = Whole(400, TEN_OF_EACH, label="Training scans", at=(100, 400, 2000))
@@ -359,7 +368,7 @@ INDEPENDENT = {"theory": "expected if\nindependent"}
 IN_THE_SCAN = "Share of the rater's error that is in the scan"
 
 
-@simulation(block=20, draw=partial(LINE, along="shares", label=IN_THE_SCAN, words=INDEPENDENT))
+@simulation(block=20, draw=partial(SHARES, along="shares", label=IN_THE_SCAN, words=INDEPENDENT))
 class shared_errors:
     """A reference whose errors are more and more those of the model.
 
@@ -407,6 +416,10 @@ class shared_errors:
         draws = train_and_test_all("ridge", s)
         return draws | {"theory": draws["true"] * (2 * p.rater_accuracy - 1) + 1 - p.rater_accuracy}
 
+    def head(p, draws):
+        reported, true = (draws[name][:, -1].mean() for name in ("reported", "true"))
+        return f"If all errors are shared, reported {reported:.2f}, really {true:.2f}."
+
     def read(p, draws):
         reported, true = draws["reported"].mean(axis=0), draws["true"].mean(axis=0)
         return (
@@ -428,48 +441,20 @@ MODEL_SETS = {
 }
 
 
-def kernel_ridge(X: np.ndarray, targets: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Labels by the kernel model in one study: X (n, p), targets (sets, n), new (m, p); shape (sets, m)."""
-    X, new = (rows * np.sqrt(2 / (X.shape[1] * X.var())) for rows in (X, new))
-    own, others = (np.square(rows).sum(axis=1) / 2 for rows in (X, new))
-    alike = X @ X.T - own
-    alike -= own[:, None]
-    np.exp(alike, out=alike)
-    alike.flat[:: len(X) + 1] += 1  # the penalty
-    _, dual, _ = lapack.dposv(alike.T, targets.T, lower=True, overwrite_a=True)
-    alike = new @ X.T - own
-    alike -= others[:, None]
-    return (np.exp(alike, out=alike) @ dual > 0).T
-
-
-def naive_bayes(X: np.ndarray, recorded: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Labels by Gaussian naive Bayes; arrays as in `neighbours`."""
-    score = 0.0
-    for label, sign in ((1, 1), (0, -1)):
-        members = (recorded == label).astype(float)
-        size = np.maximum(members.sum(axis=-1, keepdims=True), 1)
-        mean = members @ X / size
-        variance = np.maximum(members @ np.square(X) / size - mean**2, 1e-9)
-        # Log density of a normal distribution with independent features, but for a constant.
-        precise = np.swapaxes(1 / variance, 1, 2)
-        quadratic = np.square(new) @ precise - 2 * new @ np.swapaxes(mean / variance, 1, 2)
-        constant = (mean**2 / variance + np.log(variance)).sum(axis=-1)[:, None]
-        score = score + sign * (np.log(size) - np.swapaxes(quadratic + constant, 1, 2) / 2)
-    return score > 0
-
-
 def predictions(name: str, X: np.ndarray, recorded: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Labels that a model gives to new scans; arrays as in `neighbours`."""
+    """Labels that a model gives to new scans; arrays as in `batched.neighbours`."""
     if name == "naive Bayes":
-        return naive_bayes(X, recorded, new)
+        return batched.naive_bayes(X, recorded, new)
     if name.endswith(("neighbour", "neighbours")):
-        return neighbours(X, recorded, new, int(name.split()[0]))
+        return batched.neighbours(X, recorded, new, int(name.split()[0]))
     targets = 2.0 * recorded - 1
     if name == "kernel":
-        return np.stack([kernel_ridge(*study) for study in zip(X, targets, new, strict=True)])
+        return np.stack([batched.kernel_ridge(*study) for study in zip(X, targets, new, strict=True)])
     rows = np.broadcast_to(X[:, None], (*recorded.shape, X.shape[2]))
     linear = name == "linear"
-    weights, intercepts = batched.linear_rule(rows, targets, 10.0) if linear else centroids(rows, recorded)
+    weights, intercepts = (
+        batched.linear_rule(rows, targets, 10.0) if linear else batched.centroids(rows, recorded)
+    )
     return weights @ np.swapaxes(new, 1, 2) + intercepts[..., None] > 0
 
 
@@ -490,61 +475,61 @@ def shares_of_variance(scores: np.ndarray) -> dict[str, float]:
     return shares | {"rest": max(1 - sum(shares.values()), 0.0)}
 
 
-# Lines of models differ in lightness, marker and name; the colours of scores mean something else.
-SHADES, MARKERS = ("#000000", "#737373", "#A6A6A6") * 2, "os^DvX"
-STYLES = (*["-"] * 3, *[(0, (4, 2))] * 2, (0, (1, 1.2)))
+# Lines of models differ in lightness, marker, dashes and name; the colours of scores mean something else.
+SHADES, DASHES = ("ceiling", "chance") * 3, ([1, 0], [1, 0], DASHED, DASHED, DOTTED, DOTTED)
+MARKERS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 CAUSES = ("labels", "model", "both together", "study", "rest")
 CAUSES_IN_WORDS = ("label\nquality", "the\nmodel", "both\ntogether", "luck of\nthe study", "the rest")
 
 
-def _architecture_axes():
-    """Axes of `models_and_shares`: accuracy over the share of wrong labels, and beside it the shares."""
-    figure, (left, right) = drawing.new_figure((1.5, 1), (9.4, 3.8))
-    left.set(xlim=(-0.012, 0.68), ylim=(0.44, 0.96), xlabel="Wrong training labels", ylabel="True accuracy")
-    left.set_xticks([0, 0.1, 0.2, 0.3, 0.4], ["0", "10 %", "20 %", "30 %", "40 %"])
-    left.xaxis.set_label_coords(0.33, -0.11)
-    drawing.mark_chance(left, 0.5, at=0)
-    parts = SimpleNamespace(lines={}, names={}, links={})
-    for name, colour, marker, style in zip(MODELS, SHADES, MARKERS, STYLES, strict=True):
-        look = {"color": colour, "marker": marker, "linestyle": style, "linewidth": 2.5}
-        (parts.lines[name],) = left.plot([], [], markersize=7, **look)
-        (parts.links[name],) = left.plot([], [], color=colour, linewidth=1)
-        text = {"fontsize": TEXT - 1, "va": "center", "color": "#333333", "bbox": LABEL}
-        parts.names[name] = left.text(0.3, 0.7, name, **text)
-    right.set(xlim=(0, 1), ylim=(-0.5, 4.5), xticks=[0, 0.5, 1], xlabel="Share of the differences")
-    right.xaxis.set_major_formatter(PercentFormatter(1))
-    drawing.name_rows(right, CAUSES_IN_WORDS)
-    right.tick_params(axis="y", labelsize=TEXT - 1)
-    right.spines["left"].set_visible(True)
-    rows = np.arange(len(CAUSES))[::-1]
-    parts.bars = list(right.barh(rows, 0.0, height=0.6, color=["#000000", "#595959", *["#BFBFBF"] * 3]))
-    text = {"fontsize": TEXT, "va": "center", "fontweight": "bold", "bbox": LABEL}
-    parts.texts = [right.text(0, row, "", **text) for row in rows]
-    moving = (*parts.lines.values(), *parts.links.values(), *parts.names.values())
-    drawing.hand_over(figure, parts, [*moving, *parts.bars, *parts.texts])
-    return figure
-
-
-@house_style
-def models_and_shares(outcome, figure=None):
+def models_and_shares(outcome) -> list[Chart]:
     """True accuracy of models over the share of wrong labels, beside what explains the differences."""
-    figure = figure or _architecture_axes()
-    parts, names = figure.parts, MODEL_SETS[outcome.parameters["models"]]
-    mean = outcome.draws["true"].mean(axis=0)
-    levels = np.linspace(0, outcome.parameters["worst"], len(mean))
-    heights = drawing.spread_labels(mean[-1], np.full(len(names), 0.042), 0.44, 0.96)
-    for name in MODELS:
-        for artists in (parts.lines, parts.links, parts.names):
-            artists[name].set_visible(name in names)
-    for name, scores, height in zip(names, mean.T, heights, strict=True):
-        parts.lines[name].set_data(levels, scores)
-        parts.links[name].set_data([levels[-1], levels[-1] + 0.03], [scores[-1], height])
-        parts.names[name].set_position((levels[-1] + 0.035, height))
-    for name, bar, text in zip(CAUSES, parts.bars, parts.texts, strict=True):
-        share = outcome.draws[name].mean()
-        bar.set_width(share)
-        text.set(x=min(share, 0.75) + 0.02, text=f"{100 * share:.0f} %")
-    return figure
+    names, mean = MODEL_SETS[outcome.parameters["models"]], outcome.draws["true"].mean(axis=0)
+    levels, rows = (
+        np.linspace(0, outcome.parameters["worst"], len(mean)),
+        [MODELS.index(one) for one in names],
+    )
+    guessing, data = chance_line(0.5, level=True)
+    data["models"] = table(x=np.tile(levels, len(names)), y=mean.T.ravel(), row=np.repeat(rows, len(levels)))
+    data["models"]["name"] = np.repeat(names, len(levels)).tolist()
+    data["models before"] = {"x": []}
+    ends, looks = (0.44, 0.96), {"color": by_row(SHADES)}
+    for channel, kinds in (("strokeDash", DASHES), ("shape", MARKERS)):
+        scale = {"domain": list(range(len(kinds))), "range": list(kinds)}
+        looks[channel] = {"field": "row", "type": "nominal", "scale": scale, "legend": None}
+    tip = {"tooltip": tips(model="name", accuracy="y|.3f", wrong_labels="x|.0%")}
+    point = {"color": looks["color"], "shape": looks.pop("shape")} | tip
+    shades = [SHADES[row] for row in rows]
+    labels, more = end_labels("names", names, shades, levels[-1], mean[-1].clip(*ends), ends, 0.45)
+    detail, before = {"detail": "row"}, {"strokeWidth": 1.5, "strokeDash": DOTTED}
+    layers = [
+        *guessing,
+        layer("line", "models before", "before", **before, encoding=detail),
+        layer("line", "models", strokeWidth=2.5, encoding=looks),
+        layer("point", "models", size=70, filled=True, opacity=1, encoding=point),
+        *labels,
+    ]
+    x = axis("Wrong training labels", (0, 0.45), at=np.arange(5) / 10, form=".0%")
+    y = axis("True accuracy", ends, at=np.arange(5, 10) / 10, form=".1f")
+    return [chart(layers, data | more, x, y, right=12, top=10, share=1.7), _shares_of_causes(outcome.draws)]
+
+
+def _shares_of_causes(draws) -> Chart:
+    """Right half of `models_and_shares`."""
+    shares, row = np.array([draws[name].mean() for name in CAUSES]), list(range(len(CAUSES)))
+    words = {"text": [f"{100 * share:.0f} %" for share in shares], "row": row}
+    data = {"shares": table(x=shares, y=row[::-1]) | words, "shares before": {"x": []}}
+    bar, from_zero = {"orient": "horizontal", "size": 30}, {"x2": {"datum": 0}}
+    shades = {"color": by_row(["ceiling", "chance", *["before"] * 3])}
+    outline = {"stroke": COLOURS["before"], "strokeDash": DOTTED} | bar
+    layers = [
+        layer("bar", "shares", **bar, encoding=from_zero | shades | {"tooltip": tips(share="x|.1%")}),
+        layer("bar", "shares before", "transparent", **outline, encoding=from_zero),
+        layer("text", "shares", align="left", dx=7, fontWeight="bold"),
+    ]
+    x = axis("Share of the differences", at=[0, 0.5, 1], form=".0%")
+    y = axis(ends=(-0.5, 4.5), at=row[::-1], words=CAUSES_IN_WORDS, line=False)
+    return chart(layers, data, x, y, right=44, top=10)
 
 
 @simulation(block=10, draw=models_and_shares)
@@ -607,6 +592,10 @@ class labels_or_architecture:
         true = np.stack([one.mean(axis=-1) for one in right], axis=-1)
         shares = shares_of_variance(true)
         return {"true": true} | {name: np.full(len(s.X), share) for name, share in shares.items()}
+
+    def head(p, draws):
+        labels, model = (100 * draws[name].mean() for name in ("labels", "model"))
+        return f"Label quality explains {labels:.0f} % of the differences, the model {model:.0f} %."
 
     def read(p, draws):
         names, mean = MODEL_SETS[p.models], draws["true"].mean(axis=0)
@@ -682,6 +671,14 @@ class scans_or_raters:
 
     def analyse(p, s):
         return train_and_test_all(p.rule, s)
+
+    def head(p, draws):
+        true, reported = draws["true"].mean(axis=0), draws["reported"].mean(axis=0)
+        told = [
+            f"{counted(p.raters[i], 'rater')}: reported {reported[i]:.2f}, really {true[i]:.2f}"
+            for i in (0, -1)
+        ]
+        return f"{'; '.join(told)}."
 
     def read(p, draws):
         true, first, last = draws["true"].mean(axis=0), draws["reported"][:, 0], draws["reported"][:, -1]

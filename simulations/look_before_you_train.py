@@ -12,8 +12,32 @@ from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
 from utils import batched
 from utils.cohort import LETTER, striatal_templates
-from utils.drawing import COLOURS, DASHED, TEXT, Ridges, hand_over, house_style, new_figure
-from utils.simulation import Among, Number, Studies, Whole, exact_accuracy, linear_rule, optimism, simulation
+from utils.drawing import (
+    COLOURS,
+    DASHED,
+    HEIGHT,
+    INK,
+    TEXT,
+    Chart,
+    axis,
+    chance_line,
+    chart,
+    layer,
+    ridge_rows,
+    table,
+    tips,
+)
+from utils.simulation import (
+    Among,
+    Number,
+    Studies,
+    Whole,
+    counted,
+    exact_accuracy,
+    linear_rule,
+    optimism,
+    simulation,
+)
 
 EFFECT = functools.partial(Number, unit="standard deviations")
 
@@ -157,39 +181,49 @@ def before_the_diagnosis(defect, weights, intercept):
     return np.where(np.arange(20) == 4, 0, weights), intercept + 10 * weights[..., 4]
 
 
-WIDE = (8.6, 4.0)  # inches: pictures beside scores
+DOT = {"filled": True, "opacity": 1, "size": 30}
+HOLLOW = DOT | {"fill": COLOURS["page"], "stroke": COLOURS["chance"], "strokeWidth": 1.3, "strokeOpacity": 1}
 
 
-@house_style
-def defect_and_score(outcome, figure=None):
+def _above(name, colour=INK, *, line=0, **look):
+    """The layer of words above a picture, from its left edge: in the first line over it, or a higher one."""
+    edge = {"x": {"value": 0}, "y": {"value": 0}}
+    return layer("text", name, colour, encoding=edge, **{"align": "left", "dy": -10 - 17 * line} | look)
+
+
+def _scores(draws, rows, dots, height=HEIGHT):
+    """The chart of the scores of many studies, beside pictures of one: `rows` are words by draw."""
+    named = [(words, name) for name, words in rows.items()]
+    layers, data, names = ridge_rows([draws[name] for name in rows], named, dots=dots)
+    guessing, more = chance_line(0.5)
+    x = axis("Accuracy, over many studies", at=np.arange(0, 1.1, 0.2), form=".1f")
+    return chart([*guessing, *layers], data | more, x, names, height=height, top=42)
+
+
+def defect_and_score(outcome, *, dots: bool = False) -> list[Chart]:
     """One study as a first look sees it, one dot per scan, beside the scores of many such studies."""
-    if figure is None:
-        figure, (left, right) = new_figure((1.3, 1), WIDE)
-        left.set(xlim=(-0.01, 1.01), ylim=(-0.03, 1.03), yticks=[], xlabel="Scans, in the order of the table")
-        left.set_xticks(np.arange(4) / 4 + 0.125, [f"site {s}" for s in range(1, 5)])
-        left.tick_params(axis="x", length=0, labelsize=TEXT)
-        for edge in (0.25, 0.5, 0.75):
-            left.axvline(edge, color="#BFBFBF", linewidth=1, zorder=0)
-        # Above the axes, where no dot can be.
-        above = {"transform": left.transAxes, "va": "bottom"}
-        what = left.text(0, 1.085, "Uptake", fontsize=TEXT, fontweight="bold", **above)
-        left.text(0, 1.02, "● patient   ○ control   (one study)", fontsize=TEXT - 2, **above)
-        dot = {"linestyle": "none", "marker": "o", "markersize": 5}
-        dots = left.plot([], [], markerfacecolor="white", markeredgecolor="#737373", **dot)
-        dots += left.plot([], [], color="black", **dot)
-        rows = {"reported": "the study\nreports", "honest": "without\nthe defect", "true": "on new\nsubjects"}
-        scores = Ridges(right, [(words, name) for name, words in rows.items()], "Accuracy, over many studies")
-        parts = SimpleNamespace(what=what, dots=dots, scores=scores)
-        hand_over(figure, parts, [what, *dots, *scores.moving])
-    parts, draws = figure.parts, outcome.draws
-    evidence, label = draws["evidence"][0], draws["label"][0]
-    at = (np.arange(len(label)) + 0.5) / len(label)
-    for value, dots in enumerate(parts.dots):
-        dots.set_data(at[label == value], evidence[label == value])
-    look = LOOKS[outcome.parameters["defect"]][1]
-    parts.what.set_text(look[0].upper() + look[1:])
-    parts.scores.move([draws[name] for name in ("reported", "honest", "true")])
-    return figure
+    evidence, label = outcome.draws["evidence"][0], outcome.draws["label"][0]
+    at, look = (np.arange(len(label)) + 0.5) / len(label), LOOKS[outcome.parameters["defect"]][1]
+    data = {
+        "sites": table(x=np.arange(1, 4) / 4),
+        "what": {"text": [look[0].upper() + look[1:]]},
+        "whose": {"text": ["● patient, ○ control (one study)"]},
+    }
+    for name, who in (("controls", label == 0), ("patients", label == 1)):
+        data[name] = table(x=at[who], y=evidence[who], scan=np.flatnonzero(who) + 1) | {"name": name[:-1]}
+    hover = {"tooltip": tips(scan="scan", recorded_as="name")}
+    layers = [
+        layer("upright", "sites", "#BFBFBF"),
+        layer("point", "controls", **HOLLOW, encoding=hover),
+        layer("point", "patients", **DOT, encoding=hover),
+        _above("what", line=1, fontWeight="bold"),
+        _above("whose", fontSize=TEXT - 1),
+    ]
+    sites = [f"site {s}" for s in range(1, 5)]
+    x = axis("Scans, in the order of the table", at=np.arange(4) / 4 + 0.125, words=sites, line=False)
+    y = axis(ends=(-0.03, 1.03), at=[], line=False)
+    rows = {"reported": "the study\nreports", "honest": "without\nthe defect", "true": "on new\nsubjects"}
+    return [chart(layers, data, x, y, top=42, share=1.2), _scores(outcome.draws, rows, dots)]
 
 
 @simulation(block=10, draw=defect_and_score)
@@ -285,46 +319,55 @@ class planted_defect:
         )
 
 
-def _signed(place):
-    """A correlation, from its place between 0 and 1."""
-    return f"{2 * place - 1:+.2f}".replace("-", "−")
+def _signed(correlation):
+    return f"{correlation:+.2f}".replace("-", "−")
 
 
-def _site_axes():
-    """The axes of `correlation_by_site`."""
-    figure, (left, right) = new_figure((1.15, 1), WIDE)
-    left.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])
-    left.set(xlabel="Uptake of the striatum", ylabel="Score of a test")
-    small = {"fontsize": TEXT - 2, "va": "bottom"}
-    left.text(0, 1.02, "● site 1   ○ site 2   (one study)", transform=left.transAxes, **small)
-    dot = {"linestyle": "none", "marker": "o", "markersize": 6, "zorder": 2}
-    dots = left.plot([], [], color="black", **dot)
-    dots += left.plot([], [], markerfacecolor="white", markeredgecolor="#595959", **dot)
-    lines = left.plot([], [], color=COLOURS["reported"], linewidth=4, linestyle=DASHED, zorder=3)
-    for _ in range(2):
-        lines += left.plot([], [], color=COLOURS["honest"], linewidth=4, zorder=3)
-    rows = [("over all\nsubjects", "reported"), ("within\na site", "honest")]
-    scores = Ridges(right, rows, "Correlation, over many studies", said=_signed)
-    right.set_xticks([0, 0.25, 0.5, 0.75, 1], ["−1", "−0.5", "0", "0.5", "1"])
-    hand_over(figure, SimpleNamespace(dots=dots, lines=lines, scores=scores), [*dots, *lines, *scores.moving])
-    return figure
-
-
-@house_style
-def correlation_by_site(outcome, figure=None):
+def correlation_by_site(outcome, *, dots: bool = False) -> list[Chart]:
     """Subjects of two sites, the lines over all and of each site, and both correlations of many studies."""
-    figure = _site_axes() if figure is None else figure
-    parts, x, y = figure.parts, outcome.draws["x"][0], outcome.draws["y"][0]
-    halves = [slice(None), slice(len(x) // 2), slice(len(x) // 2, None)]
-    for dots, half in zip(parts.dots, halves[1:], strict=True):
-        dots.set_data(x[half], y[half])
-    for line, half in zip(parts.lines, halves, strict=True):
-        # Sites that are very far apart lie at the ends of the scale, all points of one in one place.
-        slope, height = np.polyfit(x[half], y[half], 1) if np.ptp(x[half]) > 0 else (0.0, y[half].mean())
-        ends = np.array([x[half].min(), x[half].max()])
-        line.set_data(ends, slope * ends + height)
-    parts.scores.move([(outcome.draws[name] + 1) / 2 for name in ("pooled", "within")])
-    return figure
+    x, y = (12 * (outcome.draws[name][0].astype(float) - 0.5) for name in ("x", "y"))
+    halves = [slice(len(x) // 2), slice(len(x) // 2, None), slice(None)]
+    data = {f"site {n}": table(x=x[half], y=y[half]) for n, half in enumerate(halves[:2], 1)}
+    lines = np.array([_line(x[half], y[half]) for half in halves])
+    data["line of a site"] = table(x=lines[:2, 0].ravel(), y=lines[:2, 1].ravel()) | {"row": [1, 1, 2, 2]}
+    data["line of all"] = table(x=lines[2, 0], y=lines[2, 1])
+    data |= {
+        "of a site": {"text": ["— within a site"]},
+        "of all": {"text": ["– – over all subjects"]},
+        "whose": {"text": ["● site 1, ○ site 2 (one study)"]},
+    }
+    hover = {"tooltip": tips(uptake="x|.2f", score="y|.2f")}
+    bold = {"fontWeight": "bold"}
+    layers = [
+        layer("point", "site 1", **DOT, encoding=hover),
+        layer("point", "site 2", **HOLLOW, encoding=hover),
+        layer("line", "line of all", "reported", strokeWidth=4, strokeDash=DASHED),
+        layer("line", "line of a site", "honest", strokeWidth=4, encoding={"detail": "row"}),
+        _above("whose", line=1, fontSize=TEXT - 1),
+        _above("of all", "reported", **bold),
+        _above("of a site", "honest", dx=155, **bold),
+    ]
+    x, y = (
+        axis(f"{name} (standard deviations)", (-6, 6), at=range(-6, 7, 3), form="~g")
+        for name in ("Uptake of the striatum", "Score of a test")
+    )
+    both = [outcome.draws[name] for name in ("pooled", "within")]
+    rows = [("over all\nsubjects", "reported"), ("within\na site", "honest")]
+    ridges, more, names = ridge_rows(both, rows, dots=dots, ends=(-1, 1), said=_signed)
+    none, zero = chance_line(0, "no correlation")
+    r = axis("Correlation, over many studies", (-1, 1), at=np.arange(-1, 1.1, 0.5), form="~g")
+    return [
+        chart(layers, data, x, y, top=42, share=1.1),
+        chart([*none, *ridges], more | zero, r, names, top=42),
+    ]
+
+
+def _line(x, y):
+    """Both ends, [x, y], of the line through points."""
+    # Sites that are very far apart lie at the ends of the scale, all points of one in one place.
+    slope, height = np.polyfit(x, y, 1) if np.ptp(x) > 0 else (0.0, y.mean())
+    ends = np.array([x.min(), x.max()])
+    return ends, slope * ends + height
 
 
 def _correlation(x, y):
@@ -373,31 +416,50 @@ class two_sites_paradox:
             f"{draws['pooled'].mean():+.2f}; within a site it is {draws['within'].mean():+.2f}."
         )
 
+    def head(p, draws):
+        within, pooled = (_signed(draws[name].mean()) for name in ("within", "pooled"))
+        return f"Correlation within a site {within}, over all subjects {pooled}."
 
-@house_style
-def picture_and_weights(outcome, figure=None):
+
+GREY = ["#000000", "#FFFFFF"]
+SPEAKS = ["#2D004B", "#8073AC", "#F7F7F7", "#E08214", "#7F3B08"]  # for "control", and for "patient"
+SIDE = 156  # of a picture, in pixels of the page
+
+
+def _picture(name, values, ends, shades, title, below):
+    """The chart of a picture, in shades evenly between two ends, with two lines of words above and below."""
+    size = len(values)
+    row, column = (where.ravel() for where in np.indices(values.shape))
+    shown = np.round(values.ravel().astype(float), 2)
+    data = {name: table(x=column + 0.5, y=row + 0.5, shade=shown)}
+    data[f"{name} title"] = {"text": [title]}
+    scale = {"domain": np.linspace(*ends, len(shades)).tolist(), "range": shades, "clamp": True}
+    colour = {"field": "shade", "type": "quantitative", "scale": scale, "legend": None}
+    layers = [
+        # A little larger than they are, so that nothing shines through between them.
+        layer("square", name, size=(SIDE / size + 0.5) ** 2, opacity=1, encoding={"color": colour}),
+        _above(f"{name} title", line=1, fontWeight="bold", lineHeight=17),
+    ]
+    x, y = (
+        axis(ends=(0, size), at=[size / 2], words=[below], line=False),
+        axis(ends=(size, 0), at=[], line=False),
+    )
+    x["scale"]["range"] = [0, SIDE]  # square, however wide the chart is
+    return chart(layers, data, x, y, height=SIDE, top=42, right=8, share=0.72)
+
+
+def picture_and_weights(outcome, *, dots: bool = False) -> list[Chart]:
     """A picture of the first study, the mean weights of at most 200 models, and the scores of all of them."""
-    draws = outcome.draws
-    if figure is None:
-        figure, (left, middle, right) = new_figure((1, 1, 1.35), WIDE)
-        empty = np.zeros(draws["patient"].shape[1:])
-        pictures = [
-            left.imshow(empty, cmap="gray", vmin=0, vmax=0.7),
-            middle.imshow(empty, cmap="PuOr_r", vmin=-1, vmax=1),
-        ]
-        for axes, title in ((left, "a patient's scan"), (middle, "weights, mean of\nmany models")):
-            axes.axis("off")
-            axes.set_title(title, fontsize=TEXT, fontweight="bold")
-        below = {"transform": middle.transAxes, "ha": "center", "va": "top"}
-        middle.text(0.5, -0.03, "orange: “patient”\npurple: “control”", fontsize=TEXT - 1, **below)
-        rows = [("the study\nreports", "reported"), ("it would\nreally get", "true")]
-        scores = Ridges(right, rows, "Accuracy, over many studies")
-        hand_over(figure, SimpleNamespace(pictures=pictures, scores=scores), [*pictures, *scores.moving])
-    parts, weights = figure.parts, draws["weights"][:200].mean(axis=0)
-    parts.pictures[0].set_data(draws["patient"][0])
-    parts.pictures[1].set_data(weights / (np.abs(weights).max() or 1))
-    parts.scores.move([draws["reported"], draws["true"]])
-    return figure
+    draws, some = outcome.draws, outcome.draws["weights"][:200]
+    weights, models = some.mean(axis=0), counted(len(some), "model")
+    weights, speaks = weights / (np.abs(weights).max() or 1), "orange: “patient”\npurple: “control”"
+    scan, mean = ["A patient’s scan", "(one study)"], ["Weights, mean", f"of {models}"]
+    rows = {"reported": "the study\nreports", "true": "it would\nreally get"}
+    return [
+        _picture("scan", draws["patient"][0], (0, 0.7), GREY, scan, "bright: much\nuptake"),
+        _picture("weights", weights, (-1, 1), SPEAKS, mean, speaks),
+        _scores(draws, rows, dots, height=SIDE),
+    ]
 
 
 @functools.cache

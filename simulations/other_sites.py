@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.model_selection import LeaveOneGroupOut, PredefinedSplit, cross_val_predict
 
 from utils import batched
-from utils.drawing import curves, ridges
+from utils.drawing import Chart, curves, ridges
 from utils.simulation import (
     Among,
     Number,
@@ -203,8 +203,7 @@ class _Sites:
         return B[:, :, :n_sites], sds, B[:, :, n_sites:]
 
     def transform(self, X, fit, number):
-        """All rows as the training rows of a set say; these keep the diagnosis' effect, the others have "
-        "none."""
+        """All rows as the training rows of a set say; these keep the diagnosis' effect, others have none."""
         means, sds, kept = (part[:, number].astype(X.dtype) for part in fit)
         table = X - means[:, self.site]
         table *= (1 / sds)[:, self.site]
@@ -215,16 +214,15 @@ class _Sites:
 
 
 def _true_within_site(weights, effect):
-    """AUC of linear rules among subjects of one site, shape (..., sites) of weights (..., sites, "
-    "features)."""
+    """AUC of linear rules among subjects of one site: (..., sites) of weights (..., sites, features)."""
     return ndtr(weights[..., 0] * effect / np.sqrt(2) / np.linalg.norm(weights, axis=-1))
 
 
-def _table_of_methods(outcome, figure=None):
+def _table_of_methods(outcome) -> list[Chart]:
     label = f"{outcome.parameters['score']}, {OVER}"
     rows = {name: (name.replace(", ", ",\n"), "reported") for name in HARMONISATIONS}
     rows["inside the folds"] = ("inside the folds", "honest")
-    return ridges(outcome, figure, rows=rows, label=label, truth="really, within a site", size=(7.4, 4.8))
+    return ridges(outcome, rows=rows, label=label, truth="really, within a site")
 
 
 @simulation(block=5, draw=_table_of_methods)
@@ -350,6 +348,13 @@ class harmonised_sites:
         rows = zip(HARMONISATIONS, *(draws[name].mean(axis=0) for name in ("reported", "true")), strict=True)
         got = "; ".join(f"{name} {r:.2f} (within a site really {t:.2f})" for name, r, t in rows)
         return f"{p.n_subjects} subjects, {sites}. Reported {p.score}: {got}."
+
+    def head(p, draws):
+        reported, true = (draws[name].mean(axis=0) for name in ("reported", "true"))
+        return (
+            f"Harmonised outside the folds: reported {reported[1]:.2f}, within a site really {true[1]:.2f}. "
+            f"Inside: {reported[3]:.2f} and {true[3]:.2f}."
+        )
 
 
 # The number of sites
@@ -478,4 +483,12 @@ class sites_of_a_consortium:
             f"{p.n_subjects} subjects in all. From {first}: the study reports {reported[0]:.2f} and a new "
             f"site gets {true[0]:.2f}. From {last}: reports {reported[-1]:.2f}, new site {true[-1]:.2f}. One "
             f"external site of {p.n_external} subjects measures {low:.2f} to {high:.2f}, nine times in ten."
+        )
+
+    def head(p, draws):
+        got = (draws[name].mean(axis=0)[[0, -1]] for name in ("reported", "true"))
+        parts = zip((p.site_counts[0], p.site_counts[-1]), *got, strict=True)
+        return " ".join(
+            f"From {counted(k, 'site')}: reported {reported:.2f}, at a new site {true:.2f}."
+            for k, reported, true in parts
         )

@@ -1,10 +1,8 @@
 """Lesson 02: models that fit the scans at hand, and what a published score is worth."""
 
 import functools
-from types import SimpleNamespace
 
 import numpy as np
-from matplotlib.ticker import NullLocator
 from scipy.special import ndtr
 from scipy.stats import norm
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -14,7 +12,7 @@ from sklearn.model_selection import PredefinedSplit, cross_val_score
 from sklearn.neighbors import NearestCentroid
 
 from utils import batched, cohort
-from utils.drawing import COLOURS, DASHED, TEXT, curves, hand_over, house_style, new_figure, spread_labels
+from utils.drawing import BEFORE, DASHED, DOTTED, Chart, axis, chart, curves, end_labels, layer, table, tips
 from utils.simulation import (
     Among,
     Number,
@@ -122,6 +120,10 @@ class complexity_of_the_model:
             f"cross-validated score is chosen: {optimism(picked)}."
         )
 
+    def head(p, draws):
+        training, true = (draws[name][:, -1].mean() for name in ("training", "true"))
+        return f"With all {p.feature_counts[-1]} features: training {training:.2f}, really {true:.2f}."
+
 
 @simulation(block=10, draw=functools.partial(curves, along="sizes", label="Scans"))
 class learning_curve_of_lda:
@@ -198,70 +200,55 @@ class learning_curve_of_lda:
             f"The best possible is {draws['ceiling'][0, 0]:.2f}."
         )
 
+    def head(p, draws):
+        training, true = (draws[name][:, 0].mean() for name in ("training", "true"))
+        return f"With {p.sizes[0]} scans: training {training:.2f}, really {true:.2f}."
+
 
 # Publication
 
 _SHOWN = 60  # studies drawn of every size; the means and shares are of all
 
 
-@house_style
-def published_and_unpublished(outcome, figure=None):
+def published_and_unpublished(outcome) -> list[Chart]:
     """Reported scores of many studies by their size, those that pass the publication filter marked."""
     sizes, level = np.array(outcome.parameters["sizes"], float), outcome.parameters["publish_from"]
     reported, true = outcome.draws["reported"], outcome.draws["true"]
     published = reported >= level - 1e-9
-    if figure is None:
-        figure = _publication_figure(sizes)
-    parts = figure.parts
-    few = slice(min(_SHOWN, len(reported)))
-    for dots, chosen in ((parts.others, ~published[few]), (parts.published, published[few])):
-        dots.set_data(parts.x[few][chosen], reported[few][chosen])
-    mean = true.mean(axis=0)
-    parts.true.set_ydata(mean)
-    parts.filter.set_ydata([level, level])
-    words = "none is\npublished"
-    if published.any():
-        words = f"published:\nreport {reported[published].mean():.2f},\ntruth {true[published].mean():.2f}"
-    parts.texts[0].set_text(words)
-    wished = np.array([min(level + 0.1, 0.9), mean[-1], mean[-1] - 0.15])
-    heights = spread_labels(wished, np.array([0.26, 0.09, 0.17]), 0, 1.03)
-    for text, height in zip(parts.texts, heights, strict=True):
-        text.set_y(height)
-    for text, share in zip(parts.shares, published.mean(axis=0), strict=True):
-        text.set_text(f"{100 * share:.0f}")
-    return figure
-
-
-def _publication_figure(sizes):
-    figure, (axes,) = new_figure()
-    axes.set(xscale="log", xlim=(sizes[0] / 1.3, sizes[-1] * 1.2), ylim=(-0.02, 1.03))
-    axes.set(xlabel="Scans in the study", ylabel="Accuracy reported")
-    axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
-    axes.xaxis.set_minor_locator(NullLocator())
     # Studies of one size stand side by side, or their equal scores would hide each other.
     side = np.linspace(-0.1, 0.1, _SHOWN)[np.random.default_rng(0).permutation(_SHOWN)]
-    parts = SimpleNamespace(x=sizes * np.exp(np.tile(side, (len(sizes), 1)).T))
-    dots, colour = {"linestyle": "none", "marker": "o", "markersize": 5}, COLOURS["reported"]
-    (parts.others,) = axes.plot([], [], **dots, markerfacecolor="none", markeredgecolor="#8C8C8C")
-    (parts.published,) = axes.plot([], [], **dots, color=colour)
-    (parts.true,) = axes.plot(sizes, sizes, color=COLOURS["true"], linewidth=3.5)
-    (parts.filter,) = axes.plot(axes.get_xlim(), [0, 0], color=colour, linestyle=DASHED, linewidth=2)
-    right = {"transform": axes.get_yaxis_transform(), "fontsize": TEXT, "va": "center", "linespacing": 1}
-    words = {
-        "published:\nreport 0.00,\ntruth 0.00": colour,
-        "truth": COLOURS["true"],
-        "not\npublished": "#737373",
-    }
-    parts.texts = [
-        axes.text(1.02, 0.5, text, color=shade, fontweight="bold", **right) for text, shade in words.items()
+    at = np.round(sizes * np.exp(side[: len(reported), None]), 1)
+    size = np.broadcast_to(sizes.astype(int), at.shape)
+    data = {"truth": table(x=sizes, y=true.mean(axis=0)), "truth before": {"x": []}}
+    for name, chosen in (("drawer", ~published[:_SHOWN]), ("published", published[:_SHOWN])):
+        of = {"x": at, "y": reported[:_SHOWN], "true": np.round(true[:_SHOWN], 3), "size": size}
+        data[name] = table(**{column: values[chosen] for column, values in of.items()})
+    data["filter"] = table(x=[sizes[0] / 1.3, sizes[-1] * 1.2], y=[level, level])
+    shares = [f"{100 * share:.0f}" for share in published.mean(axis=0)]
+    data["shares"] = table(x=sizes) | {"text": shares}
+    data["words"] = {"text": ["● published, in per cent:"]}
+    data["others"] = {"text": ["○ not published"]}
+    ends, last = (0, 1.03), np.array([level, true[:, -1].mean()])
+    labels, more = end_labels(
+        "labels", ["filter", "truth"], ["reported", "true"], sizes[-1] * 1.2, last, ends
+    )
+    hover = {"tooltip": tips(scans="size", reported="y|.2f", really="true|.2f")}
+    dot, top = {"size": 30, "opacity": 1}, {"y": {"value": 0}}
+    bold, left, right = {"fontWeight": "bold"}, {"x": {"value": 0}}, {"x": {"value": "width"}}
+    layers = [
+        layer("point", "drawer", "#737373", strokeWidth=1.3, filled=False, encoding=hover, **dot),
+        layer("point", "published", "reported", filled=True, encoding=hover, **dot),
+        layer("line", "truth" + BEFORE, "before", strokeDash=DOTTED),
+        layer("line", "truth", "true", strokeWidth=3.5),
+        layer("line", "filter", "reported", strokeWidth=2, strokeDash=DASHED),
+        layer("text", "shares", "reported", dy=-10, encoding=top, **bold),
+        layer("text", "words", "reported", dy=-29, align="left", encoding=top | left, **bold),
+        layer("text", "others", "#737373", dy=-29, align="right", encoding=top | right),
+        *labels,
     ]
-    below = {"color": colour, "fontsize": TEXT - 1, "ha": "center", "va": "bottom"}
-    parts.shares = [axes.text(size, 0, "", fontweight="bold", **below) for size in sizes]
-    said = "published, of every hundred:"
-    axes.text(0.5, 0.065, said, transform=axes.get_yaxis_transform(), **below)
-    moving = [parts.others, parts.published, parts.true, parts.filter, *parts.texts, *parts.shares]
-    hand_over(figure, parts, moving)
-    return figure
+    x = axis("Scans in the study", (sizes[0] / 1.3, sizes[-1] * 1.2), at=sizes, form="~g", log=True)
+    y = axis("Accuracy reported", ends, at=np.arange(0, 1.1, 0.2), form=".1f")
+    return [chart(layers, data | more, x, y, top=46, right=64)]
 
 
 @simulation(block=20, draw=published_and_unpublished)
@@ -334,6 +321,13 @@ class publication_filter:
             f"{p.sizes[-1]}. Of what is published, {optimism(picked)}. Published or not, {everyone}."
         )
 
+    def head(p, draws):
+        published = draws["reported"] >= p.publish_from - 1e-9
+        if not published.any():
+            return "None is published."
+        reported, true = (draws[name][published].mean() for name in ("reported", "true"))
+        return f"What is published reports {reported:.2f}, really {true:.2f}."
+
 
 # Regional MRI
 
@@ -372,6 +366,7 @@ class regional_mri:
         open="low",
         label="Penalty",
         at={"none": 1e-3, "strong": 300.0},
+        when=lambda p: p.regions != REGIONS[2],  # an AUC of one measure is that of its sign
         doc="Of standardised measures.",
     )
     sizes = Several(Whole(10, 10), (40, 100, 400, 3539), rising=True, doc="Subjects.")
@@ -428,3 +423,8 @@ class regional_mri:
             f"{p.sizes[-1]} subjects report {reported[-1]:.2f} (training {training[-1]:.2f}, truth "
             f"{true[-1]:.2f})."
         )
+
+    def head(p, draws):
+        low, high = np.quantile(draws["reported"][:, 0], [0.05, 0.95])
+        true = draws["true"][:, 0].mean()
+        return f"With {p.sizes[0]} subjects: reported {low:.2f} to {high:.2f}, really {true:.2f}."

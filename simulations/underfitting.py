@@ -1,7 +1,6 @@
 """Lesson 03: signals that a test, a model, a penalty or an average does not see."""
 
 import functools
-from types import SimpleNamespace
 
 import numpy as np
 from scipy.special import logsumexp, ndtr
@@ -12,8 +11,22 @@ from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures
 
-from utils import batched, drawing
-from utils.drawing import COLOURS, DOTTED, TEXT, bars, house_style, ridges
+from utils import batched
+from utils.drawing import (
+    DOTTED,
+    HEIGHT,
+    Chart,
+    axis,
+    bars,
+    chance_line,
+    chart,
+    curves,
+    end_labels,
+    layer,
+    ridges,
+    table,
+    tips,
+)
 from utils.simulation import Among, Number, Several, Studies, Whole, exact_accuracy, linear_rule, simulation
 
 SD = "standard deviations"
@@ -109,6 +122,12 @@ class tests_of_hidden_signal:
             "squares and product added": p_of_regressions(quadratic_terms(s.X), s.y),
         }
 
+    def head(p, draws):
+        line, _, curved = (100 * np.mean(found <= 0.05) for found in draws.values())
+        return (
+            f"A straight line is found in {line:.0f} % of studies; with squares and product, {curved:.0f} %."
+        )
+
     def read(p, draws):
         found = ", ".join(f"{name} {100 * np.mean(found <= 0.05):.0f} %" for name, found in draws.items())
         return (
@@ -166,56 +185,58 @@ def best_straight_cut(straight: float, hidden: float) -> float:
 MODELS = ("linear", "flexible")
 
 
-def _learning_axes(sizes):
-    """Axes of `lost_to_bias_and_variance`: one for each model."""
-    figure, both = drawing.new_figure((1, 1), (8.2, 4.2), sharey=True)
-    parts = {model: SimpleNamespace() for model in MODELS}
-    for axes, (model, one) in zip(both, parts.items(), strict=True):
-        axes.set(xscale="log", xlim=(sizes[0], sizes[-1]), ylim=(0.33, 1.02), xlabel="Scans")
-        axes.set_xticks(sizes, [f"{size:.0f}" for size in sizes])
-        axes.minorticks_off()
-        axes.set_title(f"{model} model", size=TEXT + 1, fontweight="bold", pad=8)
-        drawing.mark_chance(axes, 0.5, at=sizes[0] * 1.04)
-        grey = {"facecolor": "#D9D9D9", "edgecolor": "#8C8C8C", "hatch": "///"}
-        (one.bias,) = axes.fill([sizes[0]] * 4, [0.5] * 4, linewidth=0, **grey)
-        (one.variance,) = axes.fill([sizes[0]] * 4, [0.5] * 4, facecolor=COLOURS["true"], alpha=0.3, lw=0)
-        line = {"color": COLOURS["ceiling"], "linewidth": 2}
-        (one.ceiling,) = axes.plot(sizes[[0, -1]], [1, 1], linestyle=DOTTED, **line)
-        if model == "linear":
-            (one.best,) = axes.plot(sizes[[0, -1]], [1, 1], linestyle="-.", **line)
-        for name, colour, marker in (("train", "training", "o"), ("true", "true", "s")):
-            look = {"color": COLOURS[colour], "marker": marker, "linewidth": 3, "markersize": 5}
-            (vars(one)[name],) = axes.plot(sizes, 0 * sizes, **look)
-        # The words stay, the numbers move: letters are what takes longest to paint.
-        below = {"fontsize": TEXT - 2, "va": "top", "transform": axes.transAxes}
-        axes.text(0.57, 0.16, "lost to bias (grey):\nto variance (blue):", ha="right", **below)
-        one.lost = axes.text(0.59, 0.16, "", ha="left", **below)
-    both[0].set_ylabel("Accuracy")
-    words = {"training score": (0.06, "training"), "on new subjects": (0.26, "true")}
-    words |= {"ceiling (dotted)": (0.48, "ceiling"), "best straight cut (-·-)": (0.69, "ceiling")}
-    drawing.legend(figure, words)
-    drawing.hand_over(figure, parts, [artist for one in parts.values() for artist in vars(one).values()])
-    return figure
+ENDS = (0.3, 1.02)  # of accuracies in `lost_to_bias_and_variance`
+LINES = {"train": ("training score", "training"), "true": ("on new subjects", "true")}
 
 
-@house_style
-def lost_to_bias_and_variance(outcome, figure=None):
+def _learning_curves(model, draws, sizes) -> Chart:
+    """One half of `lost_to_bias_and_variance`."""
+    train, true = (draws[f"{model} {name}"].mean(axis=0) for name in LINES)
+    limit, ceiling, best = (draws[name].mean() for name in (f"{model} limit", "ceiling", "best straight cut"))
+    bias, variance = max(ceiling - limit, 0), np.maximum(limit - true, 0)
+    level, ends = np.ones(len(sizes)), sizes[[0, -1]]
+    guessing, data = chance_line(0.5, level=True)
+    data |= {
+        f"{model} bias": table(x=ends, y=limit * level[:2], y2=ceiling * level[:2], lost=bias * level[:2]),
+        f"{model} variance": table(x=sizes, y=np.minimum(true, limit), y2=limit * level, lost=variance),
+        f"{model} ceiling": table(x=ends, y=ceiling * level[:2]),
+        f"{model} lost to bias": {"text": [f"■ lost to bias {bias:.2f}"]},
+        f"{model} lost to variance": {"text": [f"■ lost to variance {variance[0]:.2f} → {variance[-1]:.2f}"]},
+    }
+    layers = list(guessing)
+    for lost, colour, height in (("bias", "ceiling", 48), ("variance", "true", 29)):
+        name, lower = f"{model} {lost}", {"x": {"value": 4}, "y": {"value": HEIGHT - height}}
+        tip = {"tooltip": tips(**{f"lost_to_{lost}": "lost|.2f"})}
+        layers.append(layer("area", name, colour, opacity=0.25, encoding={"y2": "y2"} | tip))
+        layers.append(layer("text", f"{model} lost to {lost}", colour, align="left", encoding=lower))
+    layers.append(layer("line", f"{model} ceiling", "ceiling", strokeDash=DOTTED, strokeWidth=2))
+    if model == "linear":
+        lower = {"x": {"value": 4}, "y": {"value": HEIGHT - 10}}
+        data["best cut"] = table(x=ends, y=best * level[:2])
+        data["best cut words"] = {"text": [f"– · – best straight cut {best:.2f}"]}
+        layers.append(layer("line", "best cut", "ceiling", strokeDash=[8, 3, 2, 3], strokeWidth=1.5))
+        layers.append(layer("text", "best cut words", "ceiling", align="left", encoding=lower))
+    for name, means in (("train", train), ("true", true)):
+        line, colour = f"{model} {name}", LINES[name][1]
+        data |= {line: table(x=sizes, y=means), f"{line} before": {"x": []}}
+        tip = {"tooltip": tips(mean="y|.3f", scans="x|.0f")}
+        layers.append(layer("line", f"{line} before", "before", strokeWidth=1.5, strokeDash=DOTTED))
+        layers.append(layer("line", line, colour, strokeWidth=3))
+        layers.append(layer("circle", line, colour, size=60, opacity=1, encoding=tip))
+    if model == "flexible":  # the lines are named once, at the right
+        words, colours = zip(*LINES.values(), ("ceiling", "ceiling"), strict=True)
+        found = end_labels("names", words, colours, sizes[-1], np.array([train[-1], true[-1], ceiling]), ENDS)
+        layers, data = layers + found[0], data | found[1]
+    x = axis("Scans", ends, at=sizes, form="d", log=True)
+    y = axis("Accuracy" if model == "linear" else "", ENDS, at=np.arange(4, 11) / 10, form=".1f")
+    named = {"right": 12, "share": 1 if model == "linear" else 1.4}
+    return chart(layers, data, x, y, title=f"{model} model", **named)
+
+
+def lost_to_bias_and_variance(outcome) -> list[Chart]:
     """Training and true score over the number of scans; the distance to the ceiling, filled in two parts."""
-    draws, sizes = outcome.draws, np.array(outcome.parameters["sizes"], float)
-    figure = figure or _learning_axes(sizes)
-    ceiling, best = draws["ceiling"].mean(), draws["best straight cut"].mean()
-    for model, one in figure.parts.items():
-        limit, true = draws[f"{model} limit"].mean(), draws[f"{model} true"].mean(axis=0)
-        one.ceiling.set_ydata([ceiling, ceiling])
-        if model == "linear":
-            one.best.set_ydata([best, best])
-        one.train.set_ydata(draws[f"{model} train"].mean(axis=0))
-        one.true.set_ydata(true)
-        one.bias.set_xy(drawing.area(sizes, 0 * sizes + limit, 0 * sizes + ceiling))
-        one.variance.set_xy(drawing.area(sizes, true, 0 * sizes + limit))
-        first, last = max(limit - true[0], 0), max(limit - true[-1], 0)
-        one.lost.set_text(f"{ceiling - limit:.2f}\n{first:.2f}, at last {last:.2f}")
-    return figure
+    sizes = np.array(outcome.parameters["sizes"], float)
+    return [_learning_curves(model, outcome.draws, sizes) for model in MODELS]
 
 
 @simulation(block=5, draw=lost_to_bias_and_variance)
@@ -286,6 +307,12 @@ class bias_and_variance:
             draws[f"{name} train"], draws[f"{name} true"] = np.stack(train, axis=1), np.stack(true, axis=1)
         return draws
 
+    def head(p, draws):
+        lost = [
+            f"the {name} model {(draws['ceiling'] - draws[f'{name} limit']).mean():.2f}" for name in MODELS
+        ]
+        return f"Lost to bias: {' and '.join(lost)}."
+
     def read(p, draws):
         ceiling = draws["ceiling"].mean()
         words = [
@@ -310,39 +337,20 @@ def called_patients(weights: np.ndarray, intercepts: np.ndarray, X: np.ndarray) 
 # Too much regularisation
 
 
-def _sweep_axes(thresholds):
-    """Axes of `too_little_to_too_much`."""
-    figure, (axes,) = drawing.new_figure()
-    ends = {"xlim": (thresholds[0], thresholds[-1]), "ylim": (0.4, 1.02)}
-    axes.set(**ends, ylabel="Accuracy", xlabel="Threshold:  too little shrinking  ←   →  too much")
-    drawing.mark_chance(axes, 0.5, at=thresholds[0] + 0.02)
-    parts = SimpleNamespace(lines={})
-    for name, colour, marker in (
-        ("train", "training", "o"),
-        ("honest", "honest", "^"),
-        ("true", "true", "s"),
-    ):
-        look = {"color": COLOURS[colour], "linewidth": 3, "marker": marker, "markersize": 6}
-        (parts.lines[name],) = axes.plot(thresholds, np.zeros(len(thresholds)), **look)
-    black = {"color": COLOURS["ceiling"]}
-    (parts.ceiling,) = axes.plot(ends["xlim"], [1, 1], linewidth=2, linestyle=DOTTED, **black)
-    parts.name = axes.text(thresholds[-1], 1, "ceiling", fontsize=TEXT - 1, ha="right", va="bottom", **black)
-    words = {"on its own training scans": (0.1, "training"), "cross-validated": (0.49, "honest")}
-    drawing.legend(figure, words | {"on new subjects": (0.73, "true")})
-    drawing.hand_over(figure, parts, [*parts.lines.values(), parts.ceiling, parts.name])
-    return figure
-
-
-@house_style
-def too_little_to_too_much(outcome, figure=None):
-    """Training, cross-validated and true score over the strength of the regularisation."""
-    figure = figure or _sweep_axes(outcome.parameters["thresholds"])
-    for name, line in figure.parts.lines.items():
-        line.set_ydata(outcome.draws[name].mean(axis=0))
-    ceiling = outcome.draws["ceiling"].mean()
-    figure.parts.ceiling.set_ydata([ceiling, ceiling])
-    figure.parts.name.set_y(min(ceiling, 0.97))
-    return figure
+too_little_to_too_much = functools.partial(
+    curves,
+    along="thresholds",
+    label="Threshold: too little shrinking ← → too much",
+    log=False,
+    words={
+        "training": "on its own\ntraining scans",
+        "honest": "cross-\nvalidated",
+        "true": "on new\nsubjects",
+        "ceiling": "ceiling",
+    },
+    band="",
+    ends=(0.4, 1.02),
+)
 
 
 @simulation(block=5, draw=too_little_to_too_much)
@@ -352,7 +360,7 @@ class shrinkage_sweep:
     The difference between the class means is shrunk towards 0 in every feature; features whose difference is
     smaller than the threshold drop out: scikit-learn's ``NearestCentroid(shrink_threshold=...)``.
 
-    Draws: "train", "honest" (cross-validated), "true" (exact): accuracies, shape (repeats, thresholds);
+    Draws: "training", "honest" (cross-validated), "true" (exact): accuracies, shape (repeats, thresholds);
     "ceiling".
 
     Tibshirani, Hastie, Narasimhan, Chu (2002), PNAS 99:6567, doi:10.1073/pnas.082099299.
@@ -397,7 +405,7 @@ class shrinkage_sweep:
             honest.append(cross_val_score(model, X, y, cv=KFold(p.n_folds)).mean())
             train.append(model.fit(X, y).score(X, y))
             true.append(exact_accuracy(*linear_rule(model), study.means))
-        return {"train": train, "honest": honest, "true": true, "ceiling": norm.cdf(abs(p.effect) / 2)}
+        return {"training": train, "honest": honest, "true": true, "ceiling": norm.cdf(abs(p.effect) / 2)}
 
     def analyse(p, s):
         def right(rules, X, labels):
@@ -411,11 +419,15 @@ class shrinkage_sweep:
             inner = batched.shrunken_centroids(s.X[:, train], s.labels[train], p.thresholds)
             honest = honest + right(inner, s.X[:, test], s.labels[test]) / p.n_folds
         return {
-            "train": right(rules, s.X, s.labels),
+            "training": right(rules, s.X, s.labels),
             "honest": honest,
             "true": batched.accuracy_on_new_subjects(*rules, s.means),
             "ceiling": np.full(len(s.X), ndtr(abs(p.effect) / 2)),
         }
+
+    def head(p, draws):
+        true = draws["true"].mean(axis=0)
+        return f"Truly {true[0]:.2f} without shrinking, at best {true.max():.2f}, at last {true[-1]:.2f}."
 
     def read(p, draws):
         true = draws["true"].mean(axis=0)
@@ -466,9 +478,14 @@ class region_mean:
         ("the number of voxels", lambda p: p.n_voxels),
         label="Affected voxels, of 64",
         at=(1, 2, 4, 8, 16, 32, 64),
+        when=lambda p: p.effect != 0,
     )
     effect = Number(2.0, label="Effect in an affected voxel", unit=SD, at=np.arange(9) / 2)
-    place = Among(*PLACES, label="Where the effect lies")
+    place = Among(
+        *PLACES,
+        label="Where the effect lies",
+        when=lambda p: p.effect != 0 and p.n_affected < p.n_voxels,
+    )
     likeness = Number(0.3, 0, 1, open="high", doc="Correlation between the voxels of one subject.")
     n_new = Whole(200, 2, of=2, doc="New subjects.")
 
@@ -526,6 +543,10 @@ class region_mean:
         ratios = p.effect * sums - p.effect**2 * squared / 2
         ratio = np.logaddexp.reduce(ratios, axis=1) - np.log(p.n_voxels) if s.moves else ratios[:, 0]
         return draws | {"ceiling": np.full(len(s.X), ((ratio > 1e-9) == s.new_labels).mean())}
+
+    def head(p, draws):
+        mean, voxels, ceiling = (draws[name].mean() for name in ("region mean", "all voxels", "ceiling"))
+        return f"Mean of the region {mean:.2f}, all voxels {voxels:.2f}, at best {ceiling:.2f}."
 
     def read(p, draws):
         got = ", ".join(f"{name} {values.mean():.2f}" for name, values in draws.items() if name != "ceiling")

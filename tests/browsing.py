@@ -5,17 +5,12 @@ from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
 
-DIGEST = """async image => {
-    const bytes = await (await fetch(image.src)).arrayBuffer();
-    return [...new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))].join(' ');
-}"""
-
 
 def answered(page, panel, turn):
     """Wait until what is on display is of this move, and complete."""
     page.wait_for_function(
         """([panel, turn]) => Number(panel.dataset.turn) === turn
-            && panel.dataset.state === 'refined' && panel.querySelector('.stage img').complete""",
+            && panel.dataset.state === 'refined'""",
         arg=[panel.element_handle(), turn],
     )
 
@@ -33,11 +28,14 @@ def press(page, panel, slider):
 
 
 def seen(panel):
-    """What a learner gets: the picture's fingerprint, its alternative text, the sentence, the problem."""
-    image, problem = panel.locator(".stage img"), panel.locator(".stage p")
+    """What a learner gets: the picture as drawn, its alternative text, the sentence, the problem."""
+    stage, problem = panel.locator(".stage"), panel.locator(".problem")
+    # Without the running numbers that the library gives to its parts.
+    marks = """stage => [...stage.querySelectorAll('svg')].map(svg =>
+        svg.innerHTML.replace(/(gradient_|clip)[0-9]+/g, '')).join()"""
     return {
-        "picture": image.evaluate(DIGEST) if image.is_visible() else None,
-        "alt": image.get_attribute("alt"),
+        "picture": stage.evaluate(marks) if stage.is_visible() else None,
+        "alt": stage.get_attribute("aria-label"),
         "sentence": panel.locator(".sentence").text_content(),  # also where the notebook has scrolled away
         "problem": problem.inner_text() if problem.is_visible() else None,
     }

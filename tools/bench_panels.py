@@ -3,7 +3,7 @@
     python tools/bench_panels.py [notebook ...] [--moves 24]
 
 Prints a Markdown table; tools/benchmark.py takes the same figures into BENCHMARK.md. A move is timed from the
-key to the first frame after the new picture is loaded; all times are taken inside the page. The moves are 0.3
+key to the first frame after the new picture is drawn; all times are taken inside the page. The moves are 0.3
 s apart, so that most of them interrupt a refinement. The fast moves come 20 at a time, 30 ms apart, as a held
 key sends them.
 
@@ -39,11 +39,11 @@ INTERACT = """
 import time
 
 import ipywidgets
+import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import display
 
 import utils.panel
-from utils.simulation import Outcome
 
 original = utils.panel.panel
 
@@ -63,7 +63,13 @@ def interactive(run, /, *, seed=0, **given):
             if time.perf_counter() - start > 2:
                 break
         draws = {name: np.array([study[name] for study in found]) for name in found[0]}
-        display(run.draw(Outcome(draws=draws, parameters=vars(p), read=lambda *_: "")))
+        # One histogram for every draw that is one number a study: what a learner would draw.
+        plain = {name: values for name, values in draws.items() if values.ndim == 1 and len(values)}
+        figure, axes = plt.subplots(max(len(plain), 1), sharex=True, squeeze=False)
+        for one, (name, values) in zip(axes[:, 0], plain.items()):
+            one.hist(values, bins=20)
+            one.set_ylabel(name)
+        plt.show()
         print(len(found), "studies")
 
     ipywidgets.interact(show, **widgets)

@@ -196,8 +196,7 @@ class Learner:
 
     def _updated(self, view, data, size, buffers):
         if data.get("method") == "update":
-            picture = ["picture"] in data.get("buffer_paths", []) and buffers > 0
-            if complaint := view.update(data["state"], picture, size, self._clock()):
+            if complaint := view.update(data["state"], "numbers" in data["state"], size, self._clock()):
                 self.complaints.append(complaint)
 
     async def play(self, seconds: float, rng: np.random.Generator) -> None:

@@ -58,6 +58,11 @@ class BuildError(Exception):
     """A notebook cannot be made; the message names the file and the cell."""
 
 
+PREDICTED = "predicted"
+# The answers to a "Try this": folded, in the notebook, until the learner asks for them.
+FOUND = re.compile(r"^(What you will have found):\n\n((?:(?:- |  ).*(?:\n|\Z))+)", re.M)
+
+
 def sources(prefixes=()):
     """The texts of all notebooks, or of those whose names begin with one of `prefixes`, sorted."""
     found = sorted([*SOURCE.glob("lessons/*.md"), *SOURCE.glob("solutions/*.md")])
@@ -242,6 +247,13 @@ def _tidy(notebook, source):
         seen[key] += 1
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
+            # What a learner is asked to predict is folded until they run the cell.
+            if PREDICTED in cell.metadata.get("tags", []) or re.search(
+                r"^panel\(.*\bguess=", cell.source, re.M | re.S
+            ):
+                cell.metadata["jupyter"] = {"outputs_hidden": True}
+        else:
+            cell.source = FOUND.sub(r"<details>\n<summary>\1</summary>\n\n\2\n\n</details>", cell.source)
     nbformat.validate(notebook)
     return notebook
 

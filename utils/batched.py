@@ -450,3 +450,62 @@ def shrunken_centroids(X: np.ndarray, labels: np.ndarray, thresholds) -> tuple[n
     half = ((high - low) / 2)[:, None]
     weights = np.sign(half) * np.maximum(np.abs(half) - unit * np.asarray(thresholds, float)[:, None], 0)
     return weights, -np.einsum("rtp,rp->rt", weights, (low + high) / 2)
+
+
+# Several labels of the same scans ---------------------------------------------------------------------
+
+
+def centroids(X: np.ndarray, recorded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (..., p) and intercepts (...) of the nearest-centroid rule for recorded labels (..., n)."""
+    groups = []
+    for label in (0, 1):
+        members = (recorded == label).astype(X.dtype)
+        members /= np.maximum(members.sum(axis=-1, keepdims=True), 1)
+        groups.append((members[..., None, :] @ X)[..., 0, :])
+    low, high = groups
+    return high - low, -np.sum((high - low) * (low + high), axis=-1) / 2
+
+
+def neighbours(X: np.ndarray, recorded: np.ndarray, new: np.ndarray, count: int) -> np.ndarray:
+    """Labels by the majority of the nearest scans: X (r, n, p), recorded (r, sets, n), new (r, m, p)."""
+    called = np.empty((*recorded.shape[:2], new.shape[1]), bool)
+    # Study by study: the table of distances of one fits into the processor's cache, that of all does not.
+    for study, labels, asked, found in zip(X, recorded, new, called, strict=True):
+        near = asked @ study.T
+        near -= np.square(study).sum(axis=1) / 2
+        if count == 1:
+            found[:] = labels[:, near.argmax(axis=1)]
+        else:  # the neighbours are those at least as near as the last of them: no two distances are equal
+            last = np.partition(near, -count, axis=1)[:, -count, None]
+            found[:] = labels.astype(np.float32) @ (near >= last).T.astype(np.float32) > count / 2
+    return called
+
+
+def kernel_ridge(X: np.ndarray, targets: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Labels by the kernel model in one study: X (n, p), targets (sets, n), new (m, p); shape (sets, m)."""
+    X, new = (rows * np.sqrt(2 / (X.shape[1] * X.var())) for rows in (X, new))
+    own, others = (np.square(rows).sum(axis=1) / 2 for rows in (X, new))
+    alike = X @ X.T - own
+    alike -= own[:, None]
+    np.exp(alike, out=alike)
+    alike.flat[:: len(X) + 1] += 1  # the penalty
+    _, dual, _ = lapack.dposv(alike.T, targets.T, lower=True, overwrite_a=True)
+    alike = new @ X.T - own
+    alike -= others[:, None]
+    return (np.exp(alike, out=alike) @ dual > 0).T
+
+
+def naive_bayes(X: np.ndarray, recorded: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Labels by Gaussian naive Bayes; arrays as in `neighbours`."""
+    score = 0.0
+    for label, sign in ((1, 1), (0, -1)):
+        members = (recorded == label).astype(float)
+        size = np.maximum(members.sum(axis=-1, keepdims=True), 1)
+        mean = members @ X / size
+        variance = np.maximum(members @ np.square(X) / size - mean**2, 1e-9)
+        # Log density of a normal distribution with independent features, but for a constant.
+        precise = np.swapaxes(1 / variance, 1, 2)
+        quadratic = np.square(new) @ precise - 2 * new @ np.swapaxes(mean / variance, 1, 2)
+        constant = (mean**2 / variance + np.log(variance)).sum(axis=-1)[:, None]
+        score = score + sign * (np.log(size) - np.swapaxes(quadratic + constant, 1, 2) / 2)
+    return score > 0

@@ -1,26 +1,22 @@
-"""The visual language of the course: ridges, bars and curves of what an `Outcome` holds.
+"""The visual language of the course: ridges, bars and curves, drawn in the browser by Vega-Lite.
 
 The reported score, the true score and chance have one colour each, everywhere; they differ in lightness,
 position and label too, so that nothing rests on colour alone (the colours are from Okabe and Ito's palette).
 The same quantity has the same axis. A figure draws what an outcome holds and computes nothing but means,
 shares and quantiles.
 
-A figure function takes an outcome and gives a matplotlib figure. Given a figure that it made before, it moves
-that figure's artists instead of making new ones. What moves is listed in ``figure.moving`` and marked as
-animated, so that a panel can keep the rest (axes, ticks, labels) as a picture and redraw it never.
+A figure function takes an outcome and gives one or more `Chart`s, side by side: what to draw, as a Vega-Lite
+specification (https://vega.github.io/vega-lite/docs/), and the numbers, in named tables. Specifications are
+plain dicts, made by `chart`, `layer` and `axis`. While only numbers change, a panel sends only numbers. The
+table "guess" is filled by the panel, and a table whose name ends in BEFORE with what its namesake held at
+the position of the sliders before.
 """
 
-import functools
-import io
-from collections.abc import Callable
-from textwrap import fill
-from types import SimpleNamespace
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 from scipy.ndimage import gaussian_filter1d
 
 COLOURS = {
@@ -30,104 +26,201 @@ COLOURS = {
     "chance": "#595959",
     "training": "#AA4499",
     "ceiling": "#1A1A1A",
+    "before": "#8C8C8C",
+    "page": "#FFFFFF",
 }
 ROWS = {
     "reported": "the study\nreports",
     "honest": "done right,\nit reports",
     "true": "it would\nreally get",
 }
-SIZE = (7.0, 3.8)  # inches
-TEXT = 13  # points; readable from the back of a room when the picture fills half the projector
-LABEL = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # behind labels: no line strikes them through
-DASHED, DOTTED = (0, (4, 3)), (0, (1, 1))
-_GRID = np.linspace(0, 1, 201)
-
-# A learner who calls sns.set_theme() must not change the panels. The backend is left as it is.
-_STYLE = {key: value for key, value in mpl.rcParamsDefault.items() if not key.startswith("backend")}
-_STYLE["font.family"] = "DejaVu Sans"
+INK, BEFORE = "#212121", " before"
+TEXT = 13  # pixels on the page, whatever the width of the picture
+HEIGHT = 300  # pixels
+DASHED, DOTTED = [6, 4], [2, 2]
+_GRID = np.linspace(0, 1, 101)
 
 
-def house_style(draw: Callable) -> Callable:
-    """Make a figure function independent of the notebook's matplotlib settings."""
+@dataclass(frozen=True)
+class Chart:
+    """One pair of axes.
 
-    @functools.wraps(draw)
-    def drawn(*arguments, **settings):
-        with mpl.rc_context(_STYLE):
-            return draw(*arguments, **settings)
-
-    return drawn
-
-
-# Figures and axes
-
-
-class Picture(Figure):
-    """A figure outside pyplot that a notebook shows when it is the last value of a cell."""
-
-    def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        FigureCanvasAgg(self).print_png(buffer)
-        return buffer.getvalue()
-
-
-def new_figure(
-    ratios: tuple[float, ...] = (1,), size: tuple[float, float] = SIZE, kind: type[Figure] = Figure, **more
-) -> tuple[Figure, list]:
-    """A figure outside pyplot (nothing to close, no window state shared) and its axes, side by side.
-
-    `ratios` are the widths of the axes, `more` goes to ``Figure.subplots``.
+    Attributes
+    ----------
+    spec : dict
+        Vega-Lite, without numbers, width, or the size of the page.
+    data : dict of str to dict
+        The numbers: named tables, each a dict of columns. A column is a list, or one value for all rows.
+    share : float
+        Its width, relative to those of its neighbours.
     """
-    figure = kind(figsize=size, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.12)
-    axes = figure.subplots(1, len(ratios), width_ratios=ratios, squeeze=False, **more)[0]
-    for one in axes:
-        one.spines[["top", "right"]].set_visible(False)
-        one.tick_params(labelsize=TEXT - 1)
-        one.xaxis.label.set_size(TEXT)
-        one.yaxis.label.set_size(TEXT)
-    return figure, list(axes)
+
+    spec: dict
+    data: dict[str, dict]
+    share: float = 1
 
 
-def hand_over(figure: Figure, parts: SimpleNamespace, moving: list) -> SimpleNamespace:
-    """Lay out once (again at every redraw would double its time and make the picture jump); keep `parts`."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    figure.parts, figure.moving = parts, moving
-    for artist in moving:
-        artist.set_animated(True)
-    return parts
+def table(**columns) -> dict:
+    """A table of a `Chart`: arrays become lists of numbers with as many digits as can be seen."""
+    # In single precision 0.3 would be sent as 0.30000001192092896.
+    double = {
+        name: column.astype(float) if getattr(column, "dtype", None) == np.float32 else column
+        for name, column in columns.items()
+    }
+    return {
+        name: np.round(column, 4).tolist() if isinstance(column, np.ndarray) else column
+        for name, column in double.items()
+    }
 
 
-def name_rows(axes, names: list[str]) -> None:
-    """Names at the left of rows, the first at the top, at len - 1; the axes have no line there."""
-    axes.set_yticks(np.arange(len(names))[::-1], names)
-    axes.tick_params(axis="y", length=0, labelsize=TEXT)
-    axes.spines["left"].set_visible(False)
+# Parts of a specification
+
+CONFIG = {
+    "font": "sans-serif",
+    "aria": False,
+    "view": {"stroke": None},
+    "axis": {
+        "labelFontSize": TEXT - 1,
+        "titleFontSize": TEXT,
+        "titleFontWeight": "normal",
+        "labelColor": INK,
+        "titleColor": INK,
+        "domainColor": COLOURS["before"],
+        "tickColor": COLOURS["before"],
+        "labelLimit": 400,
+        "labelLineHeight": 15,
+    },
+}
 
 
-def legend(figure: Figure, words: dict[str, tuple[float, str]], top: float = 0.93) -> None:
-    """A line of bold words above the axes: text by (place from 0 to 1, colour or its name in COLOURS)."""
-    for text, (place, colour) in words.items():
-        figure.text(
-            *(place, 0.985, text),
-            color=COLOURS.get(colour, colour),
-            fontsize=TEXT,
-            fontweight="bold",
-            va="top",
+def axis(
+    label: str = "",
+    ends: tuple[float, float] = (0, 1),
+    *,
+    at: Sequence[float] | None = None,
+    words: Sequence[str] | None = None,
+    log: bool = False,
+    form: str = "",
+    line: bool = True,
+    grid: bool = False,
+) -> dict:
+    """A quantitative axis.
+
+    `at` are its ticks, and `words` what stands there (a line break makes a second line); `form` is a format
+    of d3; without a `line` there are only words.
+    """
+    look = {"title": label or None, "grid": grid, "domain": line, "ticks": line, "labelPadding": 4}
+    if at is not None:
+        look["values"] = [float(value) for value in at]
+        if words is not None:
+            texts = ", ".join("'" + word.replace("'", "’").replace("\n", "|") + "'" for word in words)
+            nearest = f"indexof({look['values']}, datum.value)"
+            look["labelExpr"] = f"split([{texts}][{nearest}], '|')"
+    if form:
+        look["format"] = form
+    scale = {"domain": [float(end) for end in ends], "nice": False, "zero": False}
+    if log:
+        scale["type"] = "log"
+    return {"type": "quantitative", "scale": scale, "axis": look}
+
+
+def tips(**fields: str) -> list[dict]:
+    """What is read when the pointer rests on a mark: title by column, the format after a bar ("x|.2f")."""
+    found = []
+    for title, field in fields.items():
+        name, _, form = field.partition("|")
+        kind = {"format": form} if form else {}
+        found.append(
+            {"field": name, "title": title.replace("_", " "), "type": "quantitative" if form else "nominal"}
+            | kind
         )
-    figure.get_layout_engine().set(rect=(0, 0, 1, top))
+    return found
 
 
-def mark_chance(axes, chance: float, words: str = "chance", *, at: float | None = None) -> None:
-    """The dashed line of guessing: across ridges, or, with `at` (where its name stands), along curves."""
-    line = {"color": COLOURS["chance"], "linestyle": DASHED, "linewidth": 1.5, "zorder": 0}
-    text = {"color": COLOURS["chance"], "fontsize": TEXT - 1}
-    if at is None:
-        axes.axvline(chance, **line)
-        axes.text(chance, axes.get_ylim()[1], words, ha="center", va="bottom", **text)
-    else:
-        axes.axhline(chance, **line)
-        axes.text(at, chance - 0.012, words, va="top", **text)
+def layer(kind: str, data: str, colour: str = INK, *, encoding: Mapping = {}, **look) -> dict:
+    """Marks of a kind at x and y of every row of a table.
+
+    Kinds are those of Vega-Lite, and "upright" and "level": lines across the whole picture at x, or at y.
+    `colour` is a name in COLOURS or any colour. `look` goes to the mark.
+    """
+    if (
+        kind == "halo"
+    ):  # letters in the colour of the page, under the same letters in a colour: no line strikes them
+        return layer("text", data, "page", encoding=encoding, stroke=COLOURS["page"], strokeWidth=5, **look)
+    across = {
+        "upright": {"y": {"value": 0}, "y2": {"value": "height"}},
+        "level": {"x": {"value": 0}, "x2": {"value": "width"}},
+    }
+    colour = COLOURS.get(colour, colour)
+    mark = {"type": "rule" if kind in across else kind, "color": colour, "clip": False} | look
+    if kind == "text":
+        mark = {"fontSize": TEXT, "baseline": "middle"} | mark
+        encoding = {"text": {"field": "text"}} | dict(encoding)
+    if kind == "area" and "line" in look and "color" not in encoding:
+        mark["line"] = {"color": colour} | look["line"]  # its upper edge
+    if kind == "line":
+        encoding = {"order": {"field": "x", "type": "quantitative"}} | dict(encoding)
+    encoding = across.get(kind, {}) | {
+        channel: {"field": to} if isinstance(to, str) else to for channel, to in encoding.items()
+    }
+    return {"data": {"name": data}, "mark": mark, "encoding": encoding}
+
+
+def chart(
+    layers: list[dict],
+    data: dict[str, dict],
+    x: dict,
+    y: dict,
+    *,
+    height: int = HEIGHT,
+    top: int = 24,
+    right: int = 24,
+    title: str = "",
+    share: float = 1,
+) -> Chart:
+    """A `Chart` of layers over the same axes; `top` and `right` are pixels left free for words."""
+    spec = {
+        "height": height,
+        "padding": {"left": 6, "top": top, "right": right, "bottom": 6},
+        "encoding": {"x": {"field": "x", **x}, "y": {"field": "y", **y}},
+        "layer": [one for one in layers if one],
+        "config": CONFIG,
+    }
+    if title:
+        spec["title"] = {"text": title, "fontSize": TEXT + 1, "anchor": "start", "offset": top - 4}
+    return Chart(spec, data, share)
+
+
+def by_row(colours: Sequence[str]) -> dict:
+    """The encoding of a colour for every value of the column "row"."""
+    shades = [COLOURS.get(colour, colour) for colour in colours]
+    scale = {"domain": list(range(len(shades))), "range": shades}
+    return {"field": "row", "type": "nominal", "scale": scale, "legend": None}
+
+
+def chance_line(chance: float, words: str = "chance", *, level: bool = False) -> tuple[list, dict]:
+    """Layers and data of the dashed line of guessing: upright, or, across curves, `level`."""
+    where = {"align": "left", "dy": 10, "dx": 4} if level else {"align": "center", "dy": -9}
+    place = {"x": {"value": 0}} if level else {"y": {"value": 0}}
+    layers = [
+        layer("level" if level else "upright", "chance", "chance", strokeDash=DASHED, strokeWidth=1.5),
+        layer("text", "chance", "chance", encoding=place, **where),
+    ]
+    return layers, {"chance": table(**{"y" if level else "x": [chance], "text": [words]})}
+
+
+def guess_line(level: bool = False) -> list[dict]:
+    """The layers of the learner's guess, at the column x or y that the panel fills in."""
+    words = {"align": "right", "dx": -4, "dy": -9} if level else {"align": "left", "dx": 6, "dy": -9}
+    place = {"x": {"value": "width"}} if level else {"y": {"value": "height"}}
+    place["text"] = {"value": "your guess"}
+    return [
+        layer("level" if level else "upright", "guess", strokeWidth=3),
+        layer("text", "guess", encoding=place, **words),
+    ]
+
+
+NO_GUESS = {"guess": {"x": [], "y": []}}  # empty until the panel fills it in
 
 
 def spread_labels(heights: np.ndarray, sizes: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -141,85 +234,138 @@ def spread_labels(heights: np.ndarray, sizes: np.ndarray, low: float, high: floa
     return placed[np.argsort(order)]
 
 
-def area(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Corners, shape (2 n, 2), of the area between two curves over x."""
-    return np.column_stack([np.r_[x, x[::-1]], np.r_[low, high[::-1]]])
+def end_labels(
+    name: str,
+    words: Sequence[str],
+    colours: Sequence[str],
+    x: float,
+    ends_at: np.ndarray,
+    ends,
+    beside: float | None = None,
+) -> tuple[list[dict], dict]:
+    """Layers and data of words at the right ends of lines, at `x` and `ends_at`, led to where there is room.
+
+    `ends` are those of the axis. Where `x` changes, give the words a place `beside`: a picture is laid out
+    once, with room for words where they are then. A `name` of their own keeps several charts apart.
+    """
+    heights = spread_labels(ends_at, np.full(len(words), 0.062 * np.ptp(ends)), *ends)
+    row = {"color": by_row(colours)}
+    data = table(y=heights, end=np.asarray(ends_at), row=list(range(len(words))))
+    data |= table(x=np.full(len(words), x if beside is None else beside), last=np.full(len(words), x))
+    lead = {"x": "last", "x2": "x", "y": "end", "y2": "y"}
+    layers = [
+        layer("rule", name, xOffset=5, x2Offset=12, strokeWidth=1, encoding=lead | row),
+        layer("halo", name, align="left", dx=14, fontWeight="bold"),
+        layer("text", name, align="left", dx=14, fontWeight="bold", encoding=row),
+    ]
+    return layers, {name: data | {"text": list(words)}}
 
 
 # Ridges: distributions of scores, one above the other
 
-
-def outline(scores: np.ndarray, base: float, height: float = 0.72) -> np.ndarray:
-    """Corners of the smoothed distribution of scores between 0 and 1, standing on `base`."""
-    edges = np.append(_GRID - 0.0025, _GRID[-1] + 0.0025)
-    counts = np.histogram(np.clip(scores, 0, 1), edges)[0].astype(float)
-    smooth = gaussian_filter1d(counts, 4, mode="constant")
-    return area(_GRID, np.full(len(_GRID), base), base + smooth * height / smooth.max())[::-1]
+FEW = 300  # so many studies, at most, are shown one by one
 
 
-class Ridges:
-    """Rows of distributions on axes from 0 to 1; `move` puts scores into them.
+def density(scores: np.ndarray, ends: tuple[float, float] = (0, 1)) -> tuple[np.ndarray, np.ndarray]:
+    """A grid between two ends, and the smoothed distribution of scores there, at most 1."""
+    grid = ends[0] + (ends[1] - ends[0]) * _GRID
+    half = (grid[1] - grid[0]) / 2
+    counts = np.histogram(np.clip(scores, *ends), np.append(grid - half, grid[-1] + half))[0]
+    smooth = gaussian_filter1d(counts.astype(float), 2, mode="constant")
+    return grid, smooth / smooth.max()
 
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-    rows : list of (str, str)
-        Name and colour (a name in COLOURS) of every row, from the top.
-    label : str
-        For the axis.
-    chance : float
-    said : callable
-        What is written above the mean.
+
+def _pile(scores: np.ndarray, ends: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Dots that lie on each other where scores are alike: places, and levels from 0 to 1."""
+    width = (ends[1] - ends[0]) / 60
+    bins = np.round(scores / width)
+    level = np.array([np.sum(bins[:i] == one) for i, one in enumerate(bins)])
+    return bins * width, level / max(level.max() + 1, 12)
+
+
+def ridge_rows(
+    scores: list[np.ndarray],
+    rows: Sequence[tuple[str, str]],
+    *,
+    dots: bool = False,
+    ends: tuple[float, float] = (0, 1),
+    said: Callable = "{:.2f}".format,
+) -> tuple[list[dict], dict, dict]:
+    """Layers, data and the y axis of distributions, one a row: `rows` are (name, colour) from the top.
+
+    With `dots`, every study is a dot, and they pile up.
     """
+    base = np.arange(len(rows))[::-1]
+    colour, words = by_row([colour for _, colour in rows]), [name.replace("\n", " ") for name, _ in rows]
+    means = np.array([np.mean(one) for one in scores])
+    data = {
+        "means": table(x=means, y=base - 0.04, y2=base + 0.7, row=list(range(len(rows))))
+        | {"text": [said(mean) for mean in means], "name": words}
+    }
+    if dots:
+        piles = [_pile(one, ends) for one in scores]
+        data["dots"] = table(
+            x=np.concatenate([x for x, _ in piles]),
+            y=np.concatenate(
+                [low + 0.05 + 0.62 * level for low, (_, level) in zip(base, piles, strict=True)]
+            ),
+            row=np.repeat(np.arange(len(rows)), [len(one) for one in scores]),
+        )
+        data |= {"ridges": {"x": []}}
+    else:
+        shapes = [density(one, ends) for one in scores]
+        row = np.repeat(np.arange(len(rows)), len(_GRID))
+        data["ridges"] = table(
+            x=np.concatenate([grid for grid, _ in shapes]),
+            y=np.concatenate([low + 0.66 * height for low, (_, height) in zip(base, shapes, strict=True)]),
+            y2=base[row],
+            row=row,
+        )
+        data |= {"dots": {"x": []}}
+    data |= {"ridges" + BEFORE: {"x": []}}
+    row, number = (
+        {"color": colour},
+        {"fontSize": TEXT + 2, "fontWeight": "bold", "baseline": "bottom", "dy": -1},
+    )
+    number["encoding"] = {"y": "y2"}
+    hover = {"tooltip": tips(row="name", mean="x|.3f")}
+    layers = [
+        layer(
+            "line",
+            "ridges" + BEFORE,
+            "before",
+            strokeDash=DOTTED,
+            strokeWidth=1.5,
+            encoding={"detail": "row"},
+        ),
+        layer("area", "ridges", fillOpacity=0.4, line={"strokeWidth": 1.5}, encoding={"y2": "y2"} | row),
+        layer("rule", "means", strokeWidth=3, encoding={"y2": "y2"} | row | hover),
+        layer("circle", "dots", size=70, opacity=0.8, encoding=row | {"tooltip": tips(study="x|.2f")}),
+        layer("halo", "means", **number),
+        layer("text", "means", **number | {"encoding": {"y": "y2"} | row | hover}),
+    ]
+    names = axis(ends=(-0.1, len(rows)), at=base + 0.3, words=[name for name, _ in rows], line=False)
+    return layers, data, names
 
-    def __init__(self, axes, rows, label: str, chance: float = 0.5, said: Callable = "{:.2f}".format):
-        self.said = said
-        axes.set(xlim=(0, 1), ylim=(-0.12, len(rows)), xlabel=label)
-        name_rows(axes, [name for name, _ in rows])
-        axes.set_yticks(axes.get_yticks() + 0.3, [name for name, _ in rows])
-        mark_chance(axes, chance)
-        self.shapes, self.means, self.texts = [], [], []
-        for row, (_, name) in zip(range(len(rows))[::-1], rows, strict=True):
-            colour = COLOURS[name]
-            shape = {"facecolor": colour, "alpha": 0.45, "edgecolor": colour, "linewidth": 1.5}
-            self.shapes += axes.fill([0, 1, 1], [row] * 3, **shape)
-            self.means += axes.plot([0.5, 0.5], [row, row + 0.7], color=colour, linewidth=3)
-            text = {"color": colour, "fontsize": TEXT + 1, "fontweight": "bold", "bbox": LABEL}
-            self.texts.append(axes.text(0.5, row + 0.72, "", ha="center", va="bottom", **text))
-        self.moving = [*self.shapes, *self.means, *self.texts]
 
-    def move(self, scores: list[np.ndarray]) -> None:
-        axes = self.shapes[0].axes
-        edge = 0.24 / (axes.get_position().width * axes.figure.get_figwidth())  # half a number, in inches
-        rows = zip(scores, self.shapes, self.means, self.texts, strict=True)
-        for row, (values, shape, mean, text) in zip(range(len(scores))[::-1], rows, strict=True):
-            at = values.mean()
-            shape.set_xy(outline(values, row, 0.66))
-            mean.set_xdata([at, at])
-            text.set_x(min(max(at, edge), 1 - edge))  # the number stays inside the picture
-            text.set_text(self.said(at))
-
-
-@house_style
 def ridges(
     outcome,
-    figure: Figure | None = None,
     *,
+    dots: bool = False,
     rows: dict[str, tuple[str, str]] | None = None,
     label: str = "Accuracy, over many simulated studies",
     chance: float = 0.5,
     ceiling: str = "",
     truth: str = "",
-    size: tuple[float, float] = SIZE,
-) -> Figure:
+) -> list[Chart]:
     """Distributions of scores over the simulated studies: reported, honest and true, or other `rows`.
 
     Parameters
     ----------
     outcome : utils.simulation.Outcome
         Its draws are scores between 0 and 1; a draw of shape (repeats, rows) fills all rows.
-    figure : matplotlib.figure.Figure, optional
-        A figure that this function made before, to be changed in place.
+    dots : bool
+        Whether every study is shown as a dot.
     rows : dict of str to (str, str)
         Words and colour (a name in COLOURS) of every row, by the name of its draw.
     label : str
@@ -230,121 +376,137 @@ def ridges(
         Words for the mean of the draw "ceiling"; it gets a dotted line.
     truth : str
         Words for diamonds at the means of the draw "true", shape (repeats, rows).
-    size : (float, float)
-        Inches.
     """
     draws = outcome.draws
     rows = rows or {name: (words, name) for name, words in ROWS.items() if name in draws}
-    if figure is None:
-        figure, (axes,) = new_figure(size=size)
-        parts = SimpleNamespace(rows=Ridges(axes, list(rows.values()), label, chance), diamonds=[], more=[])
-        if ceiling:
-            style = {"color": COLOURS["ceiling"], "linewidth": 2, "linestyle": DOTTED}
-            (parts.ceiling,) = axes.plot([1, 1], [-0.12, len(rows)], **style)
-            above = {"color": COLOURS["ceiling"], "fontsize": TEXT - 1, "va": "bottom"}
-            parts.name = axes.text(1, len(rows), "", **above)
-            parts.more = [parts.ceiling, parts.name]
-        if truth:
-            style = {"color": COLOURS["true"], "marker": "D", "markersize": 10, "markeredgecolor": "white"}
-            for row in range(len(rows))[::-1]:
-                parts.diamonds += axes.plot([0.5], [row + 0.08], linestyle="none", zorder=5, **style)
-            legend(figure, {f"◆ {truth}": (0.6, "true")})
-        hand_over(figure, parts, [*parts.more[:1], *parts.rows.moving, *parts.more[1:], *parts.diamonds])
-    parts = figure.parts
-    parts.rows.move(list(draws["reported"].T) if truth else [draws[name] for name in rows])
+    scores = list(draws["reported"].T) if truth else [draws[name] for name in rows]
+    layers, data, names = ridge_rows(scores, list(rows.values()), dots=dots)
+    guessing, more = chance_line(chance)
+    data |= more | NO_GUESS
     if ceiling:
         best = draws["ceiling"].mean()
-        parts.ceiling.set_xdata([best, best])
-        # Above the axes, and to the right of "chance" however low the ceiling is.
-        parts.name.set_x(min(max(best - 0.02, chance + 0.09), 0.72))
-        parts.name.set_text(f"{ceiling} {best:.2f}")
-    for diamond, true in zip(parts.diamonds, draws["true"].mean(axis=0) if truth else (), strict=True):
-        diamond.set_xdata([true])
-    return figure
+        # The words stay inside the picture.
+        data["ceiling"] = table(x=best.reshape(1), beside=best.reshape(1).clip(0.14, 0.88))
+        data["ceiling"]["text"] = [f"{ceiling} {best:.2f}"]
+        above = {"dy": -26, "encoding": {"x": "beside", "y": {"value": 0}}}
+        guessing.append(layer("upright", "ceiling", "ceiling", strokeDash=DOTTED, strokeWidth=2))
+        guessing.append(layer("text", "ceiling", "ceiling", **above))
+    if truth:
+        base = np.arange(len(rows))[::-1]
+        data["truth"] = table(x=draws["true"].mean(axis=0), y=base + 0.08)
+        data["truth words"] = {"text": [f"◆ {truth}"]}
+        end = {"x": {"value": "width"}, "y": {"value": 0}}
+        diamond = {"shape": "diamond", "size": 170, "filled": True, "stroke": "white", "opacity": 1}
+        layers.append(layer("point", "truth", "true", encoding={"tooltip": tips(truth="x|.3f")}, **diamond))
+        layers.append(
+            layer("text", "truth words", "true", align="right", dy=-26, fontWeight="bold", encoding=end)
+        )
+    height = max(HEIGHT, 62 * len(rows)) if len(rows) > 2 else 220
+    x = axis(label, at=np.arange(0, 1.1, 0.2), form=".1f")
+    top = 42 if ceiling or truth else 24
+    return [chart([*guessing, *layers, *guess_line()], data, x, names, height=height, top=top)]
 
 
 # Bars: how often a test raises an alarm
 
 
-@house_style
 def bars(
-    outcome,
-    figure: Figure | None = None,
-    *,
-    label: str,
-    mark: str,
-    said: str = "{:.0f} %",
-    colour: str = "chance",
-) -> Figure:
+    outcome, *, label: str, mark: str, said: str = "{:.0f} %", colour: str = "chance", dots: bool = False
+) -> list[Chart]:
     """How often tests at the 5 % level find something.
 
     Parameters
     ----------
     outcome : utils.simulation.Outcome
         Its draws are p-values, by name of the test.
-    figure : matplotlib.figure.Figure, optional
-        A figure that this function made before for the same tests, to be changed in place.
     label, mark : str
         For the axis, and for the dashed line at 5 %.
     said : str
         Format of the per cent beside a bar.
     colour : str
         Of the dashed line, a name in COLOURS.
+    dots : bool
+        Whether every study is shown as a dot at its p-value.
     """
-    names = list(outcome.draws)
-    if figure is None:
-        figure, (axes,) = new_figure()
-        axes.set(xlim=(0, 1), ylim=(-0.6, len(names) - 0.1), xlabel=label)
-        axes.xaxis.set_major_formatter(PercentFormatter(1))
-        name_rows(axes, [fill(name, 20) for name in names])
-        axes.axvline(0.05, color=COLOURS[colour], linestyle=DASHED, linewidth=2, zorder=3)
-        axes.text(0.05, len(names) - 0.1, mark, color=COLOURS[colour], fontsize=TEXT, va="bottom")
-        rows = np.arange(len(names))[::-1]
-        parts = SimpleNamespace(bars=list(axes.barh(rows, 0.0, height=0.62, color=COLOURS["true"])))
-        text = {
-            "color": COLOURS["true"],
-            "fontsize": TEXT + 1,
-            "fontweight": "bold",
-            "va": "center",
-            "bbox": LABEL,
-        }
-        parts.texts = [axes.text(0, row, "", **text) for row in rows]
-        hand_over(figure, parts, [*parts.bars, *parts.texts])
-    for name, bar, text in zip(names, figure.parts.bars, figure.parts.texts, strict=True):
-        rate = np.mean(outcome.draws[name] <= 0.05)
-        bar.set_width(rate)
-        text.set_x(max(rate, 0.05) + 0.02 if rate < 0.84 else 0.84)
-        text.set_text(said.format(100 * rate))
-    return figure
+    names, base = list(outcome.draws), np.arange(len(outcome.draws))[::-1]
+    values = np.array(list(outcome.draws.values()))
+    rates = np.mean(values <= 0.05, axis=1)
+    data = {
+        "rates": table(x=rates, y=base, after=rates.clip(0.05))
+        | {"text": [said.format(100 * one) for one in rates]}
+    } | NO_GUESS
+    data["level"] = {"x": [0.05], "text": [mark]}
+    data["dots"] = data["rates" + BEFORE] = {"x": []}
+    if dots:  # each study is a dot at its p-value, up to 1
+        piles = [_pile(one, (0, 1)) for one in values]
+        data["dots"] = table(
+            x=np.concatenate([x for x, _ in piles]),
+            y=np.concatenate([b - 0.3 + 0.7 * up for b, (_, up) in zip(base, piles, strict=True)]),
+        )
+        data["rates"] = {"x": []}
+    from_zero = {"x2": {"datum": 0}, "tooltip": tips(share="x|.1%")}
+    look, bold = {"orient": "horizontal", "size": 30}, {"fontSize": TEXT + 2, "fontWeight": "bold"}
+    layers = [
+        layer("bar", "rates", "true", **look, encoding=from_zero),
+        layer(
+            "bar",
+            "rates" + BEFORE,
+            "transparent",
+            stroke=COLOURS["before"],
+            strokeDash=DOTTED,
+            **look,
+            encoding=from_zero,
+        ),
+        layer("circle", "dots", "reported", size=40, opacity=0.8),
+        layer("upright", "level", colour, strokeDash=DASHED, strokeWidth=2),
+        layer("text", "level", colour, align="left", dx=-8, dy=-9, encoding={"y": {"value": 0}}),
+        layer("text", "rates", "true", align="left", dx=7, encoding={"x": "after"}, **bold),
+        *guess_line(),
+    ]
+    label, form = ("p-value of every study", ".1f") if dots else (label, ".0%")
+    x, words = axis(label, at=np.arange(0, 1.1, 0.2), form=form), [wrapped(name) for name in names]
+    at = base + [0.12 * name.count("\n") for name in words]  # a second line hangs below the first
+    y = axis(ends=(-0.6, len(names) - 0.4), at=at, words=words, line=False)
+    return [chart(layers, data, x, y, height=62 * len(names) + 30, right=48)]
+
+
+def wrapped(text: str, width: int = 22) -> str:
+    """Text in lines of at most so many letters, where words allow."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return "\n".join(lines)
 
 
 # Curves: scores along a scale, such as the number of scans
 
-# What each draw is called, its line, width and marker.
+# What each draw is called, its dashes, width and marker.
 CURVES = {
-    "training": ("training", (0, (5, 2)), 2.5, ""),
-    "reported": ("reported", "-", 2.5, ""),
-    "honest": ("done right", (0, (5, 2)), 2.5, "^"),
-    "true": ("truth", "-", 3.5, ""),
-    "theory": ("theory", "none", 0, "o"),
-    "ceiling": ("best possible", (0, (1, 1.5)), 2.5, ""),
+    "training": ("training", DASHED, 2.5, ""),
+    "reported": ("reported", [1, 0], 2.5, ""),
+    "honest": ("done right", DASHED, 2.5, "triangle-up"),
+    "true": ("truth", [1, 0], 3.5, ""),
+    "theory": ("theory", None, 0, "circle"),
+    "ceiling": ("best possible", DOTTED, 2.5, ""),
 }
 
 
-@house_style
 def curves(
     outcome,
-    figure: Figure | None = None,
     *,
     along: str,
     label: str,
+    dots: bool = False,
     score: str = "Accuracy",
     chance: float = 0.5,
     log: bool = True,
     words: dict[str, str] | None = None,
     band: str = "reported",
     ends: tuple[float, float] = (0.28, 1.03),
-) -> Figure:
+    form: str = "~g",
+) -> list[Chart]:
     """Mean scores along a scale, with a band that holds nine studies in ten.
 
     Parameters
@@ -352,12 +514,12 @@ def curves(
     outcome : utils.simulation.Outcome
         With draws of shape (repeats, positions), or (repeats,) for a level, among those of CURVES: scores
         between 0 and 1. A draw with fewer positions has the last ones.
-    figure : matplotlib.figure.Figure, optional
-        A figure that this function made before for the same positions, to be changed in place.
     along : str
         The parameter that holds the positions on the scale (for a log scale, numbers above 0).
     label, score : str
         For the axes.
+    dots : bool
+        Whether every study is shown as a thin line.
     chance : float
         Score of guessing.
     log : bool
@@ -368,6 +530,8 @@ def curves(
         The draw whose 5 and 95 % quantiles bound the band; "" for none.
     ends : (float, float)
         Ends of the axis of scores.
+    form : str
+        Format of the positions, one of d3.
     """
     draws, at = outcome.draws, np.array(outcome.parameters[along], float)
     names = [name for name in CURVES if name in draws]
@@ -375,43 +539,76 @@ def curves(
     called = {name: CURVES[name][0] for name in names} | (words or {})
     if band in names and band not in (words or {}):
         called[band] += "\n(nine in ten)"
-    labels = [*names, *([band] if band and band not in names else [])]
-    if figure is None:
-        figure, parts = _curve_axes(at, log, label, score, chance, ends)
-        colour = COLOURS["reported" if band == "reported" else "true"]
-        parts.band = parts.axes.fill([at[0]] * 3, [0] * 3, facecolor=colour, alpha=0.2, linewidth=0)
-        right = {
-            "transform": parts.axes.get_yaxis_transform(),
-            "fontsize": TEXT,
-            "va": "center",
-            "linespacing": 1,
-        }
-        for name in labels:
-            if name in names:
-                _, style, width, marker = CURVES[name]
-                dots = {"marker": marker, "markersize": 9, "markeredgewidth": 2, "markerfacecolor": "white"}
-                x, shade = at[-_positions(draws[name], at) :], COLOURS["true" if name == "theory" else name]
-                (parts.lines[name],) = parts.axes.plot(
-                    x, np.zeros(len(x)), color=shade, linestyle=style, linewidth=width, **dots
-                )
-            bold = {"fontweight": "bold" if name in names else "normal"}
-            shade = COLOURS.get("true" if name == "theory" else name, COLOURS["true"])
-            parts.texts[name] = parts.axes.text(1.02, 0.5, called[name], color=shade, **right, **bold)
-        hand_over(figure, parts, [*parts.band, *parts.lines.values(), *parts.texts.values()])
-    parts, last = figure.parts, {}
-    for name, line in parts.lines.items():
-        means = draws[name].mean(axis=0)
-        line.set_ydata(np.broadcast_to(means, len(line.get_xdata())))
-        last[name] = line.get_ydata()[-1]
+    guessing, data = chance_line(chance, level=True)
+    data |= NO_GUESS
+    layers, last = list(guessing), {}
     if band:
         low, high = np.quantile(draws[band], [0.05, 0.95], axis=0)
-        parts.band[0].set_xy(area(at, low.clip(ends[0]), high.clip(*ends)))
-        last.setdefault(band, low[-1] + 0.04)
-    sizes = np.array([0.093 * np.ptp(ends) * (1 + called[name].count("\n")) for name in labels])
+        data["band"] = table(x=at, y=low.clip(*ends), y2=high.clip(*ends))
+        shade = "reported" if band == "reported" else "true"
+        layers.append(layer("area", "band", shade, opacity=0.2, encoding={"y2": "y2"}))
+        last[band] = (low[-1] + high[-1]) / 2
+    if dots:
+        layers += _thin_lines(data, draws, [name for name in (band, "true") if name in draws], at)
+    for name in names:
+        means = np.broadcast_to(draws[name].mean(axis=0), _positions(draws[name], at))
+        data[name] = table(x=at[-len(means) :], y=means)
+        if CURVES[name][1]:  # points without a line leave no ghost
+            data[name + BEFORE] = {"x": []}
+        layers += _curve(name, label, form, level=draws[name].ndim == 1)
+        last[name] = means[-1]
+    labels = [*names, *([band] if band and band not in names else [])]
+    sizes = np.array([0.062 * np.ptp(ends) * (1 + called[name].count("\n")) for name in labels])
     heights = spread_labels(np.array([last[name] for name in labels]), sizes, *ends)
     for name, height in zip(labels, heights, strict=True):
-        parts.texts[name].set_y(height)
-    return figure
+        data[f"{name} label"] = table(
+            x=[float(at[-1])], y=[round(float(height), 4)], end=[round(float(last[name]), 4)]
+        ) | {"text": [called[name].split("\n")]}
+        shade = COLOURS["true" if name == "theory" else name if name in names else "true"]
+        weight = "bold" if name in names else "normal"
+        look = {"align": "left", "dx": 14, "fontWeight": weight, "lineHeight": 15}
+        # Two lines of text begin above their place by half a line.
+        look["dy"] = -7 * called[name].count("\n")
+        lead = {"x2": "x", "y": "end", "y2": "y"}
+        layers.append(
+            layer("rule", f"{name} label", shade, xOffset=5, x2Offset=12, strokeWidth=1, encoding=lead)
+        )
+        layers.append(layer("text", f"{name} label", shade, **look))
+    x = axis(label, _sides(at, log), at=_ticks(at, log), form=form, log=log)
+    y = axis(score, ends, at=np.arange(np.ceil(10 * ends[0]) / 10, ends[1] + 1e-9, 0.1), form=".1f")
+    width = 20 + 7.4 * max(len(line) for name in labels for line in called[name].split("\n"))
+    return [chart([*layers, *guess_line(level=True)], data, x, y, right=int(width), top=10)]
+
+
+def _curve(name: str, label: str, form: str, level: bool) -> list[dict]:
+    """The layers of one curve: as it was before, and as it is; a `level` has no points."""
+    _, dash, width, marker = CURVES[name]
+    colour = COLOURS["true" if name == "theory" else name]
+    hover = {"tooltip": tips(**{"mean": "y|.3f", label.replace(" ", "_"): f"x|{form}"})}
+    layers = []
+    if dash:
+        layers.append(layer("line", name + BEFORE, "before", strokeWidth=1.5, strokeDash=DOTTED))
+        layers.append(layer("line", name, colour, strokeWidth=width, strokeDash=dash))
+    if level:
+        return layers
+    point = {"shape": marker or "circle", "filled": not marker, "size": 80 if marker else 60, "opacity": 1}
+    point |= {"fill": "white", "strokeWidth": 2} if marker else {}
+    layers.append(layer("point", name, colour, encoding=hover, **point))
+    return layers
+
+
+def _thin_lines(data, draws, names, at) -> list[dict]:
+    """Layers of one thin line for every study; their numbers go into `data`."""
+    layers = []
+    for name in names:
+        rows = np.broadcast_to(draws[name].reshape(len(draws[name]), -1), (len(draws[name]), len(at)))
+        data[f"{name} studies"] = table(x=np.tile(at, len(rows)), y=rows.ravel()) | {
+            "row": np.repeat(np.arange(len(rows)), len(at)).tolist()
+        }
+        layers.append(
+            layer("line", f"{name} studies", name, strokeWidth=1, opacity=0.5, encoding={"detail": "row"})
+        )
+    return layers
 
 
 def _positions(draw: np.ndarray, at: np.ndarray) -> int:
@@ -419,19 +616,55 @@ def _positions(draw: np.ndarray, at: np.ndarray) -> int:
     return draw.shape[1] if draw.ndim > 1 else len(at)
 
 
-def _curve_axes(at, log, label, score, chance, ends) -> tuple[Figure, SimpleNamespace]:
-    """The axes of `curves`, with the line of chance."""
-    figure, (axes,) = new_figure()
-    length, distance = np.ptp(np.log(at) if log else at), lambda a, b: np.log(b / a) if log else b - a
-    sides = (at[0] / 1.1, at[-1] * 1.1) if log else (at[0] - 0.03 * length, at[-1] + 0.03 * length)
-    axes.set(xscale="log" if log else "linear", ylim=ends, xlim=sides, xlabel=label, ylabel=score)
-    # The positions are named where there is room between them.
+def _sides(at, log) -> tuple[float, float]:
+    return (at[0] / 1.1, at[-1] * 1.1) if log else (at[0] - 0.03 * np.ptp(at), at[-1] + 0.03 * np.ptp(at))
+
+
+def _ticks(at, log) -> list[float]:
+    """The positions that are named: those with room between them."""
+    length = np.ptp(np.log(at) if log else at)
     ticks = [at[-1]]
     for position in at[-2::-1]:
-        if distance(position, ticks[-1]) > 0.075 * length:
+        distance = np.log(ticks[-1] / position) if log else ticks[-1] - position
+        if distance > 0.09 * length:
             ticks.append(position)
-    axes.set_xticks(ticks, [f"{position:g}" for position in ticks])
-    axes.set_xticks(at, minor=True)
-    axes.xaxis.set_minor_formatter("")
-    mark_chance(axes, chance, at=at[0] / 1.08 if log else at[0] - 0.02 * length)
-    return figure, SimpleNamespace(axes=axes, lines={}, texts={})
+    return ticks
+
+
+# Pictures that do not move
+
+
+def takes_dots(draw: Callable) -> bool:
+    """Whether a figure function can show studies one by one."""
+    return "dots" in inspect.signature(draw).parameters
+
+
+def rows_of(columns: Mapping) -> list[dict]:
+    """The rows of a table, as Vega-Lite wants them."""
+    lists = [column for column in columns.values() if isinstance(column, list)]
+    count = len(lists[0]) if lists else 0
+    return [
+        {name: column[i] if isinstance(column, list) else column for name, column in columns.items()}
+        for i in range(count)
+    ]
+
+
+def whole(charts: list[Chart], width: int, lines: Sequence[str] = ()) -> dict:
+    """One specification of charts side by side with their numbers, and lines of words under them."""
+    parts, shares = [], sum(one.share for one in charts)
+    for one in charts:
+        layers = [
+            mark | {"data": {"values": rows_of(one.data[mark["data"]["name"]])}} for mark in one.spec["layer"]
+        ]
+        part = {name: value for name, value in one.spec.items() if name not in ("padding", "config")}
+        parts.append(part | {"width": int((width - 110) * one.share / shares), "layer": layers})
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "background": "white",
+        "padding": 12,
+        "hconcat": parts,
+        # In a panel, too, every chart has colours and shapes of its own.
+        "resolve": {"scale": dict.fromkeys(("color", "shape", "strokeDash"), "independent")},
+        "title": {"text": list(lines), "orient": "bottom", "anchor": "start", "fontWeight": "normal"},
+        "config": CONFIG,
+    }

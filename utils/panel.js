@@ -1,12 +1,19 @@
-// The front end of utils/panel.py: native controls, the picture, the sentence. It knows nothing of
-// the simulation; even the texts of the values come from Python.
+// The front end of utils/panel.py: native controls, the picture (drawn by Vega-Lite), the sentence. It knows
+// nothing of the simulation: what to draw, the numbers and even the texts of the values come from Python.
 
 const COMPUTING = 300; // ms after which the picture is marked as not yet that of the newest position
 const SILENT = 5000; // ms without an answer to a move after which the learner is told
 const STALLED = 12000; // the same between two pictures of a refinement, which many learners on one machine slow down
+const HELLO = 1500; // ms without a word from Python after a panel has come up
 const NO_ANSWER =
   "Python does not answer. If another cell is running, wait for it. If Python was restarted or the connection was lost, run this cell again.";
 const RESTARTED = "Python was restarted. Run this cell again.";
+const ALONE = "This picture was kept in the notebook. To move the controls, run this cell.";
+const BEFORE = " before";
+const DARK = {
+  "#D55E00": "#FF8F4D", "#009E73": "#3CCB9E", "#0072B2": "#63B8F0", "#AA4499": "#E58AD8",
+  "#1A1A1A": "#F2F2F2", "#595959": "#BDBDBD", "#212121": "#E8E8E8", "#8C8C8C": "#9A9A9A", "#FFFFFF": "#1B1B1B",
+};
 
 let views = 0;
 
@@ -20,13 +27,17 @@ function make(tag, attributes = {}, ...children) {
 // Without this attribute, on the focused element itself, JupyterLab takes the arrow keys for its own, and
 // pressing d twice deletes the cell.
 const KEYS = { "data-lm-suppress-shortcuts": "true" };
+const button = (text) => make("button", { type: "button", ...KEYS }, text);
 
 function makeControl(control, id, moved) {
   const label = make("label", { for: id }, control.label);
+  let closed = [];
   if (control.kind === "choice") {
-    const select = make("select", { id, ...KEYS }, ...control.texts.map((text, i) => make("option", { value: i }, text)));
+    const options = control.texts.map((text, i) => make("option", { value: i }, text));
+    const select = make("select", { id, ...KEYS }, ...options);
     select.addEventListener("change", moved);
-    return { row: make("div", { class: "control" }, label, select), input: select, set: (i) => (select.value = i) };
+    const close = (at) => options.forEach((option, i) => (option.disabled = at.includes(i)));
+    return { row: make("div", { class: "control" }, label, select), input: select, set: (i) => (select.value = i), close };
   }
   const input = make("input", { id, type: "range", min: 0, max: control.texts.length - 1, step: 1, ...KEYS });
   // An output is announced at every change by itself; the slider's own text is read out already.
@@ -37,60 +48,224 @@ function makeControl(control, id, moved) {
     input.setAttribute("aria-valuetext", control.texts[i]);
   };
   input.addEventListener("input", () => {
-    set(Number(input.value));
+    // Where no study can be, with the other controls where they are, the slider stops before.
+    const open = control.texts.map((_, i) => i).filter((i) => !closed.includes(i));
+    const wanted = Number(input.value);
+    set(open.reduce((best, i) => (Math.abs(i - wanted) < Math.abs(best - wanted) ? i : best), open[0] ?? wanted));
     moved();
   });
-  return { row: make("div", { class: "control" }, label, input, output), input, set };
+  return { row: make("div", { class: "control" }, label, input, output), input, set, close: (at) => (closed = at) };
+}
+
+function rowsOf(columns) {
+  const names = Object.keys(columns);
+  const count = Object.values(columns).find(Array.isArray)?.length ?? 0;
+  return Array.from({ length: count }, (_, i) =>
+    Object.fromEntries(names.map((name) => [name, Array.isArray(columns[name]) ? columns[name][i] : columns[name]])),
+  );
+}
+
+// The library comes once for all panels of a page, by a model of its own (see _Library in panel.py).
+function library() {
+  if (globalThis.honestVega) return Promise.resolve(globalThis.honestVega);
+  return new Promise((resolve) =>
+    globalThis.addEventListener("honest-vega", () => resolve(globalThis.honestVega), { once: true }),
+  );
+}
+
+// The charts side by side, each a view of its own, so that they go below each other where there is no room.
+class Drawing {
+  constructor(place) {
+    this.place = place;
+    this.views = [];
+    this.key = "";
+    this.resized = new ResizeObserver((entries) => {
+      for (const { target, contentRect } of entries) {
+        const one = this.views.find(({ cell }) => cell === target);
+        if (one && contentRect.width > 0) one.view.width(contentRect.width).runAsync();
+      }
+    });
+  }
+
+  dark() {
+    const [red, green, blue] = (getComputedStyle(this.place).color.match(/\d+/g) ?? [0, 0, 0]).map(Number);
+    return red + green + blue > 384;
+  }
+
+  // One drawing at a time; of those asked for meanwhile, the last.
+  async show(charts, numbers, extra) {
+    this.wanted = [charts, numbers, extra];
+    if (this.busy) return this.busy;
+    this.busy = (async () => {
+      while (this.wanted) {
+        const next = this.wanted;
+        this.wanted = null;
+        await this.draw(...next);
+      }
+    })().finally(() => (this.busy = null));
+    return this.busy;
+  }
+
+  async draw(charts, numbers, extra) {
+    await library();
+    const tables = numbers.map((named) => {
+      const rows = Object.fromEntries(Object.entries(named).map(([name, columns]) => [name, rowsOf(columns)]));
+      for (const [name, given] of Object.entries(extra(named))) if (name in rows) rows[name] = given;
+      return rows;
+    });
+    const dark = this.dark();
+    const key = JSON.stringify([charts, dark]);
+    if (key !== this.key) await this.build(charts, tables, dark);
+    else
+      await Promise.all(
+        this.views.map(({ view }, i) => {
+          for (const [name, rows] of Object.entries(tables[i])) view.data(name, rows);
+          return view.runAsync();
+        }),
+      );
+    this.key = key;
+  }
+
+  async build(charts, tables, dark) {
+    const { vegaEmbed } = await library();
+    const cells = charts.map(([, share]) => make("div", { class: "chart", style: `flex: ${share} 1 ${Math.round(240 * share)}px` }));
+    const old = this.views;
+    this.resized.disconnect();
+    this.place.style.minHeight = `${this.place.offsetHeight}px`; // so that the page does not jump
+    this.place.replaceChildren(...cells);
+    this.views = await Promise.all(
+      charts.map(async ([spec], i) => {
+        let text = JSON.stringify({
+          ...spec,
+          $schema: "https://vega.github.io/schema/vega-lite/v6.json",
+          background: null,
+          width: cells[i].clientWidth || 560,
+          autosize: { type: "fit-x", contains: "padding" },
+        });
+        if (dark) text = text.replace(/#[0-9A-F]{6}/g, (colour) => DARK[colour] ?? colour);
+        const whole = { ...JSON.parse(text), datasets: tables[i] };
+        // What it shows is said by the label of the stage, and in words.
+        cells[i].setAttribute("aria-hidden", "true");
+        const { view } = await vegaEmbed(cells[i], whole, { actions: false, renderer: "svg", defaultStyle: false });
+        return { view, cell: cells[i] };
+      }),
+    );
+    for (const { view } of old) view.finalize();
+    this.place.style.minHeight = "";
+    for (const { cell } of this.views) this.resized.observe(cell);
+  }
+
+  // The value on a scale under the pointer.
+  valueAt(event, channel) {
+    for (const { view, cell } of this.views) {
+      const box = cell.getBoundingClientRect();
+      if (event.clientX < box.left || event.clientX > box.right) continue;
+      const [left, top] = view.origin();
+      return view.scale(channel).invert(channel === "x" ? event.clientX - box.left - left : event.clientY - box.top - top);
+    }
+    return null;
+  }
+
+  end() {
+    this.resized.disconnect();
+    for (const { view } of this.views) view.finalize();
+  }
+}
+
+// What the learner is asked before anything is shown: a slider, by keyboard too, and the picture's own axis.
+function makeGuess(question, id, changed, committed) {
+  const input = make("input", { id, type: "range", min: 0, max: 1, step: 0.01, ...KEYS });
+  const output = make("output", { for: id, "aria-live": "off" });
+  const commit = button("That is my guess");
+  const skip = button("Show me");
+  const said = make("p", { class: "said" });
+  const asking = make("div", { class: "asking" }, make("label", { for: id }, question), input, output, commit, skip);
+  const set = (value) => {
+    input.value = value;
+    output.value = Number(input.value).toFixed(2);
+    input.setAttribute("aria-valuetext", output.value);
+    changed();
+  };
+  input.addEventListener("input", () => set(input.value));
+  commit.addEventListener("click", () => committed(true));
+  skip.addEventListener("click", () => committed(false));
+  return { root: make("div", { class: "guess" }, asking, said), asking, said, set, value: () => Number(input.value) };
 }
 
 function render({ model, el }) {
   const id = `explorable-${Math.random().toString(36).slice(2, 8)}-${++views}`;
   const controls = {};
   const rows = model.get("controls").map((control, i) => {
-    controls[control.name] = makeControl(control, `${id}-${i}`, () => move(model.get("position").seed));
+    controls[control.name] = makeControl(control, `${id}-${i}`, () => move({ seed: model.get("position").seed }));
     return controls[control.name].row;
   });
-  const sample = make("button", { type: "button", ...KEYS }, "New sample");
-  const reset = make("button", { type: "button", ...KEYS }, "Reset");
+  const sample = button("New sample");
+  const reset = button("Reset");
+  const few = model.get("one_by_one");
+  const one = button("One study");
+  const hundred = button("A hundred more");
+  const all = button("All of them");
   const status = make("span", { class: "status" });
-  const image = make("img", { alt: "", decoding: "sync" });
-  const problem = make("p", { hidden: "" });
-  const stage = make("div", { class: "stage" }, image, problem);
+  const stage = make("div", { class: "stage", role: "img", "aria-label": "" });
+  const problem = make("p", { class: "problem", hidden: "" });
+  const headline = make("p", { class: "headline" });
   const sentence = make("p", { class: "sentence" });
   const announcer = make("div", { class: "hidden", role: "status" });
   const code = make("code");
-  const copy = make("button", { type: "button", ...KEYS }, "Copy");
+  const copy = button("Copy");
   const listing = make("pre", { tabindex: "0", role: "group", "aria-label": "The code of one study", ...KEYS }, code);
-  const summary = make("summary", { ...KEYS }, "The code of one study");
   const hint = make("p", {}, "Paste it into an empty cell and run it: it prints this study's numbers. ", copy);
-  const details = make("details", { class: "code" }, summary, hint, listing);
-  const root = make(
-    "div",
-    { class: "explorable", role: "group", "aria-label": "Simulation" },
-    ...rows,
-    make("div", { class: "buttons" }, sample, reset, status),
-    stage,
-    sentence,
-    details,
-    announcer,
-  );
+  const details = make("details", { class: "code" }, make("summary", { ...KEYS }, "The code of one study"), hint, listing);
+  const words = make("details", { class: "words" }, make("summary", { ...KEYS }, "In words"), sentence);
+  const asked = model.get("guess");
+  const guess = asked.question ? makeGuess(asked.question, `${id}-guess`, redraw, commit) : null;
+  const settings = make("fieldset", { class: "settings" }, ...rows);
+  const steps = few ? [make("div", { class: "buttons" }, one, hundred, all)] : [];
+  settings.append(...steps, make("div", { class: "buttons" }, sample, reset));
+  const side = make("div", { class: "side" }, settings, status);
+  const main = make("div", { class: "main" }, headline, stage, problem, ...(guess ? [guess.root] : []), words, details);
+  const root = make("div", { class: "explorable", role: "group", "aria-label": "Simulation" }, side, main, announcer);
+  const drawing = new Drawing(stage);
 
-  let address = null;
   let gone = false;
   let computing = null;
   let silent = null;
+  let hello = null;
+  let asking = Boolean(guess);
+  let before = null; // the numbers of the position before, for its ghost
+  let last = null; // those of the last complete picture, and where its controls were
 
-  function move(seed, at) {
+  function move({ seed, at, studies = model.get("position").studies }) {
     at ??= Object.fromEntries(Object.entries(controls).map(([name, { input }]) => [name, Number(input.value)]));
-    // The picture is painted for this screen: fewer dots where it has fewer, and each of them where it belongs.
-    const density = window.devicePixelRatio;
-    model.set("position", { turn: model.get("position").turn + 1, at, seed, density });
+    model.set("position", { turn: model.get("position").turn + 1, at, seed, studies });
     model.save_changes();
   }
 
   function showPosition() {
-    const { at } = model.get("position");
+    const { at, studies } = model.get("position");
     for (const [name, index] of Object.entries(at)) controls[name]?.set(index);
+    one.disabled = hundred.disabled = studies >= few;
+    all.disabled = !studies;
+  }
+
+  // The tables that are not Python's: the guess, the ghost, and none of the answer while it is asked for.
+  function extra(named) {
+    const tables = {};
+    if (guess?.shown || asking) tables.guess = [{ x: guess.value(), y: guess.value() }];
+    for (const name of Object.keys(named)) {
+      if (name.endsWith(BEFORE) && before) {
+        const old = before.numbers.find((tables) => name.slice(0, -BEFORE.length) in tables);
+        if (old) tables[name] = rowsOf(old[name.slice(0, -BEFORE.length)]);
+      }
+      if (asking && !["guess", "chance"].includes(name)) tables[name] = [];
+    }
+    return tables;
+  }
+
+  function redraw() {
+    const numbers = model.get("numbers");
+    if (numbers.length) return drawing.show(model.get("charts"), numbers, extra);
+    return Promise.resolve();
   }
 
   function wait() {
@@ -135,48 +310,65 @@ function render({ model, el }) {
   // JupyterLab lets go of all widgets when Python is restarted.
   function lost() {
     gone = true;
-    clearTimeout(silent);
-    clearTimeout(computing);
+    for (const timer of [silent, computing, hello]) clearTimeout(timer);
     warn(RESTARTED);
   }
 
-  function showOutcome() {
+  function commit(kept) {
+    asking = false;
+    guess.shown = kept;
+    guess.asking.hidden = true;
+    settings.disabled = false;
+    root.classList.remove("asking");
+    showOutcome();
+    // First one study, so that it is seen going wrong.
+    move({ seed: model.get("position").seed, studies: kept ? 1 : null });
+    (kept ? one : all).focus();
+  }
+
+  function sayGuess({ answer, of }) {
+    if (!guess?.shown || answer === null) return;
+    const studies = of === 1 ? "In this study" : `Over these ${of} studies`;
+    guess.said.textContent = `Your guess: ${guess.value().toFixed(2)}. ${studies} it is ${answer.toFixed(2)}.`;
+  }
+
+  async function showOutcome() {
     const shown = model.get("shown");
     // A notebook can be open in two windows: the other one has moved.
     if (shown.turn >= model.get("position").turn) {
-      model.set("position", { turn: shown.turn, at: shown.at, seed: shown.seed });
+      model.set("position", { turn: shown.turn, at: shown.at, seed: shown.seed, studies: shown.studies });
     }
     const newest = shown.turn === model.get("position").turn;
     const refined = shown.repeats >= shown.of;
     heard(newest, refined || shown.problem);
-    const [width, height] = model.get("size");
-    if (width) {
-      stage.style.width = `${width}px`;
-      stage.style.aspectRatio = `${width} / ${height}`;
+    const where = JSON.stringify([shown.at, shown.seed]);
+    if (last && last.where !== where) before = last;
+    if (refined && !shown.problem && !asking) last = { where, numbers: model.get("numbers") };
+    for (const [name, control] of Object.entries(controls)) {
+      control.close(shown.closed[name] ?? []);
+      const idle = shown.idle.includes(name);
+      control.row.classList.toggle("idle", idle);
+      control.row.title = idle ? "It changes nothing with the other settings as they are." : "";
     }
     problem.hidden = !shown.problem;
     problem.textContent = shown.problem;
-    image.hidden = Boolean(shown.problem);
-    sentence.textContent = shown.sentence;
-    image.alt = shown.sentence;
-    const picture = model.get("picture");
-    if (picture?.byteLength) {
-      const old = address;
-      address = URL.createObjectURL(new Blob([picture], { type: "image/png" }));
-      // The browser keeps the old picture on display until the new one is complete.
-      image.src = address;
-      if (old) URL.revokeObjectURL(old);
-    }
-    // For the benchmark and the tests.
-    root.dataset.turn = image.dataset.turn = shown.turn;
-    root.dataset.state = refined || shown.problem ? "refined" : "refining";
-    if (newest && refined) askForCode();
+    stage.hidden = Boolean(shown.problem);
+    headline.textContent = asking ? "" : shown.headline;
+    sentence.textContent = asking ? "" : shown.sentence;
+    stage.setAttribute("aria-label", asking ? "The axis on which you guess." : shown.sentence || shown.problem);
+    sayGuess(shown);
+    const drawn = redraw();
     if (newest) {
-      const studies = refined ? shown.of : `${shown.repeats} of ${shown.of}`;
-      status.textContent = shown.problem ? "" : `${studies} simulated studies`;
+      const studies = shown.of === 1 ? "1 simulated study" : `${refined ? "" : `${shown.repeats} of `}${shown.of} simulated studies`;
+      status.textContent = shown.problem || asking ? "" : studies;
       // Once per move, when all is done: a screen reader is not to be flooded.
       if (shown.turn > 0 && (refined || shown.problem)) announcer.textContent = shown.problem || shown.sentence;
+      if (refined) askForCode();
     }
+    await drawn;
+    // For the benchmark and the tests.
+    root.dataset.turn = shown.turn;
+    root.dataset.state = refined || shown.problem ? "refined" : "refining";
   }
 
   // Its settings are in it, so it is asked for anew after every move; not while nobody looks at it.
@@ -184,7 +376,9 @@ function render({ model, el }) {
     if (details.open && !gone) model.send({ code: true });
   }
 
-  function showCode(message) {
+  function hear(message) {
+    clearTimeout(hello);
+    if (message.hello && status.textContent === ALONE) showOutcome();
     if (message.code) code.textContent = message.code;
   }
 
@@ -199,30 +393,57 @@ function render({ model, el }) {
     }
   }
 
+  function drag(event) {
+    if (!asking || (event.type === "pointermove" && !event.buttons)) return;
+    const named = model.get("charts")[0][0].layer.find(({ data }) => data.name === "guess");
+    const value = drawing.valueAt(event, named.encoding.x ? "y" : "x");
+    if (value !== null) guess.set(Math.min(Math.max(value, 0), 1));
+  }
+
+  const step = (more) => move({ seed: model.get("position").seed, studies: Math.min((model.get("position").studies ?? 0) + more, few) });
   details.addEventListener("toggle", askForCode);
   copy.addEventListener("click", copyCode);
-  sample.addEventListener("click", () => move(model.get("position").seed + 1));
-  reset.addEventListener("click", () => move(model.get("start").seed, model.get("start").at));
+  one.addEventListener("click", () => step(1));
+  hundred.addEventListener("click", () => step(100));
+  all.addEventListener("click", () => move({ seed: model.get("position").seed, studies: null }));
+  sample.addEventListener("click", () => move({ seed: model.get("position").seed + 1 }));
+  reset.addEventListener("click", () => move(model.get("start")));
+  stage.addEventListener("pointerdown", drag);
+  stage.addEventListener("pointermove", drag);
   const moved = () => {
     showPosition();
     wait();
   };
+  const themed = new MutationObserver(redraw);
+  themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-name", "data-jp-theme-light", "data-theme"] });
   model.on("change:position", moved);
   model.on("change:shown", showOutcome);
-  model.on("msg:custom", showCode);
+  model.on("msg:custom", hear);
   model.on("comm_live_update", lost);
+  el.append(root);
+  if (guess) {
+    guess.set(0.5);
+    settings.disabled = true;
+    root.classList.add("asking");
+  }
   showPosition();
   showOutcome();
   announcer.textContent = "";
-  el.append(root);
+  // A notebook that was opened again has the panel, but no Python behind it.
+  hello = setTimeout(() => (status.textContent = ALONE), HELLO);
+  try {
+    model.send({ hello: true });
+  } catch {
+    status.textContent = ALONE;
+  }
   return () => {
     model.off("change:position", moved);
     model.off("change:shown", showOutcome);
-    model.off("msg:custom", showCode);
+    model.off("msg:custom", hear);
     model.off("comm_live_update", lost);
-    clearTimeout(computing);
-    clearTimeout(silent);
-    if (address) URL.revokeObjectURL(address);
+    themed.disconnect();
+    for (const timer of [silent, computing, hello]) clearTimeout(timer);
+    drawing.end();
   };
 }
 

@@ -1,7 +1,10 @@
-"""The live panel: sliders above, the picture of a simulation below, and one sentence that reads it.
+"""The live panel: sliders, the picture of a simulation beside or below them, and a sentence that reads it.
 
 A panel brings three things together and does none of their work: a `utils.simulation.Simulation` computes,
-the figure function of its description draws, native HTML controls (panel.js) move the parameters.
+the figure function of its description says what to draw, and the browser (panel.js, with Vega-Lite) draws.
+The kernel sends numbers; native HTML controls move the parameters.
+
+Studies can be seen all at once, or one by one, piling up. A panel with a `guess` first asks for it.
 
 The newest position wins. A move is answered with a first picture, made of the few simulated studies that
 fit into a sixtieth of a second. Then the kernel adds studies in blocks, and listens for the next move
@@ -15,40 +18,33 @@ nbviewer, an exported page), the picture and the sentence of the settings at the
 
 import asyncio
 import base64
+import importlib.util
 import io
 import logging
 import math
 import re
-import struct
 import textwrap
 import threading
 import time
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 
 import anywidget
 import numpy as np
 import traitlets
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from PIL import Image
+from ipywidgets import widget_serialization
 
 from utils.code import code_of_one_study
+from utils.drawing import FEW, Chart, takes_dots, whole
 from utils.simulation import Among, Parameter, ParameterError, Several, Simulation
 
 # Without a handler of their own, the log's errors would be printed into the learner's notebook.
 log = logging.getLogger(__name__)
 log.addHandler(logging.NullHandler())
 
-# A picture keeps its size in inches x 100 on the page, and has as many dots as the screen that asks for it:
-# on a projector or an older screen less than half of those of a sharp one, which halves the time to paint,
-# encode, send and decode it. Sharper than 150 is not worth its time. The picture at the start, which is kept
-# in the notebook, knows no screen.
-DPI = 150
-CSS_DPI = 100
+STILL = 560  # pixels: width of the picture that is kept in a notebook
 
 # Seconds.
 FIRST_LOOK = 0.008  # of simulating before the first picture
@@ -92,6 +88,7 @@ def panel(
     start: Mapping = MappingProxyType({}),
     repeats: int = 1000,
     seed: int = 0,
+    guess: Mapping = MappingProxyType({}),
     **given,
 ) -> "Panel":
     """Make a simulation explorable: labels, units, positions and figure come from its description.
@@ -105,6 +102,9 @@ def panel(
         Simulated studies behind the refined picture.
     seed : int
         Seed of the first sample. "New sample" adds 1, "Reset" goes back.
+    guess : dict
+        What the learner is asked before anything is shown: a question by the name of the draw that answers
+        it. The answer is the draw's mean, at the last position where there are several.
     **given
         A sequence or a dict replaces the positions of a parameter; a single value fixes it.
 
@@ -117,7 +117,7 @@ def panel(
     ------
     ValueError
         When a name is no parameter, or a slider has fewer than two positions or does not start at one of
-        them.
+        them, or a guess is asked for where the figure cannot show it.
     """
     if unknown := [name for name in [*given, *start] if name not in run.kinds]:
         raise ValueError(
@@ -144,7 +144,21 @@ def panel(
                 f"starts at one of them: {', '.join(map(str, control.values))}."
             )
         moved[name], first[name] = control, control.values.index(value)
-    return Panel(run, moved, fixed, first, repeats=repeats, seed=seed)
+    if guess and not takes_dots(run.draw):
+        raise ValueError(f"The picture of {run.__name__} has no place for a guess.")
+    return Panel(run, moved, fixed, first, repeats=repeats, seed=seed, guess=guess)
+
+
+class _Library(anywidget.AnyWidget):
+    """The drawing library, sent to a page once for all its panels. It is never shown."""
+
+    _esm = Path(__file__).with_name("vega.js")
+
+
+def _library(made: list = []) -> _Library:  # noqa: B006  (one for the whole kernel)
+    if not made or made[0].comm is None:
+        made[:] = [_Library()]
+    return made[0]
 
 
 class Panel(anywidget.AnyWidget):
@@ -154,14 +168,16 @@ class Panel(anywidget.AnyWidget):
     ----------
     position : dict
         Where the controls are: "turn", the running number of the move; "at", the index of every control's
-        value, by name; "seed"; and "density", dots of the screen per CSS pixel, if known. The front end
-        writes it.
+        value, by name; "seed"; and "studies", how many are shown one by one, or None for the distribution of
+        all. The front end writes it.
     shown : dict
-        What is on display: the position that it answers ("turn", "at", "seed"), the "sentence", the number of
-        simulated studies ("repeats") "of" how many, and "problem", a sentence that stands in place of the
-        picture.
-    picture : bytes
-        The picture, a PNG.
+        What is on display: the position that it answers ("turn", "at", "seed", "studies"), the "headline" and
+        the "sentence", the number of simulated studies ("repeats") "of" how many, the "answer" to the guess,
+        the positions of each control that are "closed" with the others where they are, the controls that are
+        "idle", and "problem", a sentence that stands in place of the picture.
+    charts, numbers : list
+        What to draw, and the numbers in it: of each `utils.drawing.Chart` its specification and share, and
+        its tables.
     failure : Exception or None
         What went wrong inside the simulation or the figure at the position on display, for a maintainer.
     """
@@ -170,32 +186,42 @@ class Panel(anywidget.AnyWidget):
     _css = Path(__file__).with_name("panel.css")
 
     controls = traitlets.List().tag(sync=True)
-    size = traitlets.List().tag(sync=True)
+    library = traitlets.Instance(_Library).tag(sync=True, **widget_serialization)
+    guess = traitlets.Dict().tag(sync=True)
+    one_by_one = traitlets.Int().tag(sync=True)
     start = traitlets.Dict().tag(sync=True)
     # Without the echo: a front end that has moved on would be set back by it.
     position = traitlets.Dict().tag(sync=True, echo_update=False)
     shown = traitlets.Dict().tag(sync=True)
-    picture = traitlets.Bytes().tag(sync=True)
+    charts = traitlets.List().tag(sync=True)
+    numbers = traitlets.List().tag(sync=True)
 
-    def __init__(self, run, moved, fixed, start, *, repeats, seed):
+    def __init__(self, run, moved, fixed, start, *, repeats, seed, guess):
         self.run, self.moved, self.fixed, self.repeats = run, moved, fixed, repeats
         self.failure = None
-        self._drawing = _Drawing(run.draw)
         # JupyterLab hands messages of widgets to a thread of their own when the kernel lets it (a subshell),
         # so that a move can be heard while a cell runs. One panel still takes one step at a time.
         self._lock = threading.Lock()
         self._newest = object()
         self._tasks = set()
-        position = {"turn": 0, "at": start, "seed": seed}
+        self._asked_for = next(iter(guess), "")
+        position = {"turn": 0, "at": start, "seed": seed, "studies": None}
         controls = [
             {"name": name, "kind": control.kind, "label": control.label, "texts": control.texts}
             for name, control in moved.items()
         ]
-        super().__init__(controls=controls, start=position, position=position)
+        super().__init__(
+            controls=controls,
+            start=position,
+            position=position,
+            library=_library(),
+            guess={"question": guess[self._asked_for]} if guess else {},
+            one_by_one=min(FEW, repeats) if takes_dots(run.draw) else 0,
+        )
         for _ in self._steps(position, refine_only=True):
             pass
         self._default = dict(self.shown)
-        self._still = self._drawing.still(self._default["sentence"]) if self.picture else None
+        self._first = self._pictures
         self.observe(self._move, "position")
         self.on_msg(self._asked)
 
@@ -212,8 +238,10 @@ class Panel(anywidget.AnyWidget):
         return proposal["value"] if newer else self.position
 
     def _asked(self, _, content, buffers) -> None:
-        """The front end asks for the code of one study, or for a move (or its answer) that was lost."""
-        if "code" in content:
+        """The front end asks whether Python is there, for the code of one study, or for a lost move."""
+        if "hello" in content:
+            self.send({"hello": True})
+        elif "code" in content:
             seed = self.position["seed"]
             self.send(
                 {"code": code_of_one_study(self.run, self.parameters(), seed), "turn": self.position["turn"]}
@@ -221,7 +249,7 @@ class Panel(anywidget.AnyWidget):
         elif content["position"]["turn"] > self.position["turn"]:
             self.set_state(content)
         else:
-            self.send_state(["size", "picture", "shown"])
+            self.send_state(["charts", "numbers", "shown"])
 
     def _move(self, change) -> None:
         position, self._newest = change["new"], object()
@@ -248,11 +276,12 @@ class Panel(anywidget.AnyWidget):
     def _steps(self, position: dict, ticket: object = None, refine_only: bool = False) -> Iterator[float]:
         """Compute and show what belongs to a position; yield, for some seconds, where a move may be heard."""
         pictures = shown = 0
+        repeats = position.get("studies") or self.repeats
         began = listened = time.perf_counter()
         worked = drawn = time.thread_time()
         try:
             for outcome in self.run.stream(
-                repeats=self.repeats, seed=position["seed"], **self.parameters(position)
+                repeats=repeats, seed=position["seed"], **self.parameters(position)
             ):
                 now = time.perf_counter()
                 block = (now - began) / math.ceil(outcome.repeats / self.run.block)
@@ -262,7 +291,7 @@ class Panel(anywidget.AnyWidget):
                     due = now - began >= FIRST_LOOK - block
                 else:  # in time of one's own, or a busy machine would do nothing but draw
                     due = time.thread_time() - drawn >= REDRAW and outcome.repeats >= GROWN * shown
-                if outcome.repeats >= self.repeats or (not refine_only and due):
+                if outcome.repeats >= repeats or (not refine_only and due):
                     self._show(position, ticket, outcome)
                     pictures += 1
                     shown = outcome.repeats
@@ -292,19 +321,40 @@ class Panel(anywidget.AnyWidget):
         with self._lock:
             if ticket is not None and ticket is not self._newest:
                 return
-            picture = self._drawing.png(outcome, position.get("density")) if outcome else b""
+            few = {"dots": True} if position.get("studies") else {}
+            pictures = self.run.draw(outcome, **few) if outcome else []
             # In one message, so that the sentence and the picture are always of the same outcome.
             with self.hold_sync():
-                self.failure = failure
-                self.size = self._drawing.size or self.size
-                self.picture = picture
+                self.failure, self._pictures = failure, pictures
+                self.charts = [[one.spec, one.share] for one in pictures]
+                self.numbers = [one.data for one in pictures]
                 self.shown = {
                     **position,
+                    "headline": outcome.headline if outcome else "",
                     "sentence": outcome.sentence if outcome else "",
                     "repeats": outcome.repeats if outcome else 0,
-                    "of": self.repeats,
+                    "of": position.get("studies") or self.repeats,
+                    "answer": self._answer(outcome) if outcome and self._asked_for else None,
                     "problem": problem,
+                    **self._limits(position),
                 }
+
+    def _answer(self, outcome) -> float:
+        """What the learner was asked for."""
+        return float(np.ravel(outcome.draws[self._asked_for].mean(axis=0))[-1])
+
+    def _limits(self, position: dict) -> dict:
+        """The positions of every control that are closed by the others, and controls without effect."""
+        here, closed = self.parameters(position), {}
+        for name, control in self.moved.items():
+            for i, value in enumerate(control.values):
+                try:
+                    self.run.checked(here | {name: value})
+                except ParameterError:
+                    closed.setdefault(name, []).append(i)
+        p = SimpleNamespace(**self.run.defaults | here)
+        idle = [name for name in self.moved if (when := self.run.kinds[name].when) and not when(p)]
+        return {"closed": closed, "idle": idle}
 
     def _repr_mimebundle_(self, **kwargs):
         """The widget, and the picture and sentence of the start for front ends without a kernel."""
@@ -314,92 +364,28 @@ class Panel(anywidget.AnyWidget):
         data, metadata = bundle
         sentence = self._default["sentence"] or self._default["problem"]
         data["text/plain"] = sentence
-        if self._still:
-            data["image/png"] = base64.b64encode(self._still).decode()
-            metadata["image/png"] = {"alt": sentence, "width": self.size[0]}
+        if self._first and (still := _still(self._first, sentence)):
+            png, width = still
+            data["image/png"] = base64.b64encode(png).decode()
+            metadata["image/png"] = {"alt": sentence, "width": width}
         return data, metadata
 
 
-class _Drawing:
-    """A figure that is changed in place: what does not move is painted once and kept as a picture."""
+def _still(pictures: list[Chart], sentence: str) -> tuple[bytes, int] | None:
+    """The picture as a PNG with its sentence in it, and its width in pixels of the page.
 
-    def __init__(self, draw: Callable[..., Figure]):
-        self._draw = draw
-        self._figure = None
-
-    @property
-    def size(self) -> list[int]:
-        """Width and height on the page, in CSS pixels."""
-        return [round(inches * CSS_DPI) for inches in self._figure.get_size_inches()] if self._figure else []
-
-    def png(self, outcome, density: float | None = None) -> bytes:
-        """The picture of an outcome, for a screen with so many dots per CSS pixel."""
-        try:
-            self._paint(outcome, min(max(CSS_DPI * density, CSS_DPI), DPI) if density else DPI)
-        except Exception:
-            self._figure = None  # half changed, perhaps: begin anew next time
-            raise
-        return _fast_png(np.asarray(self._canvas.buffer_rgba()))
-
-    def still(self, sentence: str) -> bytes:
-        """The picture painted last with its sentence in it, small enough to be kept in a notebook."""
-        width, dots = self._figure.get_size_inches()[0], np.asarray(self._canvas.buffer_rgba())
-        lines = [*_wrap(sentence, width), "To move the controls, run this cell in JupyterLab."]
-        strip = Figure((width, 0.24 * len(lines) + 0.12), dpi=DPI)
-        for number, line in enumerate(reversed(lines)):
-            strip.text(
-                0.12 / width,
-                (0.24 * number + 0.14) / strip.get_figheight(),
-                line,
-                fontsize=11,
-                style="normal" if number else "italic",
-                color="black" if number else "#595959",
-            )
-        canvas = FigureCanvasAgg(strip)
-        canvas.draw()
-        pixels = np.vstack([dots, np.asarray(canvas.buffer_rgba())])[:, :, :3]
-        buffer = io.BytesIO()
-        # A chart has few colours: a palette of them looks the same and takes less than half the bytes.
-        Image.fromarray(pixels).quantize(256, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
-        return buffer.getvalue()
-
-    def _paint(self, outcome, dpi: float = DPI) -> None:
-        if self._figure is None:
-            self._figure = self._draw(outcome)
-            self._canvas = FigureCanvasAgg(self._figure)
-            self._background = None
-        else:
-            self._draw(outcome, self._figure)
-        if self._background is None or self._figure.dpi != dpi:
-            self._figure.set_dpi(dpi)
-            self._background = None
-        moving = getattr(self._figure, "moving", [])
-        # What moves does not make its figure stale. So a stale figure has changed in its background.
-        if self._background is None or self._figure.stale or not moving:
-            self._canvas.draw()
-            self._background = self._canvas.copy_from_bbox(self._figure.bbox)
-        else:
-            self._canvas.restore_region(self._background)
-        for artist in sorted(moving, key=lambda artist: artist.get_zorder()):
-            self._figure.draw_artist(artist)
-
-
-def _fast_png(pixels: np.ndarray) -> bytes:
-    """Encode red, green, blue and alpha, shape (height, width, 4), in less than half of Pillow's time.
-
-    It tries no filters: they help photographs, and here they only take time.
+    None where the library that makes it is not installed: a learner does not need it. It takes 84 MB, and is
+    there when notebooks are built and tested.
     """
-    height, width = pixels.shape[:2]
-    rows = np.zeros((height, 1 + 4 * width), np.uint8)  # every row begins with its filter, 0 for none
-    rows[:, 1:] = pixels.reshape(height, -1)
-    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in chunks
-    )
+    if importlib.util.find_spec("vl_convert") is None:
+        return None
+    import vl_convert
+    from PIL import Image
 
-
-def _wrap(sentence: str, width: float) -> list[str]:
-    """Lines of text for a strip that is so many inches wide."""
-    return textwrap.wrap(sentence, int(width * 12.5))
+    lines = [*textwrap.wrap(sentence, STILL // 7), "To move the controls, run this cell in JupyterLab."]
+    png = vl_convert.vegalite_to_png(whole(pictures, STILL, lines), scale=1.5)
+    buffer = io.BytesIO()
+    # A chart has few colours: a palette of them looks the same and takes less than half the bytes.
+    picture = Image.open(io.BytesIO(png)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    picture.save(buffer, "png", optimize=True)
+    return buffer.getvalue(), round(picture.width / 1.5)

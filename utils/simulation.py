@@ -14,6 +14,7 @@ one study".
         def one(p, study): ...              # one study in plain scikit-learn: a dict of draws
         def analyse(p, studies): ...        # all of them at once: a dict of arrays, one row per study
         def read(p, draws): ...             # the sentence
+        def head(p, draws): ...             # perhaps: the headline, if not "Reported .80, really .57."
 """
 
 import functools
@@ -69,6 +70,8 @@ class Parameter:
         panel does not offer the parameter.
     start : object
         Where the slider starts; by default at the default.
+    when : callable, optional
+        Of the parameters: whether this one has any effect there. Where not, its slider is grey.
     """
 
     label: str = ""
@@ -76,6 +79,7 @@ class Parameter:
     doc: str = ""
     at: object = ()
     start: object = None
+    when: Callable | None = None
 
     def __set_name__(self, owner, name):
         self.name = name
@@ -207,6 +211,17 @@ class Outcome:
     draws: dict[str, np.ndarray]
     parameters: dict[str, object]
     read: Callable = field(repr=False)
+    head: Callable | None = field(default=None, repr=False)
+
+    @functools.cached_property
+    def headline(self) -> str:
+        """The result in a few words: what the description says, or what is reported and what is true."""
+        if self.head:
+            return self.head(SimpleNamespace(**self.parameters), self.draws)
+        if all(np.ndim(self.draws.get(name)) == 1 for name in ("reported", "true")):
+            reported, true = (self.draws[name].mean() for name in ("reported", "true"))
+            return f"Reported {reported:.2f}, really {true:.2f}."
+        return ""
 
     @functools.cached_property
     def sentence(self) -> str:
@@ -327,7 +342,8 @@ class Simulation:
         )
 
     def _outcome(self, p, draws):
-        return Outcome(draws=draws, parameters=vars(p), read=self.description.read)
+        head = getattr(self.description, "head", None)
+        return Outcome(draws=draws, parameters=vars(p), read=self.description.read, head=head)
 
     def __reduce__(self) -> str:
         return self.__name__  # to a worker it goes by name, as a function does

@@ -15,23 +15,12 @@ from harness import ROOT
 
 LESSONS = sorted(path.name for path in (ROOT / "lessons").glob("*.ipynb"))
 EXERCISES = sorted(path.name for path in (ROOT / "exercises").glob("*.ipynb"))
-FEW = "import utils.panel; utils.panel.panel.__kwdefaults__['repeats'] = 100"
+FEW = "import utils.panel as p; p.panel.__kwdefaults__['repeats'] = 100; p._still = lambda *_: None"
 STUDY, REVIEW = r"^from .*review.* import .*simulate_study", r"^ReviewForm\("
 STAND, INSTALLATION = r"^Stand\(\)", r"^Installation\(\)"
 FORMS = "|".join([STUDY, REVIEW, STAND, INSTALLATION])
-BLANK = """
-import utils.panel
-from matplotlib.figure import Figure
-
-def blank(outcome, figure=None):
-    figure = figure or Figure(figsize=(6.5, 1))
-    figure.moving = []
-    return figure
-
-utils.panel.panel.__kwdefaults__["repeats"] = 1
-drawing = utils.panel._Drawing.__init__
-utils.panel._Drawing.__init__ = lambda self, draw: drawing(self, blank)
-"""
+# The stills that a notebook keeps are looked at in tests/utils/test_panel.py.
+BLANK = "import utils.panel as p; p.panel.__kwdefaults__['repeats'] = 1; p._still = lambda *_: None"
 
 
 def code_cells(path):
@@ -94,7 +83,11 @@ def test_every_panel_is_made_without_errors(gallery):
     assert gallery.errors() == []
     for panel in gallery.page.locator(".explorable").all():
         look = seen(panel)
-        assert look["problem"] is None and look["alt"] == look["sentence"] != ""
+        assert look["problem"] is None
+        if panel.get_by_role("button", name="That is my guess").is_visible():
+            assert look["sentence"] == "" and look["alt"] == "The axis on which you guess."
+        else:
+            assert look["alt"] == look["sentence"] != ""
         for slider in panel.locator("input[type=range]").all():
             assert slider.get_attribute("aria-valuetext")
 
@@ -133,11 +126,64 @@ def lesson(request, opened):
 
 
 @pytest.fixture
-def panel(lesson):
-    found = lesson.page.locator(".jp-Notebook .explorable")
+def asked(lesson):
+    """The first panel, perhaps with its guess not yet made."""
+    found = lesson.page.locator(".jp-Notebook .explorable[data-state=refined]")
     found.first.wait_for()
-    assert found.count() == len(lesson.panel_cells) > 0
+    assert lesson.page.locator(".jp-Notebook .explorable").count() == len(lesson.panel_cells) > 0
     return found.first
+
+
+@pytest.fixture
+def panel(lesson, asked):
+    show = asked.get_by_role("button", name="Show me")
+    if show.is_visible():
+        turn = turn_of(asked)
+        show.press("Enter")
+        answered(lesson.page, asked, turn + 1)
+    return asked
+
+
+def shapes(panel):
+    """How many marks of data the picture has."""
+    return panel.locator(".stage .mark-area path, .stage .mark-symbol path").count()
+
+
+def test_a_guess_is_made_before_anything_is_shown_and_then_one_study_comes(lesson, asked):
+    page, panel = lesson.page, asked
+    guess = panel.locator(".guess input")
+    if not guess.count():
+        pytest.skip("the first panel of this lesson asks for no guess")
+    assert panel.locator(".settings").is_disabled() and panel.locator(".headline").inner_text() == ""
+    assert shapes(panel) == 0 and panel.locator(".sentence").text_content() == ""
+    guess.focus()
+    page.keyboard.press("ArrowRight")
+    assert guess.get_attribute("aria-valuetext") == "0.51"
+    box = panel.locator(".stage").bounding_box()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + box["height"] / 3, steps=3)
+    page.mouse.up()
+    dragged = float(guess.input_value())
+    assert dragged > 0.55 and "your guess" in panel.locator(".stage").inner_text()
+    no_violation(lesson, ".explorable")
+    turn = turn_of(panel)
+    panel.get_by_role("button", name="That is my guess").press("Enter")
+    answered(page, panel, turn + 1)
+    said = panel.locator(".said")
+    assert said.inner_text().startswith(f"Your guess: {dragged:.2f}. In this study it is ")
+    alone = shapes(panel)
+    assert 0 < alone < 10 and panel.locator(".status").inner_text() == "1 simulated study"
+    panel.get_by_role("button", name="One study").press("Enter")
+    answered(page, panel, turn + 2)
+    assert shapes(panel) == 2 * alone
+    panel.get_by_role("button", name="A hundred more").press("Enter")
+    answered(page, panel, turn + 3)
+    assert shapes(panel) == 100 * alone and panel.get_by_role("button", name="One study").is_disabled()
+    keep_picture(panel, "piled")
+    panel.get_by_role("button", name="All of them").press("Enter")
+    answered(page, panel, turn + 4)
+    assert said.inner_text().startswith(f"Your guess: {dragged:.2f}. Over these 100 studies it is ")
 
 
 def test_every_slider_is_moved_by_the_keyboard(lesson, panel):
@@ -152,6 +198,8 @@ def test_every_slider_is_moved_by_the_keyboard(lesson, panel):
         assert looks[-1]["alt"] == looks[-1]["sentence"] == announced
     assert len({look["sentence"] for look in looks}) > 1
     keep_picture(panel, "panel")
+    # What stood there before is seen as a dotted outline.
+    assert panel.locator(".stage .mark-line path").count() > 0
 
 
 def test_new_sample_and_reset(lesson, panel):
@@ -166,7 +214,7 @@ def test_new_sample_and_reset(lesson, panel):
 
 def test_the_code_of_one_study_is_shown_with_the_values_of_the_sliders(lesson, panel):
     page, code = lesson.page, panel.locator("pre code")
-    panel.locator("summary").press("Enter")
+    panel.locator(".code summary").press("Enter")
     page.wait_for_function("code => code.textContent.includes('import')", arg=code.element_handle())
     before = code.text_content()
     press(page, panel, panel.locator("input[type=range]").first)
@@ -175,7 +223,7 @@ def test_the_code_of_one_study_is_shown_with_the_values_of_the_sliders(lesson, p
     )
     no_violation(lesson, ".explorable")
     assert beyond(panel, ":not(.hidden, option, pre *)") == []
-    panel.locator("summary").press("Enter")
+    panel.locator(".code summary").press("Enter")
     assert not code.is_visible()
 
 
@@ -238,9 +286,9 @@ def test_a_saved_panel_is_seen_when_the_learner_comes_back(lesson, panel, lab):
         lesson.panel_cells[0],
     )
     # The panel as it was left; in a notebook not yet trusted, the picture that it holds.
-    image = notebook.page.locator(".jp-mod-active .jp-OutputArea-output img").first
-    image.scroll_into_view_if_needed()
-    assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
+    picture = notebook.page.locator(".jp-mod-active .jp-OutputArea-output :is(img, svg)").first
+    picture.scroll_into_view_if_needed()
+    assert picture.bounding_box()["width"] > 100
     assert notebook.page.get_by_text("model not found").count() == 0
     notebook.page.close()
 

@@ -1,15 +1,16 @@
-"""The figure of every simulation, at the ends of what scores can be: changed in place and drawn anew."""
+"""The figure of every simulation, at the ends of what scores can be: drawn as panels are."""
 
 import importlib
+import json
 import pkgutil
-import warnings
 
 import numpy as np
 import pytest
+import vl_convert
 from harness import repetitions
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import simulations
+from utils.drawing import BEFORE, takes_dots, whole
 from utils.simulation import Outcome, Simulation
 
 ROOMS = [f"simulations.{room.name}" for room in pkgutil.iter_modules(simulations.__path__)]
@@ -29,21 +30,11 @@ ENDS = {
 }
 
 
-def painted(figure):
-    """That there is something on it; at few dots, which is quick."""
-    figure.set_dpi(30)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    for artist in figure.moving:
-        figure.draw_artist(artist)
-    return np.ptp(canvas.buffer_rgba()) > 100
-
-
 @pytest.mark.parametrize("number", range(len(ALL)), ids=ALL)
-def test_scores_at_their_ends_are_drawn_in_place_and_anew(number):
+def test_scores_at_their_ends_are_numbers_that_can_be_drawn(number):
     run = list(ALL.values())[number]
     start = run(repeats=2)
-    made, rng = run.draw(start), np.random.default_rng(0)
+    shape, rng = specifications(run.draw(start)), np.random.default_rng(0)
     ends = list(ENDS)
     for end in repetitions([ends[number % len(ends)]], ends):  # each has its turn
         for repeats in repetitions([1], [1, 2, 4]):
@@ -53,8 +44,29 @@ def test_scores_at_their_ends_are_drawn_in_place_and_anew(number):
                 low = -1 if name in SIGNED else 0
                 draws[name] = some if name == "label" else ENDS[end](rng, low, some.shape)
             outcome = Outcome(draws=draws, parameters=start.parameters, read=lambda *_: "Nothing.")
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")
-                assert run.draw(outcome, made) is made
-                for figure in repetitions([made], [made, run.draw(outcome)]):
-                    assert painted(figure), end
+            for dots in [{}, {"dots": True}][: 1 + takes_dots(run.draw)]:
+                charts = run.draw(outcome, **dots)
+                json.dumps([one.data for one in charts], allow_nan=False)
+                assert dots or specifications(charts) == shape, "what is drawn changes with the numbers"
+
+
+def specifications(charts):
+    return [one.spec for one in charts]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_table_is_drawn_and_every_layer_has_its_table(name):
+    run = ALL[name]
+    outcome = run(repeats=2)
+    for dots in [{}, {"dots": True}][: 1 + takes_dots(run.draw)]:
+        charts = run.draw(outcome, **dots)
+        tables = [table for one in charts for table in one.data]
+        assert len({*tables} - {"guess", "chance"}) == len(
+            [t for t in tables if t not in ("guess", "chance")]
+        )
+        for one in charts:
+            drawn = {layer["data"]["name"] for layer in one.spec["layer"]}
+            assert drawn == set(one.data), name
+            assert all(table.removesuffix(BEFORE) in one.data for table in one.data)
+        svg = vl_convert.vegalite_to_svg(whole(charts, 600))
+        assert svg.count("<path") + svg.count("<text") > 10 and "NaN" not in svg

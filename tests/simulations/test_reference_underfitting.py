@@ -120,7 +120,7 @@ def test_too_much_shrinking_hides_the_signal_and_how_much_depends_on_its_spread(
         assert all_of_them.argmax() == 0 and np.all(np.diff(all_of_them) < 0.002)
         assert all_of_them[-1] == pytest.approx(0.5, abs=0.01)
     draws = shrinkage_sweep(repeats=300).draws
-    assert draws["train"].mean(axis=0).argmax() == 0
+    assert draws["training"].mean(axis=0).argmax() == 0
     gap = (draws["true"] - draws["honest"]).mean(axis=0)
     assert np.all(gap > -0.01) and np.all(gap < 0.05)
 

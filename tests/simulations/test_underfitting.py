@@ -89,7 +89,7 @@ def test_the_best_threshold_is_a_claim_about_biology(n_scans, effect):
     single = shrinkage_sweep(n_scans=n_scans, n_informative=1, effect=effect, repeats=100).draws
     assert single["true"].mean(axis=0).argmax() >= 3
     for draws in (spread, single):
-        assert draws["train"].mean(axis=0)[0] > draws["train"].mean(axis=0).max() - 0.005
+        assert draws["training"].mean(axis=0)[0] > draws["training"].mean(axis=0).max() - 0.005
         below = (draws["true"] - draws["honest"]).mean(axis=0)
         assert -0.03 < below.min() and (-0.005 if n_scans == 20 else 0) < below.mean() < 0.06
 

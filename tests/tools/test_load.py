@@ -41,8 +41,8 @@ class Kernel:
 
     def show(self, turn, repeats):
         shown = {"turn": turn, "sentence": "", "repeats": repeats, "of": 1000, "problem": self.problem}
-        data = {"method": "update", "state": {"shown": shown}, "buffer_paths": [["picture"]]}
-        self.say("comm_msg", {"comm_id": "c", "data": data}, buffers=1, size=5000)
+        data = {"method": "update", "state": {"shown": shown, "numbers": [{}]}}
+        self.say("comm_msg", {"comm_id": "c", "data": data}, size=5000)
 
     def say(self, kind, content, parent=None, channel="iopub", buffers=0, size=100):
         message = {"header": {"msg_type": kind}, "parent_header": {"msg_id": parent}, "content": content}
