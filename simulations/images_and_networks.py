@@ -135,7 +135,7 @@ class best_epoch:
 
     epochs = Whole(30, 1, 300, label="Epochs that are tried", at=(1, 3, 10, 30, 100))
     n_held_out = Whole(20, 2, of=2, label="Scans in each set held out", at=(10, 20, 40, 100, 200))
-    rate = Number(1.0, 0, 10, open="low", label="Learning rate", at=(0.001, 0.01, 0.1, 1))
+    rate = Number(1.0, 0, 1, open="low", label="Learning rate", at=(0.001, 0.01, 0.1, 1))
     effect = EFFECT(0.0, at=np.arange(0, 3.1, 0.5))
     n_scans = Whole(60, 10, 1000, of=10, doc="Training scans.")
     n_features = Whole(50, 1)
