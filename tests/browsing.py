@@ -50,8 +50,10 @@ def no_violation(notebook, kind):
 def beyond(box, parts):
     """What of a box is cut off where there are only 320 pixels."""
     return box.evaluate(
-        """(box, parts) => {
+        """async (box, parts) => {
             box.style.width = '320px';
+            // A picture takes its new width a moment later.
+            await new Promise(done => setTimeout(done, box.querySelector('svg') ? 300 : 0));
             const right = box.getBoundingClientRect().right;
             const out = e => e.getBoundingClientRect().right > right + 1;
             const beyond = [...box.querySelectorAll(parts)].filter(out);

@@ -18,8 +18,10 @@ IMPORTS = {
     "review": ("utils",),
     "audit": ("utils.drawing", "utils.colours"),  # of the course nothing but the colours
 }
-SIZES = {"utils": 3_300, "tools": 4_800, "tests": 14_500}  # lines as formatted; aims: 4,200 and 11,000
-FIVE_WINGS = 15_700  # the aim is 12,000: `audit` and `checks` grew with what they find
+# Lines as formatted. The aims were 3,300, 4,200 and 11,000, and 12,000 for the five wings: ten lessons in place
+# of eight, browser drawing, the kit for teachers and what audit and checks find have grown beyond them.
+SIZES = {"utils": 3_500, "tools": 5_350, "tests": 16_400}
+FIVE_WINGS = 17_500
 LARGEST_FILE = 700
 LONGEST_FUNCTION = 60  # lines of code: without docstring, comments and blank lines
 

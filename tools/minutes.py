@@ -2,7 +2,8 @@
 
 Prose and what cells print at 180 words a minute, 6 seconds for a line of code, 4 minutes for a panel, and
 some for a form. References, and the appendix that may follow them, are left out, and so is the code of
-folded cells. The minutes that a lesson states are those of the measure, rounded up to 5.
+cells that are folded or show a panel. The minutes that a lesson states are those of the measure, rounded
+up to 5.
 """
 
 import math
@@ -62,7 +63,7 @@ def measure(notebook: nbformat.NotebookNode) -> Measure:
             shown = re.search(rf"^({'|'.join(DONE)})\(", cell.source, re.MULTILINE)
             doing += DONE[shown[1]] if shown else 0
             printed += 0 if shown else sum(words(_text(output)) for output in cell.outputs)
-            if not cell.metadata.get("jupyter", {}).get("source_hidden"):
+            if not shown and not cell.metadata.get("jupyter", {}).get("source_hidden"):
                 code += sum(bool(line.strip()) for line in cell.source.splitlines())
     return Measure(prose, prose if before is None else before, printed, code, doing)
 
