@@ -61,5 +61,5 @@ def test_the_measure_counts_what_is_read_and_done_and_stops_at_the_references():
     )
     notebook.cells.insert(1, folded)
     one = minutes.measure(notebook)
-    assert (one.prose, one.up_to_questions, one.printed, one.code, one.doing) == (7, 4, 2, 3, 4)
-    assert one.minutes == pytest.approx(9 / 180 + 0.3 + 4) and one.stated == 5
+    assert (one.prose, one.up_to_questions, one.printed, one.code, one.doing) == (7, 4, 2, 2, 4)
+    assert one.minutes == pytest.approx(9 / 180 + 0.2 + 4) and one.stated == 5
