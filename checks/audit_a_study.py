@@ -274,7 +274,7 @@ def cohort(rng, flaws, number, n=120, p=12):
     X[:, : 6 if number % 2 else 1] += 1.2 * y[:, None]
     subject = rng.choice(np.arange(1000, 9999), n, replace=False)
     if "leak" in flaws:
-        X[:, 7] = (-1) ** number * (3.2 * y + _steps(rng, y))
+        X[:, 7] = (-1) ** number * (4.5 * y + _steps(rng, y))
     if "repeated" in flaws:
         # So many scans of everybody that a test that counts scans is sure, or another scan of a few people.
         again = np.append(np.arange(n), np.arange(12)) if "twice" in flaws else np.repeat(np.arange(n), 4)

@@ -101,9 +101,14 @@ def selection(learner, draw):
 
 
 def _repeated_leaks(learner, draw, mean):
-    single = learner.maybe([(*scans(draw(900 + i), p=60), np.arange(50) + 100) for i in range(6)])
+    single = learner.maybe([(*scans(draw(900 + i), p=60), np.arange(50) + 100) for i in range(12)])
     if single > 0.72:
         return f"with one scan per subject it is {single:.2f}, so {FITTED}"
+    if mean < 0.75 and single > 0.545:
+        return (
+            f"with one scan per subject it is {single:.2f}, so the subjects are not the reason: features or "
+            "settings were chosen with labels of the test scans, or by the score. → Do that inside the folds."
+        )
     X, y, subjects = repeated(draw(910), p=20, spread=2)
     mixed = [learner.maybe([(X, y, draw(i).permutation(subjects))]) for i in (910, 911)]
     start = "the same subject stands on both sides of the split."
@@ -121,7 +126,7 @@ REPEATED = Scores(
     repeated, 40, _repeated_leaks,
     (Signal(partial(repeated, effect=3), 0.75, 1.0),
      Signal(hidden_repeated, 0.66, 0.95, ANOTHER, "hidden patients")),
-    LOT,
+    LOT, least=0.05,
 )  # fmt: skip
 
 
@@ -291,7 +296,7 @@ OVERSAMPLING = Scores(
     rare_scans, 48,  # half of a balanced accuracy rests on the 24 patients, so it scatters like that of 48
     _copies_leak,
     (Signal(partial(rare_scans, effect=3), 0.75, 1.0),
-     Signal(three_kinds, 0.66, 0.8, OVERLAP, "patients and controls who look alike")),
+     Signal(three_kinds, 0.6, 0.8, OVERLAP, "patients and controls who look alike")),
     "pure noise with a rare class", least=0.05,  # as of a cut-off chosen by the score
 )  # fmt: skip
 

@@ -546,7 +546,8 @@ class Scores:
         loud = np.array([learner.twice(*strong(draw(500))), learner(*strong(draw(501)))])
         quiet = learner.all([self.noise(draw(0)), self.noise(draw(1))])
         if np.ptp([*loud, *quiet]) < 1e-12 and (
-            loud[0] < 1 or learner.maybe([blank(strong(draw(500)))]) == 1
+            loud[0] < 1
+            or learner.maybe([blank(strong(draw(500))), mixed_up(strong(draw(500)), draw(9))]) == 1
         ):
             raise NotYet(
                 f"The function returns {loud[0]:.2f} whatever the data are: noise and real signal get the "
@@ -608,6 +609,13 @@ def scores_on_noise(
 def blank(data: tuple) -> tuple:
     """The same data with an empty table X, from which nothing can be learnt."""
     return tuple(np.zeros_like(one) if np.ndim(one) == 2 else one for one in data)
+
+
+def mixed_up(data: tuple, rng: np.random.Generator) -> tuple:
+    """The same data with labels, and subjects, in another order: of no row is known what it was."""
+    return tuple(
+        rng.permutation(one) if isinstance(one, np.ndarray) and one.ndim == 1 else one for one in data
+    )
 
 
 def hide(rng, y, share=0.6):

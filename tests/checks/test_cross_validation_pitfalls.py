@@ -224,6 +224,23 @@ def majority(X, y, subjects):
     return (DummyClassifier(strategy="constant", constant=y[0]).fit(X, y).score(X, y) > 0) * 0.5
 
 
+@book.wrong("repeated_scans", "has an effect, but does not keep", times=(1, 10))
+def subject_as_a_column(X, y, subjects, times):
+    return cross_val_score(NEAREST, np.column_stack([X, times * subjects]), y, cv=SHUFFLED).mean()
+
+
+@book.wrong("repeated_scans", "the subjects are not the reason", k=(10, 8))
+def features_chosen_before_the_grouped_folds(X, y, subjects, k):
+    best = SelectKBest(k=min(k, X.shape[1])).fit_transform(X, y)
+    return cross_val_score(NEAREST, best, y, groups=subjects, cv=GroupKFold(5)).mean()
+
+
+@book.wrong("repeated_scans", "the subjects are not the reason", cv=(GROUPED, StratifiedGroupKFold(4)))
+def number_of_neighbours_by_the_score(X, y, subjects, cv):
+    models = [KNeighborsClassifier(k) for k in range(1, 20, 2)]
+    return max(cross_val_score(one, X, y, groups=subjects, cv=cv).mean() for one in models)
+
+
 # Task 3: tuning
 
 
