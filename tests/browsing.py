@@ -51,6 +51,7 @@ def beyond(box, parts):
     """What of a box is cut off where there are only 320 pixels."""
     return box.evaluate(
         """async (box, parts) => {
+            box.scrollIntoView(); // what is far from the window is not laid out
             box.style.width = '320px';
             // A picture takes its new width a moment later.
             await new Promise(done => setTimeout(done, box.querySelector('svg') ? 300 : 0));

@@ -95,6 +95,10 @@ class LivePanel:
         self.page, self.panel = page, panel
         self.times = {"first": [], "lag": [], "refined": []}
         panel.scroll_into_view_if_needed()
+        show = panel.get_by_role("button", name="Show me")
+        if show.is_visible():  # instead of a guess
+            show.click()
+            page.wait_for_timeout(1000)
         panel.evaluate(WATCH)
 
     def turn(self) -> int:
@@ -154,7 +158,7 @@ class LivePanel:
 
     def measure(self, moves: int) -> dict[str, list[float] | int]:
         """The times of all moves, and the number of simulated studies ("repeats")."""
-        sliders = self.panel.locator("input[type=range]").all()
+        sliders = self.panel.locator(".settings input[type=range]").all()
         for slider in sliders:
             self.move_slider(slider, -(-moves // len(sliders)))
         for choice in self.panel.locator("select").all():

@@ -161,6 +161,9 @@ class Person:
         self.complaints += self._notebook.errors()
         self._panels = self._notebook.page.locator(".explorable").all()
         for panel in self._panels:
+            show = panel.get_by_role("button", name="Show me")
+            if show.is_visible():  # instead of a guess
+                show.click()
             panel.evaluate(WATCH)
 
     def play(self, seconds: float, rng: np.random.Generator) -> None:
@@ -186,7 +189,7 @@ class Person:
 
     def _move(self, panel, rng) -> int:
         """Move a slider of a panel, or drag it; the number of keys."""
-        sliders = panel.locator("input[type=range]").all()
+        sliders = panel.locator(".settings input[type=range]").all()
         slider = sliders[rng.integers(len(sliders))]
         value, last = int(slider.input_value()), int(slider.get_attribute("max"))
         step = rng.choice([-1, 1])

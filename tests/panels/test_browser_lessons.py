@@ -154,7 +154,7 @@ def test_a_guess_is_made_before_anything_is_shown_and_then_one_study_comes(lesso
     guess = panel.locator(".guess input")
     if not guess.count():
         pytest.skip("the first panel of this lesson asks for no guess")
-    assert panel.locator(".settings").is_disabled() and panel.locator(".headline").inner_text() == ""
+    assert panel.locator(".settings[disabled]").count() == 1 and panel.locator(".headline").inner_text() == ""
     assert shapes(panel) == 0 and panel.locator(".sentence").text_content() == ""
     guess.focus()
     page.keyboard.press("ArrowRight")
@@ -188,7 +188,7 @@ def test_a_guess_is_made_before_anything_is_shown_and_then_one_study_comes(lesso
 
 def test_every_slider_is_moved_by_the_keyboard(lesson, panel):
     looks = [seen(panel)]
-    for slider in panel.locator("input[type=range]").all():
+    for slider in panel.locator(".settings input[type=range]").all():
         at, text = slider.input_value(), slider.get_attribute("aria-valuetext")
         press(lesson.page, panel, slider)
         looks.append(seen(panel))
@@ -208,7 +208,7 @@ def test_new_sample_and_reset(lesson, panel):
         turn = turn_of(panel)
         panel.get_by_role("button", name=name).press("Enter")
         answered(lesson.page, panel, turn + 1)
-        looks.append(seen(panel))
+        looks.append(seen(panel)["sentence"])  # the picture also has the outline of what stood there before
     assert looks[0] == looks[2] != looks[1]
 
 
@@ -217,7 +217,7 @@ def test_the_code_of_one_study_is_shown_with_the_values_of_the_sliders(lesson, p
     panel.locator(".code summary").press("Enter")
     page.wait_for_function("code => code.textContent.includes('import')", arg=code.element_handle())
     before = code.text_content()
-    press(page, panel, panel.locator("input[type=range]").first)
+    press(page, panel, panel.locator(".settings input[type=range]").first)
     page.wait_for_function(
         "([code, before]) => code.textContent !== before", arg=[code.element_handle(), before]
     )
@@ -250,9 +250,9 @@ def test_same_panel_shown_twice(lesson, panel):
     other = page.locator(".jp-LinkedOutputView .explorable")
     other.wait_for()
     turn = turn_of(panel)
-    press(page, other, other.locator("input[type=range]").first)
+    press(page, other, other.locator(".settings input[type=range]").first)
     answered(page, panel, turn + 1)
-    assert seen(other) == seen(panel)
+    assert seen(other) | {"picture": None} == seen(panel) | {"picture": None}  # they may differ in width
     ids = page.evaluate("[...document.querySelectorAll('.explorable [id]')].map(element => element.id)")
     assert len(ids) == len(set(ids)) > 0
     page.evaluate("jupyterapp.shell.currentWidget.close()")
@@ -261,7 +261,7 @@ def test_same_panel_shown_twice(lesson, panel):
 
 def test_interrupting_the_kernel_does_not_stop_a_panel(lesson, panel):
     page, turn = lesson.page, turn_of(panel)
-    panel.locator("input[type=range]").first.focus()
+    panel.locator(".settings input[type=range]").first.focus()
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     page.evaluate("panel.sessionContext.session.kernel.interrupt()")

@@ -31,15 +31,19 @@ def test_parts_of_the_page_have_their_date_and_versions(parts):
         assert re.match(r"\*Measured on \d{4}-\d\d-\d\d: \d+ cores?, .*numpy \d", text)
 
 
-def test_the_page_holds_every_simulation_and_every_panel(parts):
-    assert column(parts["Simulations against the plain loop"], 1) == list(benchmark.simulations())
-    expected = [
-        (f"{notebook.name[:2]}.{number}", name)
-        for notebook in notebooks_with_panels()
-        for number, name in enumerate(panel_names(notebook), 1)
-    ]
-    panels = parts["Panels in the browser"]
-    assert list(zip(column(panels, 1), column(panels, 2), strict=True)) == expected
+def not_yet(text):
+    """The simulations that a part of the page says it has not measured."""
+    line = re.search(r"^\*Not measured yet: (.*)\.\*$", text, re.M)
+    return set(line[1].split(", ")) if line else set()
+
+
+def test_the_page_holds_every_simulation_and_every_panel_or_names_it(parts):
+    plain, panels = parts["Simulations against the plain loop"], parts["Panels in the browser"]
+    assert set(column(plain, 1)) | not_yet(plain) == set(benchmark.simulations())
+    assert not set(column(plain, 1)) & not_yet(plain)
+    expected = {name for notebook in notebooks_with_panels() for name in panel_names(notebook)}
+    assert set(column(panels, 2)) | not_yet(panels) == expected
+    assert not set(column(panels, 2)) & not_yet(panels)
 
 
 def test_every_panel_is_of_a_simulation_and_those_that_grow_can():
