@@ -18,7 +18,7 @@ IMPORTS = {
     "review": ("utils",),
     "audit": ("utils.drawing", "utils.colours"),  # of the course nothing but the colours
 }
-# Lines as formatted. The aims were 3,300, 4,200 and 11,000, and 12,000 for the five wings: ten lessons in place
+# Lines as formatted. The aims were 3,300, 4,200 and 11,000, and 12,000 for five wings: ten lessons in place
 # of eight, browser drawing, the kit for teachers and what audit and checks find have grown beyond them.
 SIZES = {"utils": 3_500, "tools": 5_350, "tests": 16_400}
 FIVE_WINGS = 17_500
