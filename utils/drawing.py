@@ -79,6 +79,7 @@ CONFIG = {
     "font": "sans-serif",
     "aria": False,
     "view": {"stroke": None},
+    "axisX": {"titleAnchor": "end"},  # so that a long title has room at its left in a small window
     "axis": {
         "labelFontSize": TEXT - 1,
         "titleFontSize": TEXT,

@@ -16,6 +16,7 @@ const DARK = {
 };
 
 let views = 0;
+const guesses = new WeakMap(); // those made on this page, by an object that all views of a panel share
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -231,7 +232,8 @@ function render({ model, el }) {
   let computing = null;
   let silent = null;
   let hello = null;
-  let asking = Boolean(guess);
+  const made = guesses.get(model.get("start"));
+  let asking = Boolean(guess) && !made;
   let before = null; // the numbers of the position before, for its ghost
   let last = null; // those of the last complete picture, and where its controls were
 
@@ -318,6 +320,7 @@ function render({ model, el }) {
     asking = false;
     guess.shown = kept;
     guess.asking.hidden = true;
+    guesses.set(model.get("start"), { kept, value: guess.value() });
     settings.disabled = false;
     root.classList.remove("asking");
     showOutcome();
@@ -422,9 +425,11 @@ function render({ model, el }) {
   model.on("comm_live_update", lost);
   el.append(root);
   if (guess) {
-    guess.set(0.5);
-    settings.disabled = true;
-    root.classList.add("asking");
+    guess.shown = made?.kept;
+    guess.asking.hidden = !asking;
+    guess.set(made?.value ?? 0.5);
+    settings.disabled = asking;
+    root.classList.toggle("asking", asking);
   }
   showPosition();
   showOutcome();

@@ -285,6 +285,8 @@ def test_a_saved_panel_is_seen_when_the_learner_comes_back(lesson, panel, lab):
         }""",
         lesson.panel_cells[0],
     )
+    # What was to be predicted is folded again.
+    notebook.page.evaluate("() => jupyterapp.commands.execute('notebook:show-all-cell-outputs')")
     # The panel as it was left; in a notebook not yet trusted, the picture that it holds.
     picture = notebook.page.locator(".jp-mod-active .jp-OutputArea-output :is(img, svg)").first
     picture.scroll_into_view_if_needed()
