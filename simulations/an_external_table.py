@@ -148,7 +148,7 @@ def moved_by_prevalence(outcome) -> list[Chart]:
     data["inside"] = table(x=draws["inside"].mean(axis=0), y=np.arange(5)[::-1])
     ring = {"size": 260, "strokeWidth": 3, "opacity": 1, "encoding": {"tooltip": tips(inside="x|.2f")}}
     layers.append(layer("point", "inside", "reported", **ring))
-    for name, words, place in (("inside", "○ inside", 0), ("outside", "● outside, nine cohorts in ten", 66)):
+    for name, words, place in (("inside", "○ inside", 0), ("outside", "● outside (nine in ten)", 66)):
         data[f"{name} word"] = {"text": [words]}
         shade, at = "true" if place else "reported", {"x": {"value": place}} | top
         layers.append(layer("text", f"{name} word", shade, align="left", dy=-12, encoding=at))

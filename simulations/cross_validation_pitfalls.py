@@ -422,18 +422,18 @@ class tuned_kernel_ridge:
 def errors_of_cross_validation(outcome) -> list[Chart]:
     """Reported minus true accuracy over the simulated studies, beside the error bar that they claim."""
     error = outcome.draws["reported"] - outcome.draws["true"]
-    half = np.median(outcome.draws["claimed"])
-    low, high = np.quantile(error, [0.05, 0.95])
+    half, (low, high) = np.median(outcome.draws["claimed"]), np.quantile(error, [0.05, 0.95])
+    said = [f"{low:+.2f} to {high:+.2f}".replace("-", "−"), f"±{half:.2f}"]
     grid, height = density(error, (-0.4, 0.4))
     data = {
         "truth": {"x": [0], "text": ["the truth"]},
         "errors": table(x=grid, y=1 + 1.4 * height, y2=1),
         "errors before": {"x": []},
         "spans": table(x=np.array([low, -half]), x2=np.array([high, half]), y=[0.72, 0.22], row=[0, 1])
-        | {"text": [f"{low:+.2f} to {high:+.2f}".replace("-", "−"), f"±{half:.2f}"]},
+        | {"mid": [round((low + high) / 2, 4), 0], "text": said},
     }
     shades, base = {"color": by_row(["true", "reported"])}, {"y2": "y2"}
-    words = {"align": "left", "dx": 10, "fontWeight": "bold"}
+    words = {"dy": -16, "fontWeight": "bold"}
     layers = [
         layer("upright", "truth", "true", strokeWidth=2),
         layer("text", "truth", "true", dy=-9, encoding={"y": {"value": 0}}),
@@ -441,10 +441,10 @@ def errors_of_cross_validation(outcome) -> list[Chart]:
         layer("area", "errors", "reported", fillOpacity=0.4, line={"strokeWidth": 1.5}, encoding=base),
         layer("rule", "spans", strokeWidth=4, encoding={"x2": "x2"} | shades),
         *(layer("tick", "spans", thickness=3, size=18, encoding={"x": x} | shades) for x in ("x", "x2")),
-        layer("text", "spans", encoding={"x": "x2"} | shades, **words),
+        *(layer(kind, "spans", encoding={"x": "mid"} | shades, **words) for kind in ("halo", "text")),
     ]
-    names = ["nine studies\nin ten", "what the error\nbar claims"]
-    y = axis(ends=(-0.05, 2.5), at=[0.78, 0.28], words=names, line=False)
+    names = {"words": ["nine studies\nin ten", "what the error\nbar claims"], "line": False}
+    y = axis(ends=(-0.05, 2.5), at=[0.78, 0.28], **names)
     at = {"at": np.arange(-4, 5, 2) / 10, "words": ["−0.4", "−0.2", "0", "+0.2", "+0.4"]}
     x = axis("Reported accuracy minus true accuracy", (-0.4, 0.4), **at)
     return [chart(layers, data, x, y)]

@@ -468,7 +468,9 @@ def bars(
     x, words = axis(label, at=np.arange(0, 1.1, 0.2), form=form), [wrapped(name) for name in names]
     at = base + [0.12 * name.count("\n") for name in words]  # a second line hangs below the first
     y = axis(ends=(-0.6, len(names) - 0.4), at=at, words=words, line=False)
-    return [chart(layers, data, x, y, height=62 * len(names) + 30, right=48)]
+    return [
+        chart(layers, data, x, y, height=62 * len(names) + 30, right=int(14 + 8.6 * len(said.format(100))))
+    ]
 
 
 def wrapped(text: str, width: int = 22) -> str:
