@@ -47,8 +47,8 @@ import utils.panel
 
 original = utils.panel.panel
 
-def interactive(run, /, *, seed=0, **given):
-    live = original(run, repeats=1, seed=seed, **given)
+def interactive(run, /, *, seed=0, repeats=1, guess=None, **given):
+    live = original(run, seed=seed, **given | {"repeats": 1})
     widgets = {}
     for name, control in live.moved.items():
         options = list(zip(control.texts, control.values))
