@@ -144,9 +144,8 @@ def layer(kind: str, data: str, colour: str = INK, *, encoding: Mapping = {}, **
     Kinds are those of Vega-Lite, and "upright" and "level": lines across the whole picture at x, or at y.
     `colour` is a name in COLOURS or any colour. `look` goes to the mark.
     """
-    if (
-        kind == "halo"
-    ):  # letters in the colour of the page, under the same letters in a colour: no line strikes them
+    if kind == "halo":
+        # Letters in the colour of the page, under the same letters in a colour: no line strikes them.
         return layer("text", data, "page", encoding=encoding, stroke=COLOURS["page"], strokeWidth=5, **look)
     across = {
         "upright": {"y": {"value": 0}, "y2": {"value": "height"}},
@@ -184,7 +183,7 @@ def chart(
         "height": height,
         "padding": {"left": 6, "top": top, "right": right, "bottom": 6},
         "encoding": {"x": {"field": "x", **x}, "y": {"field": "y", **y}},
-        "layer": [one for one in layers if one],
+        "layer": list(layers),
         "config": CONFIG,
     }
     if title:
@@ -324,10 +323,8 @@ def ridge_rows(
         )
         data |= {"dots": {"x": []}}
     data |= {"ridges" + BEFORE: {"x": []}}
-    row, number = (
-        {"color": colour},
-        {"fontSize": TEXT + 2, "fontWeight": "bold", "baseline": "bottom", "dy": -1},
-    )
+    row = {"color": colour}
+    number = {"fontSize": TEXT + 2, "fontWeight": "bold", "baseline": "bottom", "dy": -1}
     number["encoding"] = {"y": "y2"}
     hover = {"tooltip": tips(row="name", mean="x|.3f")}
     layers = [

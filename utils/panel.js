@@ -120,11 +120,15 @@ class Drawing {
     else
       await Promise.all(
         this.views.map(({ view }, i) => {
-          for (const [name, rows] of Object.entries(tables[i])) view.data(name, rows);
+          // A table that stays is left alone: every one that is set is drawn anew.
+          for (const [name, rows] of Object.entries(tables[i])) {
+            if (JSON.stringify(rows) !== JSON.stringify(this.tables[i][name])) view.data(name, rows);
+          }
           return view.runAsync();
         }),
       );
     this.key = key;
+    this.tables = tables;
   }
 
   async build(charts, tables, dark) {
