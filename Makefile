@@ -19,7 +19,7 @@ PARTS ?=
 UPGRADE ?=
 FOR ?=
 
-.PHONY: lab test test-all repetitions setup bundle wheels slides check-links notebooks datasets bench load audit-rates reference picture pins versions lint
+.PHONY: lab test test-all repetitions setup bundle wheels slides site check-links notebooks datasets bench load audit-rates reference picture pins versions lint
 
 lab:
 	@$(PYTHON) tools/course.py lab $(if $(PORT),--port=$(PORT)) $(LAB_FLAGS)
@@ -41,6 +41,9 @@ wheels:
 
 slides: setup
 	@.venv/bin/python tools/slides.py
+
+site: setup
+	@.venv/bin/python tools/website.py
 
 check-links: setup
 	@.venv/bin/python tools/links.py
