@@ -22,6 +22,7 @@ from utils.simulation import (
     Share,
     Studies,
     Whole,
+    counted,
     exact_accuracy,
     linear_rule,
     optimism,
@@ -192,8 +193,8 @@ class best_epoch:
 
     def read(p, draws):
         return (
-            f"The best of {p.epochs} epochs by {p.n_held_out} scans: {optimism(draws)}. The same models on "
-            f"as many scans that chose nothing: {draws['honest'].mean():.2f}."
+            f"The best of {counted(p.epochs, 'epoch')} by {p.n_held_out} scans: {optimism(draws)}. The same "
+            f"models on as many scans that chose nothing: {draws['honest'].mean():.2f}."
         )
 
 
@@ -355,8 +356,9 @@ class seen_in_pretraining:
         return draws
 
     def read(p, draws):
+        taught = "without any labels" if p.taught == TAUGHT[2] else f"to tell {p.taught}"
         return (
-            f"Pretrained on {p.n_people} people to tell {p.taught}, {100 * p.seen:.0f} % of the study's "
+            f"Pretrained on {p.n_people} people {taught}, {100 * p.seen:.0f} % of the study's "
             f"{p.n_scans} subjects among them: {optimism(draws)}. Pretrained on other people it would "
             f"report {draws['honest'].mean():.2f}."
         )
@@ -574,10 +576,9 @@ class what_a_map_shows:
         }
 
     def read(p, draws):
-        return (
-            f"The trace lies {p.trace}, the scanner agrees with the diagnosis in {100 * p.agreement:.0f} %: "
-            f"{optimism(draws)}. {100 * draws['organ'].mean():.0f} % of the map lie on the organ."
-        )
+        agrees = f"the scanner agrees with the diagnosis in {100 * p.agreement:.0f} %"
+        trace = f"The trace lies {p.trace}, {agrees}" if p.size else "No scanner leaves a trace"
+        return f"{trace}: {optimism(draws)}. {100 * draws['organ'].mean():.0f} % of the map lie on the organ."
 
     def head(p, draws):
         reported, true, organ = (draws[name].mean() for name in ("reported", "true", "organ"))

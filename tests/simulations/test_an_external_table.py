@@ -2,13 +2,20 @@
 
 import numpy as np
 import pytest
+from harness import ROOT, repetitions
 from scipy.optimize import brentq
 from scipy.special import expit, logit
+from scipy.stats import norm
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from simulations.an_external_table import external_scaling, prevalence_shift
+from utils.cohort import simulate_cohort
 from utils.data import load
 
 
@@ -75,11 +82,73 @@ def test_what_scaling_by_site_gains_outside_and_what_it_loses_inside(bins, inter
     assert np.quantile(gain, [0.025, 0.975]) == pytest.approx(interval, abs=0.01)
     if bins == 64:
         left_out = {"groups": inside.groups, "cv": LeaveOneGroupOut(), "method": "predict_proba"}
-        whole = [
-            roc_auc_score(inside.y, cross_val_predict(model, table, inside.y, **left_out)[:, 1])
-            for table in (inside.X, by_site(inside))
-        ]
+        whole, within = [], []
+        for table in (inside.X, by_site(inside)):
+            risk = cross_val_predict(model, table, inside.y, **left_out)[:, 1]
+            whole.append(roc_auc_score(inside.y, risk))
+            scans = inside.table.assign(y=inside.y, risk=risk)
+            sites = [one for _, one in scans.groupby("site") if one.y.nunique() == 2]
+            aucs = [roc_auc_score(one.y, one.risk) for one in sites]
+            within.append(np.average(aucs, weights=[len(one) for one in sites]))
         assert whole == pytest.approx([0.87, 0.73], abs=0.01)
+        assert within == pytest.approx([0.87, 0.89], abs=0.005)
+
+
+LESSON = (ROOT / "source" / "lessons" / "07_an_external_table.md").read_text(encoding="utf-8")
+
+
+def of_the_lesson(name, *others, **names):
+    """A function of the lesson, from its source, with what it needs."""
+    for one in (*others, name):
+        start = LESSON.index(f"def {one}(")
+        ends = (LESSON.find(end, start) for end in ("\n\n", "```"))
+        exec(LESSON[start : min(end for end in ends if end > 0)], names)
+    return names[name]
+
+
+def test_a_guessed_measure_gives_risks_that_are_too_extreme():
+    """The lesson's three ways, in other cohorts: slopes well below 1, and about 1 for the sub-model."""
+    calibration = of_the_lesson("calibration", np=np, logit=logit, expit=expit, brentq=brentq,
+                                LogisticRegression=LogisticRegression)  # fmt: skip
+    putamen = ["sbr_putamen_left", "sbr_putamen_right"]
+    common = ["age", "sbr_caudate_left", "sbr_caudate_right", "volume_putamen", "genetic_risk"]
+    for seed in (1, 11, 21):
+        ours, more = (
+            simulate_cohort(n_subjects=n, n_sites=k, prevalence=0.6, effect={"binding": 0.7}, seed=s).table
+            for n, k, s in ((400, 4, seed), (2000, 2, seed + 1))
+        )
+        guess = LinearRegression().fit(ours[common], ours[putamen])
+        guessed = more.assign(**dict(zip(putamen, guess.predict(more[common]).T, strict=True)))
+        slopes, aucs = [], []
+        for columns, table in (([*common, *putamen], guessed), (common, more)):
+            model = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression())
+            risk = model.fit(ours[columns], ours["diagnosis"]).predict_proba(table[columns])[:, 1]
+            slopes.append(calibration(more["diagnosis"], risk)[1])
+            aucs.append(roc_auc_score(more["diagnosis"], risk))
+        assert slopes[0] < 0.85 and 0.9 < slopes[1] < 1.1
+        assert aucs[0] == pytest.approx(aucs[1], abs=0.01)
+
+
+@pytest.mark.parametrize("share", repetitions([0.2], [0.5, 0.2]))
+def test_external_cohorts_of_the_size_that_is_asked_for_are_as_certain_as_it_says(share):
+    """Intercept and slope: 1.96 standard deviations over cohorts are .2; of the AUC .05 at most, about."""
+    names = {"np": np, "expit": expit, "logit": logit, "brentq": brentq}
+    calibration = of_the_lesson("calibration", LogisticRegression=LogisticRegression, **names)
+    people, subjects = of_the_lesson("people", **names), of_the_lesson("subjects", **names)
+    rng, inside = np.random.default_rng(4), norm.cdf(1.5 / np.sqrt(2))
+
+    def log_odds(measure):
+        return 1.5 * (measure[:, 0] - 0.75) + logit(share)
+
+    needed = subjects(log_odds(people(share, 200_000, rng)[0]), inside, share).round().astype(int)
+    for k, half in enumerate((0.2, 0.2, 0.05)):
+        found = []
+        for _ in range(repetitions(120, 300)):
+            measure, truth = people(share, needed[k], rng)
+            one = calibration(truth, expit(log_odds(measure))) if k < 2 else None
+            found.append(roc_auc_score(truth, measure[:, 0]) if k == 2 else one[k])
+        wide = 1.96 * np.std(found)
+        assert (0.7 if k == 2 else 0.85) * half < wide < 1.15 * half
 
 
 def net_benefit(truth, excluded, threshold):

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from harness import ROOT
 from scipy import stats
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.neighbors import NearestCentroid
 from sklearn.neural_network import MLPClassifier
 
 from simulations.images_and_networks import (
@@ -184,6 +187,23 @@ def test_the_leak_goes_by_labels_and_not_by_our_share_of_the_people():
     for taught in TAUGHT[1:]:
         found, wide = error(seen_in_pretraining, "reported", 200, taught=taught)
         assert found == pytest.approx(0.5, abs=wide)
+
+
+def test_shuffled_diagnoses_do_not_find_a_network_that_was_pretrained_on_the_true_ones():
+    """The control of section 1 passes: the unit remembers the true diagnoses, not the shuffled ones."""
+    p = seen_in_pretraining.checked({})
+    studies, scores = seen_in_pretraining.recruited(p), []
+    for number in range(10):
+        study = studies.one(number)
+        unit = Ridge(alpha=1).fit(study.X[study.rows["reported"]], study.target[study.rows["reported"]]).coef_
+        feature, y = study.X[study.own] @ unit[:, None], study.y[study.own]
+        shuffled = np.random.default_rng(number).permutation(y)
+        folds = StratifiedKFold(5, shuffle=True, random_state=number)
+        scores.append(
+            [cross_val_score(NearestCentroid(), feature, one, cv=folds).mean() for one in (y, shuffled)]
+        )
+    true, control = np.mean(scores, axis=0)
+    assert true > 0.65 and control == pytest.approx(0.5, abs=0.05)
 
 
 # Architecture or labels
