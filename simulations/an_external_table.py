@@ -10,7 +10,20 @@ from sklearn.preprocessing import StandardScaler
 
 from simulations.other_sites import SD, percent
 from utils import batched
-from utils.drawing import BEFORE, DASHED, DOTTED, TEXT, Chart, axis, chart, layer, table, tips
+from utils.drawing import (
+    BEFORE,
+    DASHED,
+    DOTTED,
+    NO_GUESS,
+    TEXT,
+    Chart,
+    axis,
+    chart,
+    guess_line,
+    layer,
+    table,
+    tips,
+)
 from utils.simulation import Number, Share, Studies, Whole, simulation
 
 # Scaling
@@ -19,18 +32,25 @@ SCALINGS = ("by the training cohort", "by its own mean", "by its own controls")
 _RATES = ("sensitivity", "specificity")
 
 
-def _cohorts(name: str, values: np.ndarray) -> tuple[list[dict], dict]:
-    """Layers and data of what external cohorts measure: the mean, and nine in ten, a row for each column."""
+def _cohorts(name: str, values: np.ndarray, dots: bool = False) -> tuple[list[dict], dict]:
+    """Layers and data of what external cohorts measure: the mean, and nine in ten, a row for each column.
+
+    With `dots` there is a thin line for every cohort.
+    """
     low, high = np.quantile(values, [0.05, 0.95], axis=0)
     means = values.mean(axis=0)
     data = {
         name: table(x=means, low=low, high=high, y=np.arange(len(means))[::-1])
         | {"text": [f"{mean:.2f}" for mean in means]},
         name + BEFORE: {"x": []},
+        f"{name} cohorts": {"x": []},
     }
+    if dots:
+        data[f"{name} cohorts"] = table(x=values.ravel(), y=np.tile(np.arange(len(means))[::-1], len(values)))
     number = {"dy": -18, "fontSize": TEXT + 1, "fontWeight": "bold"}
     hover = {"tooltip": tips(mean="x|.2f", nine_in_ten_from="low|.2f", to="high|.2f")}
     layers = [
+        layer("tick", f"{name} cohorts", "true", thickness=1, size=26, opacity=0.5),
         layer("point", name + BEFORE, "before", size=130, strokeWidth=1.5),
         layer("rule", name, "true", strokeWidth=4, encoding={"x": "low", "x2": "high"}),
         *(layer("tick", name, "true", thickness=3, size=16, encoding={"x": x}) for x in ("low", "high")),
@@ -41,15 +61,17 @@ def _cohorts(name: str, values: np.ndarray) -> tuple[list[dict], dict]:
     return layers, data
 
 
-def operating_points(outcome) -> list[Chart]:
+def operating_points(outcome, *, dots: bool = False) -> list[Chart]:
     """Sensitivity and specificity of an external cohort at the internal threshold, by kind of scaling."""
     inside, charts = float(outcome.draws["inside"].mean()), []
     top, bold = {"y": {"value": 0}}, {"dy": -9, "fontWeight": "bold"}
     for rate in _RATES:
-        layers, data = _cohorts(rate, outcome.draws[rate])
+        layers, data = _cohorts(rate, outcome.draws[rate], dots)
         first = outcome.draws[rate][:, 0].mean().clip(0.26, 0.74)
         data[f"{rate} inside"] = table(x=np.array([inside])) | {"text": [f"inside {inside:.2f}"]}
-        data[f"{rate} words"] = table(x=np.array([first]), y=[2], text=["nine cohorts in ten"])
+        data[f"{rate} words"] = table(
+            x=np.array([first]), y=[2], text=["a line for each cohort" if dots else "nine cohorts in ten"]
+        )
         under = [layer(kind, f"{rate} words", "true", dy=18) for kind in ("halo", "text")]
         lines = [
             layer("upright", f"{rate} inside", "reported", strokeWidth=2.5, strokeDash=DASHED),
@@ -58,7 +80,9 @@ def operating_points(outcome) -> list[Chart]:
         names = [scaling.replace("by ", "scaled by\n") for scaling in SCALINGS] if not charts else [""] * 3
         y = axis(ends=(-0.5, 2.6), at=[2.1, 1.1, 0.1], words=names, line=False)
         x = axis(f"{rate.capitalize()} outside", at=np.arange(0, 1.1, 0.2), form=".1f")
-        charts.append(chart([*lines, *layers, *under], data, x, y, height=250, right=36))
+        layers = [*([] if charts else guess_line()), *lines, *layers, *under]
+        named = {"share": 1 if charts else 1.6}
+        charts.append(chart(layers, data | NO_GUESS, x, y, height=250, right=36, **named))
     return charts
 
 

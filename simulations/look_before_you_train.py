@@ -13,15 +13,18 @@ from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from utils import batched
 from utils.cohort import LETTER, striatal_templates
 from utils.drawing import (
-    COLOURS,
     DASHED,
+    DOT,
     HEIGHT,
-    INK,
+    HOLLOW,
+    NO_GUESS,
     TEXT,
     Chart,
+    above,
     axis,
     chance_line,
     chart,
+    guess_line,
     layer,
     ridge_rows,
     table,
@@ -181,23 +184,14 @@ def before_the_diagnosis(defect, weights, intercept):
     return np.where(np.arange(20) == 4, 0, weights), intercept + 10 * weights[..., 4]
 
 
-DOT = {"filled": True, "opacity": 1, "size": 30}
-HOLLOW = DOT | {"fill": COLOURS["page"], "stroke": COLOURS["chance"], "strokeWidth": 1.3, "strokeOpacity": 1}
-
-
-def _above(name, colour=INK, *, line=0, **look):
-    """The layer of words above a picture, from its left edge: in the first line over it, or a higher one."""
-    edge = {"x": {"value": 0}, "y": {"value": 0}}
-    return layer("text", name, colour, encoding=edge, **{"align": "left", "dy": -10 - 17 * line} | look)
-
-
 def _scores(draws, rows, dots, height=HEIGHT):
     """The chart of the scores of many studies, beside pictures of one: `rows` are words by draw."""
     named = [(words, name) for name, words in rows.items()]
     layers, data, names = ridge_rows([draws[name] for name in rows], named, dots=dots)
     guessing, more = chance_line(0.5)
     x = axis("Accuracy, over many studies", at=np.arange(0, 1.1, 0.2), form=".1f")
-    return chart([*guessing, *layers], data | more, x, names, height=height, top=42)
+    layers, data = [*guessing, *guess_line(), *layers], data | more | NO_GUESS
+    return chart(layers, data, x, names, height=height, top=42)
 
 
 def defect_and_score(outcome, *, dots: bool = False) -> list[Chart]:
@@ -216,8 +210,8 @@ def defect_and_score(outcome, *, dots: bool = False) -> list[Chart]:
         layer("upright", "sites", "#BFBFBF"),
         layer("point", "controls", **HOLLOW, encoding=hover),
         layer("point", "patients", **DOT, encoding=hover),
-        _above("what", line=1, fontWeight="bold"),
-        _above("whose", fontSize=TEXT - 1),
+        above("what", line=1, fontWeight="bold"),
+        above("whose", fontSize=TEXT - 1),
     ]
     sites = [f"site {s}" for s in range(1, 5)]
     x = axis("Scans, in the order of the table", at=np.arange(4) / 4 + 0.125, words=sites, line=False)
@@ -343,9 +337,9 @@ def correlation_by_site(outcome, *, dots: bool = False) -> list[Chart]:
         layer("point", "site 2", **HOLLOW, encoding=hover),
         layer("line", "line of all", "reported", strokeWidth=4, strokeDash=DASHED),
         layer("line", "line of a site", "honest", strokeWidth=4, encoding={"detail": "row"}),
-        _above("whose", line=1, fontSize=TEXT - 1),
-        _above("of all", "reported", **bold),
-        _above("of a site", "honest", dx=155, **bold),
+        above("whose", line=1, fontSize=TEXT - 1),
+        above("of all", "reported", **bold),
+        above("of a site", "honest", dx=155, **bold),
     ]
     x, y = (
         axis(f"{name} (standard deviations)", (-6, 6), at=range(-6, 7, 3), form="~g")
@@ -438,7 +432,7 @@ def _picture(name, values, ends, shades, title, below):
     layers = [
         # A little larger than they are, so that nothing shines through between them.
         layer("square", name, size=(SIDE / size + 0.5) ** 2, opacity=1, encoding={"color": colour}),
-        _above(f"{name} title", line=1, fontWeight="bold", lineHeight=17),
+        above(f"{name} title", line=1, fontWeight="bold", lineHeight=17),
     ]
     x, y = (
         axis(ends=(0, size), at=[size / 2], words=[below], line=False),

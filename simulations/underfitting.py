@@ -13,9 +13,15 @@ from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures
 
 from utils import batched
 from utils.drawing import (
+    DOT,
     DOTTED,
     HEIGHT,
+    HOLLOW,
+    LEVEL,
+    SHARES,
+    TEXT,
     Chart,
+    above,
     axis,
     bars,
     chance_line,
@@ -60,10 +66,37 @@ def p_of_regressions(terms: np.ndarray, y: np.ndarray) -> np.ndarray:
     return f.sf(explained / k / (rest / (n - k - 1)), k, n - k - 1)
 
 
+TESTS = ("straight line, one measure", "straight lines, both measures", "squares and product added")
+
+
+def study_and_alarms(outcome, *, dots: bool = False) -> list[Chart]:
+    """The measures of the scans of one study, beside how often each test finds something."""
+    draws, curved = outcome.draws, outcome.parameters["shape"] == "U-shape"
+    first, second, patient = (draws[name][0] for name in ("first", "second", "patient"))
+    x, y = (
+        span * (values.astype(float) - 0.5) for span, values in ((12, first), (48 if curved else 12, second))
+    )
+    groups = {"patients": patient > 0.5, "controls": patient < 0.5}
+    data = {name: table(x=x[who].round(2), y=y[who].round(2)) for name, who in groups.items()}
+    data["whose"] = {"text": ["one dot per subject" if curved else "● patient, ○ control"]}
+    layers = [
+        layer("point", "controls", **HOLLOW, clip=True),
+        layer("point", "patients", **DOT, clip=True),
+        above("whose", fontSize=TEXT - 1),
+    ]
+    names = ("First measure", "Clinical score" if curved else "Second measure")
+    x = axis(f"{names[0]} (one study)", (-6, 6), at=range(-6, 7, 3))
+    y = axis(names[1], (-6, 24 if curved else 6), at=range(-6, 25, 6 if curved else 3))
+    told = {"label": "Studies with p ≤ .05", "mark": "5 %: nothing to find"}
+    (alarms,) = bars(outcome, names=TESTS, dots=dots, **told)
+    return [chart(layers, data, x, y, height=alarms.spec["height"], top=24, right=8, share=0.62), alarms]
+
+
+SHARES.add(study_and_alarms)
 SHAPES = ("exclusive or", "straight line", "U-shape", "spread only")
 
 
-@simulation(block=20, draw=functools.partial(bars, label="Studies with p ≤ .05", mark="5 %: nothing to find"))
+@simulation(block=20, draw=study_and_alarms)
 class tests_of_hidden_signal:
     """Which tests find a signal, if it is not a straight line.
 
@@ -74,7 +107,9 @@ class tests_of_hidden_signal:
     measure's standard deviation is 1 in controls and 1 + `strength` in patients.
 
     Draws, p-values: "straight line, one measure" (t-test or correlation), "straight lines, both measures" and
-    "squares and product added" (F-tests of a regression).
+    "squares and product added" (F-tests of a regression). For the picture, shape (repeats, n_scans): "first"
+    and "second", the measures, where 0 to 1 is -6 to 6 (with the U-shape "second" is the clinical score, -24
+    to 24), and "patient" (with the U-shape 1 for all).
 
     Closed forms: the straight-line test of the exclusive or finds nothing beyond its false alarms; with the
     U-shape its error rate is not the nominal one, because the scatter about the line is not even.
@@ -109,31 +144,35 @@ class tests_of_hidden_signal:
         else:
             line = ttest_ind(X[y == 1, 0], X[y == 0, 0])
         wide = PolynomialFeatures(2, include_bias=False).fit_transform(X)
-        return {
-            "straight line, one measure": line.pvalue,
-            "straight lines, both measures": p_of_regression(X, y),
-            "squares and product added": p_of_regression(wide, y),
-        }
+        found = line.pvalue, p_of_regression(X, y), p_of_regression(wide, y)
+        return dict(zip(TESTS, found, strict=True)) | shown_scans(p, X, y)
 
     def analyse(p, s):
+        terms = s.X[..., :1], s.X, quadratic_terms(s.X)
         return {
-            "straight line, one measure": p_of_regressions(s.X[..., :1], s.y),
-            "straight lines, both measures": p_of_regressions(s.X, s.y),
-            "squares and product added": p_of_regressions(quadratic_terms(s.X), s.y),
-        }
+            name: p_of_regressions(some, s.y) for name, some in zip(TESTS, terms, strict=True)
+        } | shown_scans(p, s.X, s.y)
 
     def head(p, draws):
-        line, _, curved = (100 * np.mean(found <= 0.05) for found in draws.values())
+        line, _, curved = (100 * np.mean(draws[name] <= LEVEL) for name in TESTS)
         return (
             f"A straight line is found in {line:.0f} % of studies; with squares and product, {curved:.0f} %."
         )
 
     def read(p, draws):
-        found = ", ".join(f"{name} {100 * np.mean(found <= 0.05):.0f} %" for name, found in draws.items())
+        found = ", ".join(f"{name} {100 * np.mean(draws[name] <= LEVEL):.0f} %" for name in TESTS)
         return (
             f"Signal of the shape “{p.shape}”, strength {p.strength:g}, {p.n_scans} scans. Share of studies "
             f"with p ≤ .05: {found}."
         )
+
+
+def shown_scans(p, X, y):
+    """What `study_and_alarms` draws of the scans, from 0 to 1."""
+    curved = p.shape == "U-shape"
+    second = 0.5 + (y / 48 if curved else X[..., 1] / 12)
+    scans = {"first": 0.5 + X[..., 0] / 12, "second": second, "patient": np.ones_like(y) if curved else y}
+    return {name: np.clip(values, 0, 1).astype(np.float32) for name, values in scans.items()}
 
 
 # The wrong shape

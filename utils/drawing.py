@@ -191,6 +191,17 @@ def chart(
     return Chart(spec, data, share)
 
 
+# People in a scatter: patients, and controls
+DOT = {"filled": True, "opacity": 1, "size": 30}
+HOLLOW = DOT | {"fill": COLOURS["page"], "stroke": COLOURS["chance"], "strokeWidth": 1.3, "strokeOpacity": 1}
+
+
+def above(name: str, colour: str = INK, *, line: int = 0, **look) -> dict:
+    """The layer of words above a picture, from its left edge: in the first line over it, or a higher one."""
+    edge = {"x": {"value": 0}, "y": {"value": 0}}
+    return layer("text", name, colour, encoding=edge, **{"align": "left", "dy": -10 - 17 * line} | look)
+
+
 def by_row(colours: Sequence[str]) -> dict:
     """The encoding of a colour for every value of the column "row"."""
     shades = [COLOURS.get(colour, colour) for colour in colours]
@@ -211,13 +222,17 @@ def chance_line(chance: float, words: str = "chance", *, level: bool = False) ->
 
 def guess_line(level: bool = False) -> list[dict]:
     """The layers of the learner's guess, at the column x or y that the panel fills in."""
-    words = {"align": "right", "dx": -4, "dy": -9} if level else {"align": "left", "dx": 6, "dy": -9}
-    place = {"x": {"value": "width"}} if level else {"y": {"value": "height"}}
-    place["text"] = {"value": "your guess"}
-    return [
-        layer("level" if level else "upright", "guess", strokeWidth=3),
-        layer("text", "guess", encoding=place, **words),
-    ]
+    edge = {"x": {"value": "width"}} if level else {"y": {"value": "height"}}
+    place = {"dy": -9, "encoding": edge | {"text": {"value": "your guess"}}}
+    layers = [layer("level" if level else "upright", "guess", strokeWidth=3)]
+    # Where there is no room on the right of the line, the words stand on its left.
+    for align, dx, where in (("right", -5, "x > 0.75"), ("left", 6, "x <= 0.75")):
+        if level and align == "left":
+            continue
+        look = place | {"align": align, "dx": dx}
+        wanted = {} if level else {"transform": [{"filter": f"datum.{where}"}]}
+        layers += [layer(kind, "guess", **look) | wanted for kind in ("halo", "text")]
+    return layers
 
 
 NO_GUESS = {"guess": {"x": [], "y": []}}  # empty until the panel fills it in
@@ -402,14 +417,23 @@ def ridges(
     height = max(HEIGHT, 62 * len(rows)) if len(rows) > 2 else 220
     x = axis(label, at=np.arange(0, 1.1, 0.2), form=".1f")
     top = 42 if ceiling or truth else 24
-    return [chart([*guessing, *layers, *guess_line()], data, x, names, height=height, top=top)]
+    return [chart([*guessing, *guess_line(), *layers], data, x, names, height=height, top=top)]
 
 
 # Bars: how often a test raises an alarm
 
+LEVEL = 0.05  # of a test
+
 
 def bars(
-    outcome, *, label: str, mark: str, said: str = "{:.0f} %", colour: str = "chance", dots: bool = False
+    outcome,
+    *,
+    label: str,
+    mark: str,
+    names: Sequence[str] = (),
+    said: str = "{:.0f} %",
+    colour: str = "chance",
+    dots: bool = False,
 ) -> list[Chart]:
     """How often tests at the 5 % level find something.
 
@@ -419,55 +443,47 @@ def bars(
         Its draws are p-values, by name of the test.
     label, mark : str
         For the axis, and for the dashed line at 5 %.
+    names : sequence of str
+        The draws that are p-values, if not all are.
     said : str
         Format of the per cent beside a bar.
     colour : str
         Of the dashed line, a name in COLOURS.
     dots : bool
-        Whether every study is shown as a dot at its p-value.
+        Whether the studies are few, and counted.
     """
-    names, base = list(outcome.draws), np.arange(len(outcome.draws))[::-1]
-    values = np.array(list(outcome.draws.values()))
-    rates = np.mean(values <= 0.05, axis=1)
-    data = {
-        "rates": table(x=rates, y=base, after=rates.clip(0.05))
-        | {"text": [said.format(100 * one) for one in rates]}
-    } | NO_GUESS
-    data["level"] = {"x": [0.05], "text": [mark]}
-    data["dots"] = data["rates" + BEFORE] = {"x": []}
-    if dots:  # each study is a dot at its p-value, up to 1
-        piles = [_pile(one, (0, 1)) for one in values]
-        data["dots"] = table(
-            x=np.concatenate([x for x, _ in piles]),
-            y=np.concatenate([b - 0.3 + 0.7 * up for b, (_, up) in zip(base, piles, strict=True)]),
-        )
-        data["rates"] = {"x": []}
+    names = list(names or outcome.draws)
+    base, values = np.arange(len(names))[::-1], np.array([outcome.draws[name] for name in names])
+    rates = np.mean(values <= LEVEL, axis=1)
+    texts = [said.format(100 * one) for one in rates]
+    if dots:
+        found = np.sum(values <= LEVEL, axis=1)
+        texts = [f"{one} of {outcome.repeats}" for one in found]
+    if outcome.repeats == 1:
+        texts = [f"p = {p:.2f}" if p >= 0.005 else "p < 0.01" for p in values[:, 0]]
+    data = {"rates": table(x=rates, y=base, after=rates.clip(LEVEL)) | {"text": texts}} | NO_GUESS
+    data["level"] = {"x": [LEVEL], "text": [mark]}
+    data["rates" + BEFORE] = {"x": []}
     from_zero = {"x2": {"datum": 0}, "tooltip": tips(share="x|.1%")}
     look, bold = {"orient": "horizontal", "size": 30}, {"fontSize": TEXT + 2, "fontWeight": "bold"}
+    ghost = {"stroke": COLOURS["before"], "strokeDash": DOTTED}
     layers = [
+        *guess_line(),
         layer("bar", "rates", "true", **look, encoding=from_zero),
-        layer(
-            "bar",
-            "rates" + BEFORE,
-            "transparent",
-            stroke=COLOURS["before"],
-            strokeDash=DOTTED,
-            **look,
-            encoding=from_zero,
-        ),
-        layer("circle", "dots", "reported", size=40, opacity=0.8),
+        layer("bar", "rates" + BEFORE, "transparent", **look, **ghost, encoding=from_zero),
         layer("upright", "level", colour, strokeDash=DASHED, strokeWidth=2),
         layer("text", "level", colour, align="left", dx=-8, dy=-9, encoding={"y": {"value": 0}}),
+        layer("halo", "rates", align="left", dx=7, encoding={"x": "after"}, **bold),
         layer("text", "rates", "true", align="left", dx=7, encoding={"x": "after"}, **bold),
-        *guess_line(),
     ]
-    label, form = ("p-value of every study", ".1f") if dots else (label, ".0%")
-    x, words = axis(label, at=np.arange(0, 1.1, 0.2), form=form), [wrapped(name) for name in names]
+    x, words = axis(label, at=np.arange(0, 1.1, 0.2), form=".0%"), [wrapped(name) for name in names]
     at = base + [0.12 * name.count("\n") for name in words]  # a second line hangs below the first
     y = axis(ends=(-0.6, len(names) - 0.4), at=at, words=words, line=False)
-    return [
-        chart(layers, data, x, y, height=62 * len(names) + 30, right=int(14 + 8.6 * len(said.format(100))))
-    ]
+    right = 14 + 8.6 * max(len(said.format(100)), len(f"{FEW} of {FEW}"))
+    return [chart(layers, data, x, y, height=62 * len(names) + 30, right=int(right))]
+
+
+SHARES = {bars}  # the figure functions that show how often p-values are small
 
 
 def wrapped(text: str, width: int = 22) -> str:
@@ -577,7 +593,7 @@ def curves(
     x = axis(label, _sides(at, log), at=_ticks(at, log), form=form, log=log)
     y = axis(score, ends, at=np.arange(np.ceil(10 * ends[0]) / 10, ends[1] + 1e-9, 0.1), form=".1f")
     width = 20 + 7.4 * max(len(line) for name in labels for line in called[name].split("\n"))
-    return [chart([*layers, *guess_line(level=True)], data, x, y, right=int(width), top=10)]
+    return [chart([*guess_line(level=True), *layers], data, x, y, right=int(width), top=10)]
 
 
 def _curve(name: str, label: str, form: str, level: bool) -> list[dict]:
@@ -637,6 +653,11 @@ def _ticks(at, log) -> list[float]:
 def takes_dots(draw: Callable) -> bool:
     """Whether a figure function can show studies one by one."""
     return "dots" in inspect.signature(draw).parameters
+
+
+def shown_number(draw: Callable, values: np.ndarray) -> np.ndarray:
+    """The number that a figure function shows of a draw: the mean over studies, or of p-values the share."""
+    return np.mean(values <= LEVEL if getattr(draw, "func", draw) in SHARES else values, axis=0)
 
 
 def rows_of(columns: Mapping) -> list[dict]:

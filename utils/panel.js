@@ -160,15 +160,13 @@ class Drawing {
     for (const { cell } of this.views) this.resized.observe(cell);
   }
 
-  // The value on a scale under the pointer.
-  valueAt(event, channel) {
-    for (const { view, cell } of this.views) {
-      const box = cell.getBoundingClientRect();
-      if (event.clientX < box.left || event.clientX > box.right) continue;
-      const [left, top] = view.origin();
-      return view.scale(channel).invert(channel === "x" ? event.clientX - box.left - left : event.clientY - box.top - top);
-    }
-    return null;
+  // The value on a scale of a chart under the pointer.
+  valueAt({ clientX, clientY }, number, channel) {
+    const { view, cell } = this.views[number];
+    const box = cell.getBoundingClientRect();
+    if (clientX < box.left || clientX > box.right) return null;
+    const [left, top] = view.origin();
+    return view.scale(channel).invert(channel === "x" ? clientX - box.left - left : clientY - box.top - top);
   }
 
   end() {
@@ -263,7 +261,8 @@ function render({ model, el }) {
         const old = before.numbers.find((tables) => name.slice(0, -BEFORE.length) in tables);
         if (old) tables[name] = rowsOf(old[name.slice(0, -BEFORE.length)]);
       }
-      if (asking && !["guess", "chance"].includes(name)) tables[name] = [];
+      // A chart without a place for the guess shows data, and gives nothing away.
+      if (asking && "guess" in named && !["guess", "chance"].includes(name)) tables[name] = [];
     }
     return tables;
   }
@@ -402,8 +401,9 @@ function render({ model, el }) {
 
   function drag(event) {
     if (!asking || (event.type === "pointermove" && !event.buttons)) return;
-    const named = model.get("charts")[0][0].layer.find(({ data }) => data.name === "guess");
-    const value = drawing.valueAt(event, named.encoding.x ? "y" : "x");
+    const lines = model.get("charts").map(([spec]) => spec.layer.find(({ data }) => data.name === "guess"));
+    const number = lines.findIndex(Boolean);
+    const value = drawing.valueAt(event, number, lines[number].encoding.x ? "y" : "x");
     if (value !== null) guess.set(Math.min(Math.max(value, 0), 1));
   }
 

@@ -37,7 +37,7 @@ import traitlets
 from ipywidgets import widget_serialization
 
 from utils.code import code_of_one_study
-from utils.drawing import FEW, Chart, takes_dots, whole
+from utils.drawing import FEW, Chart, shown_number, takes_dots, whole
 from utils.simulation import Among, Parameter, ParameterError, Several, Simulation
 
 # Without a handler of their own, the log's errors would be printed into the learner's notebook.
@@ -104,7 +104,8 @@ def panel(
         Seed of the first sample. "New sample" adds 1, "Reset" goes back.
     guess : dict
         What the learner is asked before anything is shown: a question by the name of the draw that answers
-        it. The answer is the draw's mean, at the last position where there are several.
+        it, with its mean, or, where the figure shows how often p-values are small, with that share. Of a draw
+        with several positions it is the last one, or that of a pair (name, position).
     **given
         A sequence or a dict replaces the positions of a parameter; a single value fixes it.
 
@@ -341,7 +342,8 @@ class Panel(anywidget.AnyWidget):
 
     def _answer(self, outcome) -> float:
         """What the learner was asked for."""
-        return float(np.ravel(outcome.draws[self._asked_for].mean(axis=0))[-1])
+        name, at = self._asked_for if isinstance(self._asked_for, tuple) else (self._asked_for, -1)
+        return float(np.ravel(shown_number(self.run.draw, outcome.draws[name]))[at])
 
     def _limits(self, position: dict) -> dict:
         """The positions of every control that are closed by the others, and controls without effect."""

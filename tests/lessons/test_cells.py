@@ -40,6 +40,12 @@ def test_a_panels_cell_can_be_the_first_that_is_run_and_is_short(source, monkeyp
     assert len([line for line in source.splitlines() if line.strip()]) <= 5
 
 
+@pytest.mark.parametrize("lesson", LESSONS, ids=by_name)
+def test_the_first_panel_asks_for_a_guess(lesson):
+    first = next(source for source in code_cells(lesson) if re.search(r"^panel\(", source, re.MULTILINE))
+    assert "guess={" in first
+
+
 def names(source):
     """What a cell takes from others, and what it gives to others: two sets of names."""
     code = "\n".join(line for line in source.splitlines() if not line.startswith(("%", "!")))

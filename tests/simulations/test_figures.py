@@ -66,7 +66,8 @@ def test_every_table_is_drawn_and_every_layer_has_its_table(name):
         )
         for one in charts:
             drawn = {layer["data"]["name"] for layer in one.spec["layer"]}
-            assert drawn == set(one.data), name
+            # The panel fills in the guess, and empties a chart that has a place for it while it asks.
+            assert drawn | {"guess"} == set(one.data) | {"guess"}, name
             assert all(table.removesuffix(BEFORE) in one.data for table in one.data)
         svg = vl_convert.vegalite_to_svg(whole(charts, 600))
         assert svg.count("<path") + svg.count("<text") > 10 and "NaN" not in svg

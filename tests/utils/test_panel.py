@@ -17,6 +17,8 @@ from harness import ROOT, repetitions
 from PIL import Image
 
 import utils.panel
+from simulations.an_external_table import external_scaling
+from simulations.underfitting import tests_of_hidden_signal as hidden_signal
 from utils.drawing import FEW, ridges
 from utils.panel import panel
 from utils.simulation import Among, Number, Several, Studies, Whole, simulation
@@ -205,6 +207,16 @@ def test_the_answer_to_a_guess(make):
     assert p.guess == {"question": "How much?"}
     assert p.shown["answer"] == pytest.approx(tiny().draws["reported"].mean())
     assert make().guess == {} and make().shown["answer"] is None
+
+
+def test_the_answer_may_be_one_position_or_how_often_p_is_small():
+    p = panel(external_scaling, repeats=50, guess={("sensitivity", 1): "By its own mean?"})
+    own_mean = external_scaling(repeats=50, **p.parameters()).draws["sensitivity"][:, 1]
+    assert p.shown["answer"] == pytest.approx(own_mean.mean())
+    test = "straight line, one measure"
+    p = panel(hidden_signal, repeats=100, guess={test: "How often?"})
+    found = hidden_signal(repeats=100, **p.parameters()).draws[test] <= 0.05
+    assert p.shown["answer"] == found.mean() > 0
 
 
 def test_positions_that_the_others_close_and_controls_without_effect():
