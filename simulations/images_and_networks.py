@@ -13,6 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from simulations.dealing import dealt_and_scored, first_fold
 from utils import batched
 from utils.drawing import INK, curves, ridges
 from utils.simulation import (
@@ -208,7 +209,13 @@ DEALT = {
 }
 
 
-@simulation(block=5, draw=partial(ridges, rows=DEALT))
+WAYS = {name: words for name, (words, _) in DEALT.items() if name != "true"}
+
+
+@simulation(
+    block=5,
+    draw=partial(dealt_and_scored, dealt=WAYS, persons="n_persons", scan="picture", rows=DEALT),
+)
 class copies_slices_persons:
     """Slices of some persons, augmented copies of every slice, and three ways to deal them into folds.
 
@@ -216,7 +223,8 @@ class copies_slices_persons:
     slice (`jitter`, in standard deviations; the first copy is the slice itself). Half of the persons are
     patients. The classifier is the nearest neighbour. Draws: accuracies "reported" (copies dealt one by one),
     "slices" (a slice with all its copies), "honest" (a person with all slices; copies are made of the
-    training slices alone), "true" (on new persons, one slice each).
+    training slices alone), "true" (on new persons, one slice each); for the picture, each with " test", 1 for
+    a picture in the first fold.
 
     Where slices of one person are sure to be recognised and the diagnosis means nothing, the first two follow
     from counting: see ``tests/simulations/test_images_and_networks.py``. Yagis and others (2021), Scientific
@@ -261,18 +269,15 @@ class copies_slices_persons:
             right[name] = cross_val_predict(model, study.X, study.y, cv=PredefinedSplit(folds)) == study.y
         right["honest"] = right["honest"][study.first]  # copies are for training alone
         true = model.fit(study.X, study.y).score(study.new, study.new_y)
-        return {name: values.mean() for name, values in right.items()} | {"true": true}
+        draws = {name: values.mean() for name, values in right.items()} | {"true": true}
+        return draws | {name: one[0] for name, one in first_fold(study.folds, 1).items()}
 
     def analyse(p, s):
-        products, draws = batched.gram(s.X, s.X), {}
-        squares = np.einsum("rii->ri", products)
-        for name, folds in s.folds.items():
-            predicted = batched.nearest_neighbour(products, squares, s.y, folds[:, None] != folds)
-            tested = s.first if name == "honest" else slice(None)
-            draws[name] = (predicted == s.y)[:, tested].mean(axis=1)
-        everyone = np.ones((p.n_new, len(s.y)), bool)
-        predicted = batched.nearest_neighbour(batched.gram(s.new, s.X), squares, s.y, everyone)
-        return draws | {"true": (predicted == s.new_y).mean(axis=1)}
+        held_out, of_new = batched.neighbours_in_folds(s.X, s.y, s.folds, s.new)
+        right = {name: called == s.y for name, called in held_out.items()}
+        right["honest"] = right["honest"][:, s.first]
+        draws = {name: values.mean(axis=1) for name, values in right.items()}
+        return draws | first_fold(s.folds, len(s.X)) | {"true": (of_new == s.new_y).mean(axis=1)}
 
     def read(p, draws):
         return (

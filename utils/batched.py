@@ -111,6 +111,21 @@ def nearest_neighbour(
     return np.take_along_axis(train_labels, nearest, axis=-1)
 
 
+def neighbours_in_folds(
+    X: np.ndarray, y: np.ndarray, folds: dict[str, np.ndarray], new: np.ndarray
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Labels by the nearest neighbour: of all scans, for every way to deal the folds, and of new subjects.
+
+    X has shape (repeats, n, p), y and a deal (n,), new (repeats or 1, new, p).
+    """
+    products = gram(X, X)
+    squares = np.einsum("rii->ri", products)
+    held_out = {
+        name: nearest_neighbour(products, squares, y, fold[:, None] != fold) for name, fold in folds.items()
+    }
+    return held_out, nearest_neighbour(gram(new, X), squares, y, np.True_)
+
+
 def nearest_centroid(test: np.ndarray, train: np.ndarray, train_labels: np.ndarray) -> np.ndarray:
     """Score (above 0: label 1) of the nearest-centroid rule.
 
