@@ -202,9 +202,8 @@ def fingerprint(call: Call) -> str:
     return found.hexdigest()[:20]
 
 
-def script(lesson: Path, cell: int, folder: Path, most: int = SETTINGS) -> str:
+def script(call: Call, folder: Path, most: int = SETTINGS) -> str:
     """The text of a panel's file, a script that hands the panel to site.js; kept in a folder."""
-    call = next(call for call in calls(lesson) if call.cell == cell)
     kept = folder / f"{call.name}.{fingerprint(call)}.{most}.js"
     if not kept.is_file():
         text = json.dumps(baked(call.run, call.given, most), separators=(",", ":"))

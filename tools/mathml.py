@@ -17,7 +17,7 @@ def mathml(tex: str) -> str:
     tokens = TOKEN.findall(tex)
     inner = _row(tokens, None)
     note = f'<annotation encoding="application/x-tex">{html.escape(tex.strip())}</annotation>'
-    return f'<math display="block"><semantics>{inner}{note}</semantics></math>'
+    return f'<span class="scroll"><math display="block"><semantics>{inner}{note}</semantics></math></span>'
 
 
 def _row(tokens: list[str], end: str | None) -> str:
@@ -69,5 +69,6 @@ def _atom(tokens: list[str]) -> str:
         raise ValueError(f"{one} in a formula is not known to tools/mathml.py.")
     if one[0].isdigit():
         return f"<mn>{one}</mn>"
-    kind = "mi" if one.isalpha() or one == "\\Phi" else "mo"
-    return f"<{kind}>{html.escape(SIGNS.get(one, one))}</{kind}>"
+    if one.isalpha() or one == "\\Phi":
+        return f"<mi>{SIGNS.get(one, one)}</mi>"
+    return f'<mo stretchy="false">{html.escape(SIGNS.get(one, one))}</mo>'

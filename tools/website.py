@@ -175,7 +175,8 @@ class Maker:
                 re.sub(r'<style scoped>.*?</style>| border="1"', "", data["text/html"], flags=re.S)
             )
         text = html.escape(data["text/plain"].rstrip())
-        return f'<pre class="out" tabindex="0">{text}</pre>\n' if text else ""
+        kind = "out" if "\n" in text else "out sentence"
+        return f'<pre class="{kind}" tabindex="0">{text}</pre>\n' if text else ""
 
     def cell(self, cell, panel="", answer=False):
         """A cell: its text, or its code and outputs; the code of an `answer` is folded."""
@@ -204,7 +205,8 @@ class Maker:
 
 
 def scrolling(made):
-    """HTML whose tables scroll in a box of their own."""
+    """HTML whose tables scroll in a box of their own, and whose empty corners are no headings."""
+    made = re.sub(r"<th[^>]*>\s*</th>", "<td></td>", made)
     return re.sub(r"<table.*?</table>", r'<div class="scroll" tabindex="0">\g<0></div>', made, flags=re.S)
 
 
@@ -219,7 +221,7 @@ def sections(page, body):
 
 def short(page):
     """A page's name under the heading of its group: "05 Cross-validation and its pitfalls"."""
-    name = re.sub("^(Exercise|Solution|Lesson): ", "", page.name)
+    name = re.sub("^(Exercise|Solution): |: notes for teachers$", "", page.name)
     number = re.match(r"\d\d", Path(page.source).name)
     return name if not number or re.match(r"\d\d", name) else f"{number[0]} {name[0].upper()}{name[1:]}"
 
@@ -284,24 +286,24 @@ def write_assets(target, index):
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def write_site(target, calls, kept, most=bake.SETTINGS, only=None, tell=print):
-    """Write the site, or `only` some of its pages, with the panels of `calls`; `kept` holds computed ones."""
+def write_site(target, calls, kept, most=bake.SETTINGS, jobs=-1, tell=print):
+    """Write the site, with the panels of `calls`; the folder `kept` holds what was computed before."""
     book = pages()
     (target / "panels").mkdir(parents=True, exist_ok=True)
-    jobs = joblib.Parallel(n_jobs=-1, return_as="generator")
     began = time.time()
-    made = jobs(joblib.delayed(bake.script)(call.lesson, call.cell, kept, most) for call in calls)
+    made = joblib.Parallel(n_jobs=jobs, return_as="generator")(
+        joblib.delayed(bake.script)(call, kept, most) for call in calls
+    )
     for number, (call, text) in enumerate(zip(calls, made, strict=True), 1):
         (target / "panels" / f"{call.name}.js").write_text(text, encoding="utf-8")
         seconds, size = time.time() - began, len(text) / 1e6
         tell(f"{seconds:4.0f} s, panel {number} of {len(calls)}: {call.name}, {size:.2f} MB")
     index, files = [], set()
     for page in book.values():
-        if only is None or page.source in only:
-            own = {call.cell: call.name for call in calls if call.lesson == ROOT / page.source}
-            entries, linked = write_page(page, book, target, own)
-            index += entries
-            files |= linked
+        own = {call.cell: call.name for call in calls if call.lesson == ROOT / page.source}
+        entries, linked = write_page(page, book, target, own)
+        index += entries
+        files |= linked
     for name in sorted(files):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, target / name)

@@ -162,8 +162,10 @@
     for (const [href, page, heading, text] of globalThis.honestIndex) {
       const lower = `${heading} ${text}`.toLowerCase();
       if (!words.every((word) => lower.includes(word))) continue;
-      const weight = words.filter((word) => heading.toLowerCase().includes(word)).length;
-      const at = Math.max(0, text.toLowerCase().indexOf(words[0]) - 60);
+      const together = words.join(" ");
+      const weight = 2 * words.filter((word) => heading.toLowerCase().includes(word)).length + lower.includes(together);
+      const first = [together, ...words].map((word) => text.toLowerCase().indexOf(word)).find((place) => place >= 0) ?? 0;
+      const at = Math.max(0, first - 60);
       hits.push({ href, page, heading, weight, piece: (at ? "… " : "") + text.slice(at, at + 160) });
     }
     hits.sort((a, b) => b.weight - a.weight);
