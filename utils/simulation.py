@@ -19,6 +19,7 @@ one study".
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -217,7 +218,7 @@ class Outcome:
     def headline(self) -> str:
         """The result in a few words: what the description says, or what is reported and what is true."""
         if self.head:
-            return self.head(SimpleNamespace(**self.parameters), self.draws)
+            return with_minus(self.head(SimpleNamespace(**self.parameters), self.draws))
         if all(np.ndim(self.draws.get(name)) == 1 for name in ("reported", "true")):
             reported, true = (self.draws[name].mean() for name in ("reported", "true"))
             return f"Reported {reported:.2f}, really {true:.2f}."
@@ -227,7 +228,7 @@ class Outcome:
     def sentence(self) -> str:
         """One sentence that reads the result: for the line under the picture and for its alternative text."""
         # Not before it is asked for: a panel shows few of its outcomes.
-        return self.read(SimpleNamespace(**self.parameters), self.draws)
+        return with_minus(self.read(SimpleNamespace(**self.parameters), self.draws))
 
     @property
     def repeats(self) -> int:
@@ -360,6 +361,11 @@ def optimism(draws: dict[str, np.ndarray]) -> str:
     # The difference of the rounded figures, so that the three numbers agree with each other.
     difference = round(reported, 2) - round(true, 2)
     return f"the study reports {reported:.2f}; the truth is {true:.2f}; optimism {difference:+.2f}"
+
+
+def with_minus(words: str) -> str:
+    """Words in which a hyphen before a number, but not within a word, is a minus sign: it is read out."""
+    return re.sub(r"(?<![\w.])-(?=[\d.])", "−", words)
 
 
 def counted(number: int, noun: str) -> str:

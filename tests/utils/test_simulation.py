@@ -15,6 +15,7 @@ from utils.simulation import (
     counted,
     exact_accuracy,
     simulation,
+    with_minus,
 )
 
 
@@ -104,3 +105,8 @@ def test_exact_accuracy_is_that_of_many_new_subjects():
     right = ((X @ weights - 0.3 > 0) == y).mean()
     assert exact_accuracy(weights, [-0.3], means) == pytest.approx(right, abs=3 * 0.5 / np.sqrt(len(y)))
     assert exact_accuracy(np.zeros(3), 0, means) == 0.5
+
+
+def test_a_minus_sign_is_no_hyphen():
+    said = "5-fold, off by -0.10 to +0.07 (-.3), leave-one-out, 1996-2004"
+    assert with_minus(said) == "5-fold, off by −0.10 to +0.07 (−.3), leave-one-out, 1996-2004"
