@@ -6,7 +6,7 @@ import numpy as np
 
 from utils.drawing import DOT, HOLLOW, Chart, above, axis, chart, layer, ridges, table, tips
 
-SHOWN = 12  # persons
+SHOWN = 10  # persons
 
 
 def first_fold(folds: Mapping[str, np.ndarray], repeats: int) -> dict[str, np.ndarray]:
@@ -44,14 +44,14 @@ def dealt_and_scored(
         for kind, which in zip(places, (~tested, tested & alone, tested & ~alone), strict=True):
             person, number = np.nonzero(which)
             y = level / len(dealt) + height * (number + 0.5) / tested.shape[1]
-            places[kind] += list(zip(person + 1, y, number + 1, strict=True))
+            places[kind] += list(zip(person + 1, y.round(3), strict=True))
     data = {
-        name: table(**dict(zip(("x", "y", "number"), np.array(rows).reshape(-1, 3).T, strict=True)))
+        name: table(**dict(zip("xy", np.array(rows).reshape(-1, 2).T, strict=True)))
         for name, rows in places.items()
     }
     data["fold"] = {"text": ["First fold: ○ training, ● test"]}
     data["known"] = {"text": [f"● test, but a {scan} of the same person in training"]}
-    hover = {"tooltip": tips(person="x", **{scan: "number"})}
+    hover = {"tooltip": tips(person="x")}
     layers = [
         layer("point", "trained on", **HOLLOW, encoding=hover),
         layer("point", "tested", **DOT, encoding=hover),

@@ -204,7 +204,8 @@ def defect_and_score(outcome, *, dots: bool = False) -> list[Chart]:
         "whose": {"text": ["● patient, ○ control (one study)"]},
     }
     for name, who in (("controls", label == 0), ("patients", label == 1)):
-        data[name] = table(x=at[who], y=evidence[who], scan=np.flatnonzero(who) + 1) | {"name": name[:-1]}
+        dots_at = {"x": at[who].round(3), "y": evidence[who].astype(float).round(3)}
+        data[name] = table(**dots_at, scan=np.flatnonzero(who) + 1) | {"name": name[:-1]}
     hover = {"tooltip": tips(scan="scan", recorded_as="name")}
     layers = [
         layer("upright", "sites", "#BFBFBF"),
@@ -423,15 +424,18 @@ SIDE = 156  # of a picture, in pixels of the page
 def _picture(name, values, ends, shades, title, below):
     """The chart of a picture, in shades evenly between two ends, with two lines of words above and below."""
     size = len(values)
-    row, column = (where.ravel() for where in np.indices(values.shape))
-    shown = np.round(values.ravel().astype(float), 2)
-    data = {name: table(x=column + 0.5, y=row + 0.5, shade=shown)}
+    # Row after row: the places of the pixels need not be sent.
+    data = {name: table(shade=np.round(values.ravel().astype(float), 2))}
+    places = {"x": f"(datum.n - 1) % {size} + 0.5", "y": f"floor((datum.n - 1) / {size}) + 0.5"}
+    placed = [{"window": [{"op": "row_number", "as": "n"}]}]
+    placed += [{"calculate": place, "as": channel} for channel, place in places.items()]
     data[f"{name} title"] = {"text": [title]}
     scale = {"domain": np.linspace(*ends, len(shades)).tolist(), "range": shades, "clamp": True}
     colour = {"field": "shade", "type": "quantitative", "scale": scale, "legend": None}
     layers = [
         # A little larger than they are, so that nothing shines through between them.
-        layer("square", name, size=(SIDE / size + 0.5) ** 2, opacity=1, encoding={"color": colour}),
+        layer("square", name, size=(SIDE / size + 0.5) ** 2, opacity=1, encoding={"color": colour})
+        | {"transform": placed},
         above(f"{name} title", line=1, fontWeight="bold", lineHeight=17),
     ]
     x, y = (

@@ -320,10 +320,10 @@ def ridge_rows(
     if dots:
         piles = [_pile(one, ends) for one in scores]
         data["dots"] = table(
-            x=np.concatenate([x for x, _ in piles]),
+            x=np.concatenate([x for x, _ in piles]).round(3),
             y=np.concatenate(
                 [low + 0.05 + 0.62 * level for low, (_, level) in zip(base, piles, strict=True)]
-            ),
+            ).round(2),
             row=np.repeat(np.arange(len(rows)), [len(one) for one in scores]),
         )
         data |= {"ridges": {"x": []}}

@@ -23,7 +23,7 @@ from utils.drawing import FEW, ridges
 from utils.panel import panel
 from utils.simulation import Among, Number, Several, Studies, Whole, simulation
 
-MOST = 30_000  # bytes of numbers that a move sends; most send less than 10,000
+MOST = 16_000  # bytes of numbers that a move sends; most send less than 10,000
 LESSONS = sorted((ROOT / "lessons").glob("*.ipynb"))
 
 
