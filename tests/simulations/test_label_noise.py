@@ -4,7 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-from harness import repetitions
+from harness import ROOT, repetitions
+from scipy.special import expit, logit
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
@@ -447,3 +448,42 @@ def test_a_median_split_costs_a_fifth_of_the_correlation_however_reliable_the_sc
     score = np.sqrt(reliability) * (0.5 * brain + np.sqrt(0.75) * other) + np.sqrt(1 - reliability) * error
     halves = np.corrcoef(brain, score > np.median(score))[0, 1]
     assert halves / np.corrcoef(brain, score)[0, 1] == pytest.approx(np.sqrt(2 / np.pi), abs=0.008)
+
+
+# The appendix
+
+
+def latent_class(votes):
+    """The lesson's own function, from its source."""
+    text = (ROOT / "source" / "lessons" / "04_label_noise.md").read_text(encoding="utf-8")
+    start, names = text.index("def latent_class("), {"np": np}
+    exec(text[start : text.index("\ndef show", start)], names)
+    return np.concatenate([np.atleast_1d(one) for one in names["latent_class"](votes)])
+
+
+@pytest.mark.parametrize("deceived", [0.0, 0.1])
+def test_three_raters_are_told_apart_without_a_truth_unless_the_same_scans_deceive_them(deceived):
+    right = np.array([0.75, 0.85, 0.65, 0.90, 0.85, 0.97])
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        bad = rng.random((4000, 1)) < 0.25
+        votes = np.where(bad, rng.random((4000, 3)) < right[:3], rng.random((4000, 3)) > right[3:])
+        votes = np.where(rng.random((4000, 1)) < deceived, ~bad, votes).astype(float)
+        votes[rng.random(votes.shape) < 0.3] = np.nan  # not seen by everybody
+        found = latent_class(votes[~np.isnan(votes).all(axis=1)])
+        if deceived:
+            assert np.all(found[1:] > (1 - deceived) * right + 0.03)
+        else:
+            np.testing.assert_allclose(found, [0.25, *right], atol=0.08)
+
+
+def test_a_risk_that_was_learnt_from_wrong_labels_is_taken_back():
+    rng, r = np.random.default_rng(0), 0.1
+    measure = rng.normal(size=300_000) + 1.5 * (ill := rng.random(300_000) < 0.2)
+    right = expit(1.5 * (measure - 0.75) + logit(0.2))
+    learnt = right * (1 - 2 * r) + r
+    np.testing.assert_allclose((learnt - r) / (1 - 2 * r), right)
+    for low, high in ((0.1, 0.15), (0.3, 0.4), (0.6, 0.7)):  # and it is the share of recorded patients
+        some = (learnt > low) & (learnt < high)
+        recorded = np.where(rng.random(some.sum()) < r, ~ill[some], ill[some])
+        assert recorded.mean() == pytest.approx(learnt[some].mean(), abs=0.01)

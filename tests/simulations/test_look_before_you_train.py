@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from harness import repetitions
+from harness import ROOT, repetitions
 from scipy import stats
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
@@ -15,6 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from audit import AuditError, read_bids
 from simulations.look_before_you_train import (
     LOOKS,
     first_look,
@@ -354,3 +355,47 @@ def test_oasis_at_first_sight():
     years = (well["Subject.ID"].map(demented_since) - well["MR.Delay"]) / 365.25
     assert (years > 0).sum() == 17 and (years > 2).sum() == 14
     assert ((visits["Group"] == "Nondemented") & (visits["CDR"] > 0)).sum() == 2
+
+
+# The appendix
+
+
+def cell(first):
+    """The code of the cell of the lesson that begins so."""
+    text = (ROOT / "source" / "lessons" / "01_look_before_you_train.md").read_text(encoding="utf-8")
+    start = text.index(f"\n{first}")
+    return text[start : text.index("```", start)]
+
+
+def test_three_files_are_joined_by_the_audit_as_the_lesson_says():
+    exec(cell("import tempfile"), names := {})
+    folder = names["folder"]
+    paths = [folder / name for name in ("participants.tsv", "lh_thickness.tsv", "group_T1w.tsv")]
+    with pytest.raises(AuditError, match="sub-05 more than once"):
+        read_bids(*paths)
+    lines = paths[1].read_text(encoding="utf-8").splitlines()
+    paths[1].write_text("\n".join(line for line in lines if "rerun" not in line) + "\n", encoding="utf-8")
+    joined = read_bids(*paths)
+    assert list(joined["participant_id"]) == [f"sub-0{number}" for number in (1, 2, 4, 5, 6)]
+    assert joined.attrs["left_out"] == 1 and "sub-03" in joined.attrs["remarks"][0]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_movement_alone_beats_the_cortex_where_the_disease_does_nothing_to_it(seed):
+    said = []
+    names = {
+        "np": np,
+        "simulate_cohort": simulate_cohort,
+        "cross_val_score": cross_val_score,
+        "print": said.append,
+    }
+    names["measures"] = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    names["folds"] = StratifiedKFold(5, shuffle=True, random_state=0)
+    exec(
+        cell("study = simulate_cohort(n_subjects=300")
+        .replace("seed=0", f"seed={seed}")
+        .replace("rng(0)", f"rng({seed})"),
+        names,
+    )
+    no_image, cortex, both = (float(line.split()[-1]) for line in said)
+    assert no_image > both > cortex > 0.6

@@ -201,6 +201,33 @@ def test_numbers_that_stand_in_the_text_alone():
     assert t / np.sqrt(23 + t**2) == pytest.approx(0.40, abs=0.005)  # significant with 25 subjects
 
 
+def cell_of_the_lesson(first):
+    """What the cell that begins so defines; what it prints is not of interest here."""
+    text = (ROOT / "source" / "lessons" / "02_overfitting.md").read_text(encoding="utf-8")
+    start = text.index(f"\n{first}\n")
+    names = {"np": np, "norm": stats.norm, "print": lambda *_: None}
+    exec(text[start : text.index("```", start)], names)
+    return names
+
+
+def test_subjects_for_a_diagnosis_are_those_of_riley_and_others():
+    """Their model for Chagas disease (24 parameters, 17.4 % ill, AUC .89) needs 4.8 patients a parameter."""
+    lesson = cell_of_the_lesson("from math import ceil")
+    needed = max(lesson["subjects_for_a_diagnosis"](24, 0.89, 0.174))
+    assert needed * 0.174 / 24 == pytest.approx(4.8, abs=0.05)
+    assert lesson["subjects_for_a_diagnosis"](33, 0.61, 0.5) == [7745, 847, 385]
+    # R2 as the package finds it, from a simulated million: within two per cent or so.
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        ill = rng.random(1_000_000) < 0.5
+        log_odds = (
+            np.sqrt(2) * stats.norm.ppf(0.61) * (rng.normal(size=ill.size) + 0.279 * np.sqrt(2) * (ill - 0.5))
+        )
+        risk = special.expit(log_odds)
+        found = 1 - np.exp(-2 * (np.log(2) + np.mean(np.log(np.where(ill, risk, 1 - risk)))))
+        assert found == pytest.approx(lesson["cox_snell"](0.61, 0.5)[0], rel=0.04)
+
+
 def test_the_model_that_lesson_02_writes_out_is_the_one_that_it_names():
     text = (ROOT / "source/lessons/02_overfitting.md").read_text(encoding="utf-8")
     names = {"np": np}
