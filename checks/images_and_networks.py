@@ -14,7 +14,8 @@ from checks.cross_validation_pitfalls import (
     repeated,
     scans,
 )
-from checks.judge import NotYet, Scores, Signal, Table, check, reader, say_of, score
+from checks.identities import held_out
+from checks.judge import NotYet, Scores, Signal, Table, check, reader, score
 from checks.mistakes import mistakes
 
 # Task 1: copies and slices
@@ -42,7 +43,7 @@ SLICES = Scores(
     repeated, 40, _copies_leak,
     (Signal(partial(repeated, effect=3), 0.75, 1.0),
      Signal(hidden_repeated, 0.705, 0.95, ANOTHER, "hidden patients")),
-    LOT,
+    LOT, least=0.05,
 )  # fmt: skip
 
 
@@ -51,6 +52,9 @@ def copies_and_slices(learner, draw):
     """``evaluate(X, y, persons)``: no person and no copy on both sides of a split, accuracy returned."""
     SLICES.judge(learner, draw)
     accuracy_on_blank(learner, [hidden_repeated(draw(700 + i)) for i in range(3)])
+    learner.right.append(
+        "Not tested: which copies are made, and whether an accuracy counts slices or persons."
+    )
 
 
 # Task 2: the epoch
@@ -68,58 +72,16 @@ def halves(rng, effect=0.0, n=60, p=20, n_test=N_TEST, scale=1):
     return scale * X[:n], y[:n], scale * X[n:], y[n:]
 
 
-def _measured_on_the_test(learner, draw):
-    """With predictions that no test label has changed, labels turned round turn the accuracy round."""
-    data = halves(draw(40), effect=0.8)
-    real, turned = learner(*data), learner(*data[:3], 1 - data[3])
-    if abs(real - turned) < 1e-9:  # of an odd number of scans, no half can be right
-        raise NotYet(
-            f"The score is {real:.2f}, and it stays so when all labels of the test scans are turned round: "
-            "it is not measured on them. A score in training or validation is no test. → Score the chosen "
-            "epoch on X_test and y_test."
-        )
-
-
-def _test_labels_speak(learner, draw):
-    """Where the test labels choose nothing, they are only counted: an identity holds exactly."""
-    parts = []
-    for i in range(6):  # epochs may be so alike that in one set none is better than the others
-        X, y, X_test, y_test = halves(draw(50 + i), p=50, scale=3)
-        # Labels in another order, within each half, so that every sum of labels stays as it is.
-        other = np.concatenate([draw(70 + i).permutation(half) for half in np.array_split(y_test, 2)])
-        say, scores = say_of(learner, (X, y, X_test, y_test), 3, other)
-        parts += scores
-        if not abs(say) > 0.021:  # a score may be rounded; without any seed there is no exact answer
-            continue
-        X[:, 0], X_test[:, 0] = 0, 9 * (2 * y_test - 1)
-        if learner(X, y, X_test, y_test) > 0.95:
-            raise NotYet(
-                "Test scans are among those that the network was trained on: where a feature is the label in "
-                "the test scans alone, it is right in nearly all. → Train on X and y alone."
-            )
-        raise NotYet(
-            "When two sets of test labels exchange one half, the sum of their scores changes. So the test "
-            "labels had a say in the choice, as when the best epoch on the test scans is kept. → Choose the "
-            "epoch by a part of X and y, then use the test scans once."
-        )
-    learner.right.append("The test labels have no say in the choice: they are only counted.")
-    parts = N_TEST * np.array(parts)
-    if np.abs(parts - np.round(parts)).max() > 0.2:
-        raise NotYet(
-            f"With {N_TEST} test scans an accuracy is a whole number of {N_TEST}ths, and this score is not. "
-            "→ Choose one epoch, and return the accuracy of the network as it was then."
-        )
-
-
 EPOCH = Scores(halves, N_TEST, lambda *found: f"{FITTED}", (Signal(partial(halves, effect=0.8), 0.85, 1.0),))
 
 
 @check("X", "y", "X_test", "y_test", read=score("accuracy"))
 def epoch(learner, draw):
     """``honest_score(X, y, X_test, y_test)``: the test scans choose no epoch, and give the accuracy."""
-    _measured_on_the_test(learner, draw)
-    _test_labels_speak(learner, draw)
+    # So few features, and so large ones, that the network comes to no rest: every epoch is another one.
+    held_out(learner, draw, lambda rng, i: halves(rng, p=10, scale=3), "epoch")
     EPOCH.judge(learner, draw)
+    learner.right.append("Not tested: whether another epoch would have been a better choice.")
 
 
 # Task 3: scores by group
@@ -136,7 +98,7 @@ def people(rng, sizes, prevalence, found):
 
 
 def groups(draw):
-    """Cases by name; no group is without patients, but in the last."""
+    """Cases by name; groups that are hard to count come last."""
     cases = {}
     for i, (name, sizes) in enumerate(
         {
@@ -148,9 +110,11 @@ def groups(draw):
         rng = draw(i)
         shares = {one: rng.uniform(0.3, 0.7) for one in sizes}, {one: rng.uniform(0.4, 0.9) for one in sizes}
         cases[name] = people(rng, sizes, *shares)
-    y = np.array([1, 1, 1, 0, 0, 0, 1, 0])
-    predicted = np.array([1, 0, 1, 1, 0, 0, 1, 1])
-    cases["a group without patients"] = y, predicted, np.array(list("aaaabbcc"))
+    y = np.array([1, 1, 1, 0, 0, 0, 1, 0, 1, 1, 1, 0])
+    predicted = np.array([1, 0, 1, 1, 0, 0, 1, 1, 1, 0, 0, 1])
+    cases["groups without patients, without controls, of whom nobody is found"] = (
+        y, predicted, np.array(list("aaaabbccddee")),
+    )  # fmt: skip
     return cases
 
 

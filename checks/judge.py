@@ -6,7 +6,7 @@ right, then what was wrong, then the next step in one sentence, and shows the sc
 Two engines serve the tasks. `Table` is for a determined answer: data, the right answer as a function, and
 named mistakes as functions, each with its reason. `Scores` is for a score: noise, on which an honest score
 is a coin's, and signal, on which it lies in a known range. A task adds an identity that holds exactly for a
-right answer where there is one (`say_of`): then no threshold is needed.
+right answer where there is one (`checks/identities.py`).
 """
 
 import ast
@@ -531,6 +531,8 @@ class Scores:
         What the noise is.
     least : float
         So much above chance is the smallest leak that is looked for; a smaller one takes more sets.
+    low : str
+        What to say of a score on noise that is far below chance, if that is a fault of its own.
     """
 
     noise: Callable
@@ -540,6 +542,7 @@ class Scores:
     sort: str = "pure noise"
     chance: float = 0.5
     least: float = LEAK
+    low: str = ""
 
     def judge(self, learner: Learner, draw: Callable) -> None:
         strong = self.signals[0].make
@@ -565,11 +568,14 @@ class Scores:
         noise = (lambda i: self.noise(draw(i))), self.units, self.chance, self.least
         scores, high = scores_on_noise(learner, *noise, known=tuple(quiet))
         mean = np.mean(scores)
-        learner.rows.append(Row(self.sort, tuple(scores), not high, ("chance", self.chance)))
+        low = bool(self.low) and mean < self.chance - 0.1
+        learner.rows.append(Row(self.sort, tuple(scores), not (high or low), ("chance", self.chance)))
         told = f"On {self.sort} it reports {mean:.2f}, and chance is {self.chance:.2f}"
+        if low:
+            raise NotYet(f"{told}. That is clearly below: {self.low}")
         if high:
             raise NotYet(f"{told}: {self.leak(learner, draw, mean)}")
-        learner.right.append(f"{told}.")
+        learner.right.append(f"{told} (the best of two or three runs would hardly show).")
         for signal in self.signals if leaks else ():
             signal.judge(learner, draw, known.get(signal, ()))
 
@@ -595,8 +601,11 @@ def scores_on_noise(
     scores, coin = list(known), np.sqrt(chance * (1 - chance) / units)
     while True:
         scores.append(score(learner(*make(len(scores)))))
-        if len(scores) < 8 or len(scores) % 4:
+        # An honest score is as often below chance as above it; the better of it and its opposite never is.
+        if len(scores) < 8 or len(scores) % 4 or (len(scores) < 20 and min(scores) > chance):
             continue
+        if len(scores) == 20 and min(scores) > chance:
+            return scores, True
         error = np.clip(np.std(scores, ddof=1), coin, 3 * coin) / np.sqrt(len(scores))
         # Fewer than 20 are too few to trust their own scatter where it speaks against the learner.
         doubt = error if len(scores) >= 20 else 3 * coin / np.sqrt(len(scores))
@@ -642,26 +651,3 @@ def accuracy_on_blank(learner, sets):
             "accuracy is the share of one class there, so this is another measure, such as a balanced "
             "accuracy or an AUC. → Return the accuracy."
         )
-
-
-def say_of(learner: Callable, data: tuple, at: int, other: np.ndarray) -> tuple[float, list[float]]:
-    """How far the score is from one in which the labels `data[at]` had no say: 0 for a right answer, exactly.
-
-    Where predictions are fixed, every label adds its own part to the score, and no more. So the scores of two
-    sets of labels have the same sum when the sets exchange one half. NaN where a second call on the same
-    data gives another score. The four scores are given too.
-    """
-    one, half = data[at], np.arange(len(other)) < len(other) // 2
-    sets = one, other, np.where(half, one, other), np.where(half, other, one)
-
-    def seeded(labels):  # models without a random_state draw from numpy's global generator
-        state = np.random.get_state()  # noqa: NPY002
-        np.random.seed(0)  # noqa: NPY002
-        try:
-            return learner(*data[:at], labels, *data[at + 1 :])
-        finally:
-            np.random.set_state(state)  # noqa: NPY002
-
-    scores = [seeded(labels) for labels in sets]
-    say = scores[0] + scores[1] - scores[2] - scores[3]
-    return say if abs(say) < 1e-9 or seeded(one) == scores[0] else np.nan, scores

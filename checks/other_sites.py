@@ -4,26 +4,29 @@ import numpy as np
 from scipy.special import expit, logit
 from scipy.stats import norm, t
 
-from checks.judge import NotYet, Row, Table, check, numbers, reader, score
+from checks.identities import say_of
+from checks.judge import NotYet, Row, Scores, Signal, Table, check, numbers, reader, score
 from checks.mistakes import mistakes
 
 # Task 1: every site left out
 
+NAMES = np.array([f"site {letter}" for letter in "KDAHCB"])
 
-def collection(rng, effects, *, n=100, columns=None, one_class=()):
-    """X, y, site: one site per effect, half of its people patients.
 
-    `columns` says where a site carries its effect; the sites in `one_class` have controls only.
+def collection(rng, effects, *, sizes=None, own=0, p=4):
+    """X, y, site: one site per effect, of so many controls and patients.
+
+    A site carries its effect in the first column, or, with `own` columns each, in columns of its own.
     """
-    k = len(effects)
-    place, y = np.repeat(np.arange(k), n), np.tile(np.arange(n) % 2, k)
-    y[np.isin(place, one_class)] = 0
-    X = rng.standard_normal((k * n, 4))
-    column = np.zeros(k, int) if columns is None else np.asarray(columns)
-    X[np.arange(k * n), column[place]] += np.asarray(effects)[place] * (y - 0.5)
-    names = np.array([f"site {letter}" for letter in "KDAHCB"[:k]])
-    rows = rng.permutation(k * n)
-    return X[rows], y[rows], names[place[rows]]
+    sizes = sizes or [(50, 50)] * len(effects)
+    place = np.repeat(np.arange(len(sizes)), [sum(one) for one in sizes])
+    y = np.concatenate([np.repeat([0, 1], one) for one in sizes])
+    X = rng.standard_normal((len(y), p))
+    for i, effect in enumerate(effects):
+        columns = slice(i * own, (i + 1) * own) if own else slice(1)
+        X[place == i, columns] += effect * (y[place == i, None] - 0.5)
+    rows = rng.permutation(len(y))
+    return X[rows], y[rows], NAMES[place[rows]]
 
 
 @reader("dict from the name of a site to its AUC")
@@ -41,80 +44,106 @@ def by_site(value) -> dict[str, float]:
 
 
 def _sites(learner, data):
-    """The AUCs in the order of the sites with both classes, and their names."""
+    """The AUCs by name, of exactly the sites with both classes."""
     X, y, site = data
-    names = [name for name in dict.fromkeys(site) if len(set(y[site == name])) == 2]
+    names = {name for name in NAMES if len(set(y[site == name])) == 2}
     found = learner(X, y, site)
-    if missing := sorted(set(names) - set(found)):
+    if missing := sorted(names - set(found)):
         raise NotYet(f"There is no AUC of {missing[0]}. → Give one for every site that has both classes.")
-    if extra := sorted(set(found) - set(names)):
+    if extra := sorted(set(found) - names):
         told = f"{extra[0]} has an AUC of {found[extra[0]]:.2f}"
         if extra[0] in set(site):
             raise NotYet(
                 f"{told}, but all of its people are controls. → Leave it out: there is no pair to rank."
             )
         raise NotYet(f"{told}, and there is no such site. → The names are those in `site`.")
-    order = sorted(names)
-    return np.array([found[name] for name in order]), order
+    return found
 
 
-def _answers(learner, draw, first, effects, **more):
-    """The AUCs of three collections, one row each, in the order of the effects."""
-    letters = [f"site {letter}" for letter in "KDAHCB"[: len(effects)]]
-    rows = []
+def _answers(learner, draw, first, effects):
+    """The mean AUC of each site over two collections, in the order of the effects."""
+    names = NAMES[: len(effects)]
+    sets = [_sites(learner, collection(draw(first + i), effects)) for i in range(2)]
+    if all(np.ptp(list(found.values())) < 1e-9 for found in sets):
+        raise NotYet("All sites get the same number. → Compare patients and controls within each site.")
+    return np.array([np.mean([found[name] for found in sets]) for name in names])
+
+
+def _all_others_train(learner, draw):
+    """A site of controls alone has no AUC, and yet it is one of the others that every model is trained at."""
+    X, y, site = collection(draw(0), (2, 2, 2, 2), sizes=[(50, 50), (60, 0), (40, 3), (50, 50)])
+    found = _sites(learner, (X, y, site))
+    learner.right.append("Every site with both classes has an AUC, and no other.")
+    large = NAMES[[0, 3]]
+    for other in NAMES[[1, 0, 3]]:
+        wild = np.where((site == other)[:, None], 9 * draw(1).standard_normal(X.shape), X)
+        again = _sites(learner, (wild, y, site))
+        if same := [name for name in large if name != other and again[name] == found[name]]:
+            what = "which has controls only, " if other == NAMES[1] else ""
+            raise NotYet(
+                f"The AUC of {same[0]} stays exactly as it is when all scans of {other}, {what}are exchanged "
+                "for noise, so the model was not trained there. → Train at all the other sites."
+            )
+
+
+def _its_labels_are_only_counted(learner, draw):
+    """For fixed scores an AUC is a sum over the patients, so that the identity of `say_of` holds exactly."""
     for i in range(3):
-        found, order = _sites(learner, collection(draw(first + i), effects, **more))
-        rows.append([found[order.index(name)] for name in letters])
-    return np.array(rows)
+        X, y, site = collection(draw(100 + i), (1.5,) * 4, sizes=[(11, 11)] * 4, own=10, p=40)
+        rows = np.flatnonzero(site == NAMES[0])
+        halves = [draw(110 + i).permutation(half) for half in np.array_split(y[rows], 2)]
+
+        def of_one(X, labels, site, y=y, rows=rows):
+            whole = y.copy()
+            whole[rows] = labels
+            return learner(X, whole, site)[NAMES[0]]
+
+        say, _ = say_of(of_one, (X, y[rows], site), 1, np.concatenate(halves))
+        if not abs(say) > 0.021:  # AUCs may be rounded
+            continue
+        unlike = [collection(draw(120 + k), (3,) * 4, own=1) for k in range(2)]
+        if np.mean([list(learner(*one).values()) for one in unlike]) > 0.62:
+            raise NotYet(
+                "Where the disease shows in another column at every site, a model that has never seen the "
+                "site can only guess, and yours does better: scans of the site were in training. → Leave the "
+                "whole site out, as LeaveOneGroupOut does."
+            )
+        raise NotYet(
+            "When two sets of labels of one site exchange one half, the sum of its AUCs changes. So labels "
+            "of the site had a say, as when columns are chosen before it is left out, or the "
+            "best of several AUCs is kept. → Do all that looks at labels with the other sites alone."
+        )
+    learner.right.append("The labels of the site that is left out have no say: they are only counted.")
 
 
 @check("X", "y", "site", read=by_site)
 def auc_by_site(learner, draw):
     """``auc_by_site(X, y, site)``: the AUC of each site by a model that was trained at all the others."""
-    _sites(learner, collection(draw(0), (2, 2, 2, 2), one_class=(1,)))
-    learner.right.append("Every site with both classes has an AUC, and no other.")
+    _all_others_train(learner, draw)
     clear = norm.cdf(1.5 / np.sqrt(2))
     same = _answers(learner, draw, 10, (1.5,) * 5)
-    if np.ptp(same, axis=1).max() < 1e-9:
-        raise NotYet("All sites get the same number. → Compare patients and controls within each site.")
-    if same.mean() < 0.3:
+    mean = same.mean()
+    told = f"Where the disease is clear and the same everywhere, the mean AUC is {mean:.2f}"
+    if mean < 0.3:
+        raise NotYet(f"{told}: turned round. → A high score must mean y = 1.")
+    learner.rows.append(Row("the same disease everywhere", tuple(same), mean >= 0.8, ("possible", clear)))
+    if mean < 0.8:
         raise NotYet(
-            f"Where the disease is clear and the same everywhere, the mean AUC is {same.mean():.2f}: turned "
-            "round. → A high score must mean y = 1."
+            f"{told}, and {clear:.2f} is possible. → Rank by predict_proba or decision_function: calls of 0 "
+            "and 1 say too little for an AUC. And train on all the other sites."
         )
-    mark = ("possible", clear)
-    learner.rows.append(
-        Row("the same disease everywhere", tuple(same.mean(axis=0)), same.mean() >= 0.8, mark)
-    )
-    if same.mean() < 0.8:
-        raise NotYet(
-            f"Where the disease is clear and the same everywhere, the mean AUC is {same.mean():.2f}, and "
-            f"{clear:.2f} is possible. → Rank by predict_proba or decision_function: calls of 0 and 1 say "
-            "too little for an AUC. And train on all the other sites."
-        )
-    learner.right.append(f"Where the disease is the same everywhere, the mean AUC is {same.mean():.2f}.")
-    own = _answers(learner, draw, 20, (3,) * 4, columns=range(4))
-    good = own.mean() < 0.62
-    learner.rows.append(Row("another disease at every site", tuple(own.mean(axis=0)), good, ("chance", 0.5)))
-    if not good:
-        raise NotYet(
-            "Where the disease shows in another column at every site, a model that has never seen the site "
-            f"can only guess. The mean AUC is {own.mean():.2f}: scans of the site were in training. → Leave "
-            "the whole site out, as LeaveOneGroupOut does."
-        )
-    learner.right.append(
-        "Where every site has a disease of its own, it gets a coin's: no site was in training."
-    )
-    effects = (3, 3, 3, 0, -3)
-    mixed, truth = _answers(learner, draw, 30, effects).mean(axis=0), norm.cdf(np.divide(effects, np.sqrt(2)))
-    if np.abs(mixed - truth).max() > 0.15:
+    learner.right.append(f"{told}.")
+    effects = (3, 3, 3, 3, 0, -3)
+    mixed, truth = _answers(learner, draw, 30, effects), norm.cdf(np.divide(effects, np.sqrt(2)))
+    if np.abs(mixed - truth).max() > 0.3:
         told = ", ".join(f"{one:.2f}" for one in mixed)
         raise NotYet(
-            f"Five sites should get {', '.join(f'{one:.2f}' for one in truth)} and get {told}. At the fourth "
-            "there is no disease, and at the fifth it is turned round. → Give every AUC to its own site, as "
+            f"Six sites should get {', '.join(f'{one:.2f}' for one in truth)} and get {told}. At the fifth "
+            "there is no disease, and at the last it is turned round. → Give every AUC to its own site, as "
             "it is: below one half is an answer, too."
         )
     learner.right.append("A site at which the model fails is told from one at which it does well.")
+    _its_labels_are_only_counted(learner, draw)
 
 
 # Task 2: one more site
@@ -207,49 +236,77 @@ def one_more_site(learner, draw):
 # Task 3: a confound
 
 
-def aged(rng, n, columns, link, effect):
-    """X, y, age: age moves every column, and patients are older; the first one carries `effect` too."""
+def aged(rng, n=80, p=80):
+    """X, y, age: age moves every column, and patients are older; nothing else tells them."""
     age = rng.standard_normal(n)
-    y = (rng.random(n) < expit(link * age)).astype(int)
-    X = rng.standard_normal((n, columns)) + 0.7 * age[:, None]
-    X[:, 0] += effect * y
+    y = (rng.random(n) < expit(2.5 * age)).astype(int)
+    return rng.standard_normal((n, p)) + 0.7 * age[:, None], y, 60 + 10 * age
+
+
+def masked(rng, n=200):
+    """X, y, age: patients are older and the disease lowers what age raises, so that nothing shows."""
+    y = rng.permutation(np.arange(n) % 2)
+    age = rng.standard_normal(n) + y
+    X = 0.7 * rng.standard_normal((n, 2))
+    X[:, 0] += 1.5 * (age - y)
     return X, y, 60 + 10 * age
+
+
+def graded(rng, n=160):
+    """X, y, age: a quarter are clear patients, a quarter clear controls, and the other half look alike."""
+    rows = rng.permutation(n)
+    y, kind = (rows < n // 2).astype(int), (rows < n // 4).astype(int) + (rows < 3 * n // 4)
+    age = rng.standard_normal(n)
+    X = rng.standard_normal((n, 3)) + 2 * age[:, None]
+    X[:, 0] += 8 * kind
+    return X, y, 60 + 10 * age
+
+
+def leaning(rng, n=60):
+    """X, y, age: four very old or young people alone show what age does; all patients are 61, controls 60.
+
+    A regression on a few test scans would take the disease for age.
+    """
+    y = rng.permutation(np.arange(n) % 2)
+    age = 60.0 + y
+    age[np.concatenate([rng.permutation(np.flatnonzero(y == one))[:2] for one in (0, 1)])] = 20, 100, 20, 100
+    X = rng.standard_normal((n, 3)) + 0.5 * (age - 60)[:, None]
+    X[:, 0] += 5 * y
+    return X, y, age
+
+
+def _aged_leaks(learner, draw, mean):
+    if mean < 0.62:
+        return (
+            "something else was chosen by the score: the best of several shufflings, or of a score and its "
+            "opposite. → Report the mean of one cross-validation, as it is."
+        )
+    return (
+        "without age there is nothing. → Fit a regression of every column on age to the training scans, "
+        "patients and controls alike, subtract what it says in training and test, and give the model no age."
+    )
+
+
+CONFOUND = Scores(
+    aged, 60, _aged_leaks,
+    (Signal(graded, 0.815, 0.93,
+            "Half of the patients look like half of the controls there: an AUC is 0.87, and a score of "
+            "calls 0.75. → Rank by probabilities, not calls, and return the AUC.", "three kinds of people"),
+     Signal(masked, 0.79, 0.905,
+            "Patients are older there, and the disease lowers what age raises. → Subtract from every column "
+            "what age predicts of it, in training and in test, and give the model no age.",
+            "a disease that age hides"),
+     Signal(leaning, 0.93, 1.0,
+            "Nearly all people are of one age, and the regression must come from others: in the test scans "
+            "alone the disease looks like age. → Fit it to the training scans, and subtract it in both.",
+            "a few very old or young people")),
+    "columns that tell age only", least=0.05,
+    low="the regression on age has seen the test scans. What it takes out of the whole table leaves the "
+    "opposite sign in the test folds. → Fit it to the training scans of every fold.",
+)  # fmt: skip
 
 
 @check("X", "y", "age", read=score("AUC"))
 def without_the_confound(learner, draw):
     """``without_the_confound(X, y, age)``: a cross-validated AUC with age regressed out inside the folds."""
-    learner.twice(*aged(draw(60), 80, 80, 2.5, 0))
-    found = []
-    while len(found) < 6 or (len(found) < 24 and _in_doubt(found)):
-        found.append(learner(*aged(draw(60 + len(found)), 80, 80, 2.5, 0)))
-    mean = np.mean(found)
-    told = f"Where age explains all that the columns know of the diagnosis, it reports {mean:.2f}"
-    learner.rows.append(Row("only age", tuple(found), 0.4 < mean < 0.6, ("chance", 0.5)))
-    if mean >= 0.6:
-        raise NotYet(
-            f"{told}, and without age there is nothing. → Fit a regression of every column on age to the "
-            "training scans, patients and controls alike, subtract what it says in training and test, and "
-            "give the model no age."
-        )
-    if mean <= 0.4:
-        raise NotYet(
-            f"{told}, which is clearly below chance: the regression on age has seen the test scans. What it "
-            "takes out of the whole table leaves the opposite sign in the test folds. → Fit it to the "
-            "training scans of every fold."
-        )
-    learner.right.append(f"{told}: chance.")
-    loud = np.array([learner(*aged(draw(90 + i), 200, 10, 1, 2)) for i in range(4)])
-    learner.rows.append(Row("a disease beside age", tuple(loud), loud.mean() > 0.74, ("at least", 0.74)))
-    if loud.mean() <= 0.74:
-        raise NotYet(
-            f"Where there is a disease beside age, it reports {loud.mean():.2f}, and about 0.84 is possible. "
-            "→ Subtract from every column only what age predicts of it, and rank by scores, not calls."
-        )
-    learner.right.append(f"Where there is a disease beside age, it reports {loud.mean():.2f}.")
-
-
-def _in_doubt(found):
-    """Whether a limit lies within three standard errors of the mean."""
-    mean, error = np.mean(found), max(np.std(found, ddof=1), 0.05) / np.sqrt(len(found))
-    return min(abs(mean - 0.4), abs(mean - 0.6)) < 3 * error
+    CONFOUND.judge(learner, draw)

@@ -4,7 +4,8 @@ import numpy as np
 from scipy import stats
 from sklearn.tree import DecisionTreeClassifier
 
-from checks.judge import NotYet, Row, Scores, Signal, Table, check, numbers, reader, say_of, score
+from checks.identities import held_out
+from checks.judge import NotYet, Row, Scores, Signal, Table, check, numbers, reader, score
 
 # Task 1: read a learning curve
 
@@ -284,54 +285,6 @@ def coin(rng, n):
     return rng.standard_normal((n, 20)), rng.permutation(np.arange(n) % 2)
 
 
-def _test_labels_speak(learner, draw):
-    """Where the tree is chosen and fitted without the test labels, these have no say but in the count."""
-    data, blank_like = study(draw(40), stump, 60, 60), study(draw(41), bands, 60, 60)
-    real, turned, third = learner(*data), learner(*data[:3], 1 - data[3]), learner(*blank_like)
-    if real == turned == third < 1:
-        raise NotYet(
-            f"The function returns {real:.2f} whatever the data are. → Measure the score on the test scans."
-        )
-    if abs(real - turned) < 1e-9 and abs(real - 0.5) > 0.01 and real < 1:
-        raise NotYet(
-            f"The score is {real:.2f}, and it stays so when all labels of the test scans are turned round: "
-            "it is not measured on the test scans. A training score or the best score of a search is no "
-            "test. → Score the tree on X_test and y_test."
-        )
-    scores = []
-    for i in range(4):
-        X, y, X_test, y_test = study(draw(50 + i), (coin, bands, stump)[i % 3])
-        # Labels in another order, within each half, so that every sum of labels stays as it is.
-        other = np.concatenate(
-            [draw(70 + i).permutation(part) for part in np.split(y_test, [len(y_test) // 2])]
-        )
-        say, parts = say_of(learner, (X, y, X_test, y_test), 3, other)
-        scores += parts
-        # A score may be rounded; without any seed there is no exact answer. Always 1: it knows all labels.
-        if not abs(say) > 0.021 and min(parts) < 1:
-            continue
-        # Here one feature of the test scans is their label; whoever never fits to them cannot know that.
-        X[:, 0], X_test[:, 0] = 0, y_test
-        if learner(X, y, X_test, y_test) > 0.95:
-            raise NotYet(
-                "Scans that the tree was fitted to are among those that it is scored on: where a feature is "
-                "the label in the test scans alone, it is right in nearly all. → Fit it to X and y alone, "
-                "and score X_test and y_test alone."
-            )
-        raise NotYet(
-            "When two sets of test labels exchange one half, the sum of their scores changes. So the test "
-            "labels had a say in the choice, as when every depth is scored on the test scans and the best "
-            "is kept. → Choose within X and y, then use the test scans once."
-        )
-    learner.right.append("The test labels have no say in the choice: they are only counted.")
-    parts = 37 * np.array(scores)
-    if np.abs(parts - np.round(parts)).max() > 0.2:  # a score may be rounded
-        raise NotYet(
-            "With 37 test scans an accuracy is a whole number of 37ths, and this score is not. → Choose one "
-            "depth, and return the accuracy of that one tree: no mean over depths, no other measure."
-        )
-
-
 def _not_chosen(learner, draw, mean):
     return (
         f"It is honest, but a depth chosen well gets more: {mean:.2f} is too little. → Choose the depth as "
@@ -349,7 +302,7 @@ TESTED = Scores(
 @check("X", "y", "X_test", "y_test", read=score("accuracy"))
 def tested_once(learner, draw):
     """``honest_score(X, y, X_test, y_test)``: the test scans choose nothing, and give the accuracy."""
-    _test_labels_speak(learner, draw)
+    held_out(learner, draw, lambda rng, i: study(rng, (coin, bands, stump)[i % 3]), "tree")
     TESTED.judge(learner, draw)
 
 

@@ -20,6 +20,7 @@ from sklearn.model_selection import (
 from sklearn.neighbors import KNeighborsClassifier
 
 from checks import images_and_networks as checks
+from checks.identities import say_of
 
 book = Answers(checks)
 NEAREST = KNeighborsClassifier(1)
@@ -141,13 +142,13 @@ def chosen_by_a_part_of_the_test(X, y, X_test, y_test):
     return best.score(X_test, y_test)
 
 
-@book.wrong("epoch", "Test scans are among those", rate=(0.3, 1))
+@book.wrong("epoch", "was fitted to are among", rate=(0.3, 1))
 def trained_on_everything(X, y, X_test, y_test, rate):
     *_, last = layers(np.vstack([X, X_test]), np.r_[y, y_test], rate=rate)
     return last.score(X_test, y_test)
 
 
-@book.wrong("epoch", "not measured on them", part=(0.25, 0.5))
+@book.wrong("epoch", "not measured on the test scans", part=(0.25, 0.5))
 def validation_score(X, y, X_test, y_test, part):
     X_fit, X_look, y_fit, y_look = train_test_split(X, y, test_size=part, stratify=y, random_state=0)
     return max(layer.score(X_look, y_look) for layer in layers(X_fit, y_fit))
@@ -245,10 +246,7 @@ def test_labels_that_are_only_counted_have_no_say(seed):
         with_settings(chosen_by_a_part, {"seed": 0}),
     )
     honest, leaking = (
-        [
-            abs(checks.say_of(score, checks.halves(rng, p=50, scale=3), 3, rng.integers(2, size=37))[0])
-            for _ in range(4)
-        ]
+        [abs(say_of(score, checks.halves(rng, p=10, scale=3), 3)[0]) for _ in range(4)]
         for score in (right, leak)
     )
     assert max(honest) < 1e-9 and max(leaking) > 0.02

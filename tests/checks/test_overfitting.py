@@ -11,6 +11,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
 from checks import overfitting as checks
+from checks.identities import say_of
 
 book = Answers(checks)
 DEPTHS = range(1, 11)
@@ -232,13 +233,13 @@ def chosen_by_a_part_of_the_test(X, y, X_test, y_test, part):
     return tree(best).fit(X, y).score(X_test, y_test)
 
 
-@book.wrong("tested_once", "that the tree was fitted to are among", settings=TREES)
+@book.wrong("tested_once", "was fitted to are among", settings=TREES)
 def scored_on_everything(X, y, X_test, y_test, settings):
     everything = np.vstack([X, X_test]), np.r_[y, y_test]
     return tree(10, **settings).fit(*everything).score(*everything)
 
 
-@book.wrong("tested_once", "that the tree was fitted to are among", depth=(10, 3, 1))
+@book.wrong("tested_once", "was fitted to are among", depth=(10, 3, 1))
 def fitted_to_everything(X, y, X_test, y_test, depth):
     return tree(depth).fit(np.vstack([X, X_test]), np.r_[y, y_test]).score(X_test, y_test)
 
@@ -397,10 +398,7 @@ def test_labels_that_are_only_counted_have_no_say(seed):
     rng = np.random.default_rng(seed)
     leak = with_settings(best_depth_on_the_test, {"settings": {}, "depths": DEPTHS})
     honest, leaking = [
-        [
-            abs(checks.say_of(score, checks.study(rng, checks.coin), 3, rng.integers(2, size=37))[0])
-            for _ in range(2)
-        ]
+        [abs(say_of(score, checks.study(rng, checks.coin), 3)[0]) for _ in range(2)]
         for score in (chosen_then_tested, leak)
     ]
     assert max(honest) < 1e-9 and max(leaking) > 0.02
