@@ -253,7 +253,9 @@ def _tidy(notebook, source):
             ):
                 cell.metadata["jupyter"] = {"outputs_hidden": True}
         else:
-            cell.source = FOUND.sub(r"<details>\n<summary>\1</summary>\n\n\2\n\n</details>", cell.source)
+            # What follows the fold is Markdown only after an empty line.
+            folded = r"<details>\n<summary>\1</summary>\n\n\2\n\n</details>\n"
+            cell.source = FOUND.sub(folded, cell.source).rstrip("\n")
     nbformat.validate(notebook)
     return notebook
 

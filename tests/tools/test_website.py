@@ -105,6 +105,16 @@ def test_no_page_loads_anything_from_elsewhere(site, read):
         assert not re.search(r"https?:|@import|url\(", path.read_text("utf-8")), path.name
 
 
+def test_no_markdown_is_left_as_it_was_written(site):
+    """As after a fold without an empty line: the words that follow it would keep their stars."""
+    left = []
+    for path in site[0].rglob("*.html"):
+        text = re.search("<main.*</main>", path.read_text("utf-8"), re.S)
+        prose = re.sub(r"<(pre|code|math)\b.*?</\1>|<[^>]*>", "", text[0] if text else "", flags=re.S)
+        left += [f"{path.name}: {found}" for found in re.findall(r".*(?:\*\*|`|\]\(|\$\$|\|--).*", prose)]
+    assert left == []
+
+
 def test_no_name_stands_twice_on_a_page(read):
     for name, page in read.items():
         assert len(page.ids) == len(set(page.ids)), name
