@@ -100,3 +100,126 @@ def test_checks_asked_before_anything_is_written_and_again_say_so(exercise):
         exec(compile(ast.Module(given, []), "cell", "exec"), space)
     assert len(verdicts) >= 4 and verdicts[0] == verdicts[1]
     assert not [verdict for verdict in verdicts if "Passed" in verdict]
+
+
+# What the text around a panel asks for, or says to have found, can be reached on its sliders
+
+#: By lesson and simulation, the settings that "Try this" and "What you will have found" speak of.
+SPOKEN_OF = {
+    "00 selection_outside_folds": [{"n_features": 20}, {"n_scans": 80}],
+    "01 planted_defect": [
+        {"defect": "wrong labels here and there"},
+        {"defect": "labels swapped in a block", "n_scans": 100},
+        {"defect": "labels swapped in a block", "effect": 0.5},
+        {"defect": "the same subject twice", "effect": 0},
+    ],
+    "01 scanner_mark": [{"brightness": 0.5}, {"agreement": 0.9}, {"agreement": 0.5}],
+    "01 two_sites_paradox": [{"distance": 1.5}, {"distance": 0}, {"n_per_site": 200}],
+    "02 complexity_of_the_model": [{"effect": 0}, {"ridge": 10}],
+    "02 learning_curve_of_lda": [{"n_features": 15, "rule": "nearest centroid"}],
+    "02 publication_filter": [{"publish_from": 0.8}, {"effect": 0}, {"effect": 2}],
+    "02 regional_mri": [{"regions": "putamen alone"}, {"strength": 3, "ridge": 300}],
+    "03 tests_of_hidden_signal": [
+        {"shape": "straight line", "strength": 0.5, "n_scans": 60},
+        {"shape": "spread only", "strength": 2, "n_scans": 40},
+        {"shape": "U-shape", "strength": 0},
+    ],
+    "03 bias_and_variance": [{"straight": 0}, {"straight": 1, "hidden": 0.5}, {"hidden": 0}],
+    "03 shrinkage_sweep": [{"n_informative": 5}, {"n_informative": 200}],
+    "03 region_mean": [
+        {"n_affected": 1},
+        {"n_affected": 32},
+        {"n_affected": 64},
+        {"place": "elsewhere in every patient"},
+    ],
+    "04 wrong_labels": [
+        {"where": "training only", "n_scans": 50},
+        {"where": "test only"},
+        {"where": "training and test", "effect": 0.5},
+        {"rule": "nearest neighbour"},
+    ],
+    "04 kinds_of_wrong_labels": [
+        {"kind": "mild patients missed", "rate": 0.2},
+        {"kind": "anyone, by chance", "prevalence": 0.2},
+    ],
+    "04 shared_errors": [{"through": "the scan itself"}],
+    "04 labels_or_architecture": [{"signal": "XOR"}, {"worst": 0.1}, {"models": "three linear ones"}],
+    "04 scans_or_raters": [{"shared": 0.5}, {"rule": "nearest neighbour"}],
+    "05 selection_outside_folds": [{"n_features": 100}, {"effect": 1.0}],
+    "05 repeated_scans": [
+        {"reliability": 0.1},
+        {"n_subjects": 40, "rule": "linear"},
+        {"scans_per_subject": 1},
+    ],
+    "05 best_of_many": [{"varied": "coin tosses", "n_scans": 100}, {"varied": "analyses", "likeness": 0.9}],
+    "05 cross_validation_error": [{"n_scans": 20}, {"n_scans": 500}, {"n_scans": 100, "scheme": "10-fold"}],
+    "05 permutation_tests": [
+        {"scans_per_subject": 1, "n_features": 2},
+        {"scans_per_subject": 3, "n_features": 10},
+    ],
+    "05 two_equal_learners": [{"n_splits": 100}],
+    "06 site_shortcut": [{"effect": 0}, {"prevalence": 0.5}, {"site_mark": 0}],
+    "06 harmonised_sites": [
+        {"imbalance": 0},
+        {"site_mark": 0},
+        {"effect": 2},
+        {"n_subjects": 300},
+        {"n_subjects": 1200},
+    ],
+    "06 sites_of_a_consortium": [{"heterogeneity": 0}, {"heterogeneity": 0.5}, {"n_subjects": 1200}],
+    "07 external_scaling": [
+        {"prevalence": 0.5},
+        {"scanner_shift": 1},
+        {"n_external": 50, "prevalence": 0.1},
+    ],
+    "07 prevalence_shift": [
+        {"prevalence_outside": 0.05},
+        {"prevalence_outside": 0.9},
+        {"n_external": 200},
+    ],
+    "08 learnt_by_heart": [{"coin": 1}, {"coin": 0}, {"penalty": 300}, {"n_scans": 200}],
+    "08 best_epoch": [
+        {"epochs": 1},
+        {"epochs": 30, "n_held_out": 10},
+        {"n_held_out": 200},
+        {"rate": 0.001},
+        {"effect": 2},
+    ],
+    "08 copies_slices_persons": [
+        {"n_slices": 1, "n_copies": 3},
+        {"n_slices": 3, "n_copies": 1},
+        {"alike": 0.3},
+        {"n_slices": 1, "n_copies": 1},
+    ],
+    "08 seen_in_pretraining": [
+        {"n_people": 1000},
+        {"taught": "another trait"},
+        {"taught": "nothing, pictures alone"},
+    ],
+    "08 architecture_or_labels": [
+        {"place": "always at the same place", "n_scans": 100},
+        {"place": "always at the same place", "n_scans": 40, "wrong": 0.2},
+        {"n_scans": 200, "wrong": 0.4},
+    ],
+    "08 what_a_map_shows": [{"trace": "on the organ", "effect": 0}, {"effect": 1, "size": 0}],
+    "09 one_flaw": [{"per_site": 15}, {"per_site": 100}],
+}
+
+
+@pytest.mark.parametrize("cell", [pytest.param(*one.values, id=one.id) for one in panel_cells()])
+def test_what_the_text_speaks_of_is_on_the_sliders(cell, request, monkeypatch):
+    made = []
+    monkeypatch.setattr(utils.panel, "Panel", lambda *given, **more: made.append(given))
+    exec(compile(cell, "cell", "exec"), {})
+    ((run, moved, fixed, first),) = made
+    start = {name: control.values[first[name]] for name, control in moved.items()}
+    for setting in SPOKEN_OF[f"{request.node.callspec.id[:2]} {run.__name__}"]:
+        assert {name: setting[name] for name in setting if setting[name] not in moved[name].values} == {}
+        run.checked(fixed | start | setting)  # no other slider closes it
+
+
+def test_every_entry_is_of_a_panel():
+    cells = [(one.id[:2], one.values[0]) for one in panel_cells()]
+    for entry in SPOKEN_OF:
+        lesson, simulation = entry.split()
+        assert any(lesson == number and f"panel({simulation}" in source for number, source in cells), entry
