@@ -60,6 +60,11 @@ PAUSE = 0.002
 YIELD, YIELD_MOST = 4, 0.25
 
 
+def _own_time() -> float:
+    """Seconds of work without those of others; all of them where a platform, as a browser, cannot tell."""
+    return getattr(time, "thread_time", time.perf_counter)()
+
+
 @dataclass(frozen=True)
 class Control:
     """A slider over numbers, or a list to choose from: the values, and what the learner reads for each."""
@@ -76,8 +81,8 @@ def _control(kind: Parameter, at) -> Control:
         return Control(kind.label, list(at.values()), list(at), "choice")
     if isinstance(kind, Among):
         return Control(kind.label, list(at), [str(value) for value in at], "choice")
-    # Rounded, because 3 * 0.1 is 0.30000000000000004.
-    values = [round(value, 10) for value in at]
+    # Rounded, because 3 * 0.1 is 0.30000000000000004; and Python's own, for the code of one study.
+    values = [round(value.item() if isinstance(value, np.generic) else value, 10) for value in at]
     return Control(kind.label, values, [f"{value:.10g} {kind.unit}".strip() for value in values], "slider")
 
 
@@ -279,7 +284,7 @@ class Panel(anywidget.AnyWidget):
         pictures = shown = 0
         repeats = position.get("studies") or self.repeats
         began = listened = time.perf_counter()
-        worked = drawn = time.thread_time()
+        worked = drawn = _own_time()
         try:
             for outcome in self.run.stream(
                 repeats=repeats, seed=position["seed"], **self.parameters(position)
@@ -291,18 +296,18 @@ class Panel(anywidget.AnyWidget):
                 if pictures == 0:
                     due = now - began >= FIRST_LOOK - block
                 else:  # in time of one's own, or a busy machine would do nothing but draw
-                    due = time.thread_time() - drawn >= REDRAW and outcome.repeats >= GROWN * shown
+                    due = _own_time() - drawn >= REDRAW and outcome.repeats >= GROWN * shown
                 if outcome.repeats >= repeats or (not refine_only and due):
                     self._show(position, ticket, outcome)
                     pictures += 1
                     shown = outcome.repeats
-                    drawn = time.thread_time()
+                    drawn = _own_time()
                 now = time.perf_counter()
                 if pictures and now - listened >= LISTEN:
-                    waited = (now - listened) - (time.thread_time() - worked)
+                    waited = (now - listened) - (_own_time() - worked)
                     # Not 0: messages come and go by other threads, which need a moment to hand them over.
                     yield PAUSE + min(YIELD * max(0, waited), YIELD_MOST)
-                    listened, worked = time.perf_counter(), time.thread_time()
+                    listened, worked = time.perf_counter(), _own_time()
         except ParameterError as error:
             # The simulation speaks of its parameters; the learner knows the controls by their labels.
             names = "|".join(map(re.escape, self.moved))

@@ -393,6 +393,24 @@ def test_refinement_makes_room_where_it_has_to_wait_for_a_processor(slow, monkey
     assert max(p._steps(p.position)) <= 0.002 + 0.25
 
 
+def test_a_platform_that_cannot_tell_whose_time_it_is(slow, monkeypatch):
+    """As in a browser: the panel refines, and makes the usual pauses."""
+    now = [0.0]
+    monkeypatch.setattr(utils.panel.time, "perf_counter", lambda: now[0])
+    monkeypatch.delattr(utils.panel.time, "thread_time")
+    monkeypatch.setattr(utils.panel.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    pauses = list(slow._steps(slow.position))
+    assert slow.shown["repeats"] == slow.shown["of"]
+    assert len(pauses) >= 5 and pauses == pytest.approx([utils.panel.PAUSE] * len(pauses))
+
+
+def test_the_code_of_one_study_says_numbers_as_python_does():
+    described = panel(
+        external_scaling, scanner_shift=np.linspace(0, 1, 3), prevalence=np.array([0.2, 0.5, 0.8])
+    )
+    assert {type(value) for control in described.moved.values() for value in control.values} <= {int, float}
+
+
 def test_busy_machine_does_not_spend_its_time_on_pictures(slow, monkeypatch):
     """The refinement takes 4 seconds by the clock, of which it computes in a tenth."""
     now = [0.0]
