@@ -157,11 +157,13 @@ class _Data:
                 f"repeats is {quoted(repeats)} and seed {quoted(seed)}; they must be whole numbers, at least"
                 " 3 and 0."
             )
-        self.evaluate, self.repeats, self.seed = evaluate, int(repeats), int(seed)
+        self.evaluate, self.repeats, self.seed, self.jitter = evaluate, int(repeats), int(seed), 0.0
         self.frame = X if isinstance(X, pd.DataFrame) else None
         self.X = X if self.frame is not None else np.asarray(X)
         self.series = isinstance(y, pd.Series), isinstance(groups, pd.Series)
         self.y, self.groups = np.asarray(y), np.asarray(groups)
+        if self.y.ndim != 1 or self.groups.ndim != 1:
+            raise AuditError("y and groups must have one value per row: a label, and the subject.")
         self.subject = pd.factorize(self.groups)[0]
         self.sites = None if sites is None else pd.factorize(np.asarray(sites))[0]
         if not len(self.y) == len(self.subject) == len(self.X) or (
@@ -212,6 +214,7 @@ class _Data:
     def coin(self, rng, shares=None):
         """One coin per subject, as every feature; labels by lot."""
         faces = np.repeat(rng.integers(2, size=(self.k, 1)), self.p, axis=1).astype(float)
+        faces += self.jitter * rng.standard_normal(faces.shape)
         return faces, rng.permutation(self.labels(self.k, shares)), np.arange(self.k)
 
     def coins(self, rng):
@@ -267,6 +270,8 @@ class _Score:
         self.data, self.noise = data, []
         try:
             self.real = data.run(data.X, data.y, data.groups)
+            if np.isnan(self._probe(data.coin, 99)):  # some models want columns that differ a little
+                data.jitter = 1e-6
             self.coin = self._many(data.coin, 99)
         except Exception as error:
             raise AuditError(f"evaluate could not be run: {_cause(error)}") from error
@@ -306,7 +311,8 @@ class _Score:
         return code[:, None] + 0.05 * rng.standard_normal((len(y), self.data.p)), y, groups
 
     def _kind(self) -> str:
-        """A "loss", "zero" (R2, kappa), "even" (AUC), "share" (accuracy), "class" (balanced), or "other".
+        """A "loss", "zero" (R2, kappa), "even" (AUC), "share" (accuracy), "class" (balanced), "two" (of
+        the two likeliest), or "other".
 
         Told by what coins get where classes differ in size. What cannot be told is "other", whose guess is
         the highest.
@@ -325,12 +331,17 @@ class _Score:
             return "even"
         if u.min() > 0.55 and np.ptp(u) < 0.15:  # the larger class, or the best of several
             return "share"
+        if k > 2 and abs(u[0] - 0.6 - 0.4 / (k - 1)) + abs(coin - 2 / k) < 0.1:
+            return "two"  # among the two likeliest
         return "class" if k > 2 and abs(u[0] - 1 / k) < 0.08 else "other"
 
     def guess(self, y) -> float:
         """What guessing gets with labels y (None: as many of each class)."""
         k = len(self.data.values)
-        share = 1 / k if y is None else max(np.mean(y == v) for v in self.data.values)
+        shares = (
+            [1 / k] * k if y is None else sorted((np.mean(y == v) for v in self.data.values), reverse=True)
+        )
+        share = shares[0]
         if self.kind == "loss":
             return float(np.nanmax([self.coin.mean(), self.flat]))
         if self.kind == "other":  # average precision and F1, in a fold of six rows, say more than .5 by luck
@@ -341,7 +352,7 @@ class _Score:
         even = (
             1 / k if k > 2 and not self.data.numbers else 0.0
         )  # a low F1 of many classes looks like a kappa
-        return {"zero": even, "even": 0.5, "share": share, "class": 1 / k}[self.kind]
+        return {"zero": even, "even": 0.5, "share": share, "class": 1 / k, "two": sum(shares[:2])}[self.kind]
 
     def alarm(self, found, guess) -> bool:
         """Whether the runs are above guessing, surely and by more than little."""

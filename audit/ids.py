@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 
-_DAY, _MONTH, _YEAR = "(?:0[1-9]|[12]\\d|3[01])", "(?:0[1-9]|1[0-2])", "(?:19|20)\\d\\d"
+_DAY, _MONTH, _YEAR = "(?:[12]\\d|3[01]|0?[1-9])", "(?:1[0-2]|0?[1-9])", "(?:19|20)\\d\\d"
 DATE = rf"{_YEAR}[-_.]?{_MONTH}(?:[-_.]?{_DAY})?(?:t?\d{{4,6}})?|{_DAY}[-_.]{_MONTH}[-_.]{_YEAR}"
 REPEAT = re.compile(
     r"[-_."
@@ -17,6 +17,9 @@ REPEAT = re.compile(
     rf"{DATE})(?:[-_. ]+(?:run|rep|slice|scan|echo|acq|aug)[-_]?\w{{0,4}})*"
 )
 PLACE = r"(site|cent(er|re)|hospital|hosp|scanner|family|fam|lab)[-_. ]?\w{1,3}"
+BEFORE = r"[lr]h?|left|right|od|os|ses(sion)?-?\w*|vis(it)?-?\d*|[tv]\d{1,2}|baseline|followup|pre|post"
+IMAGE = r"nii|gz|dcm|png|jpe?g|tiff?|bmp|mg[hz]|mha|mhd|nrrd|npy|npz|csv|tsv|txt|json|mat|h5|wav|edf"
+FILE = rf"(?i)(\.long\..*|\.({IMAGE}))+$"
 MOST = 8  # ids for each person: more than so many, on average, and a tail without a word is no visit
 
 
@@ -27,14 +30,14 @@ def persons(ids: pd.Series, label: np.ndarray) -> tuple[pd.Series, str]:
     remain share the same few tails (``101b``, ``101f``).
     """
     plain = ids.astype(str).str.strip()
-    folded = plain.str.casefold().str.replace(r"^sub-?(?=\w)", "", regex=True)
+    folded = _names(plain).str.casefold().str.replace(r"^sub-?(?=\w)", "", regex=True)
     folded = folded.str.replace(r"(?<!\d)0+(?=\d)", "", regex=True)
     n, m = plain.nunique(), folded.nunique()
     said = "" if m == n else f"{n} ids, but {m} once capitals, zeros in front and “sub-” are ignored. "
     best = None
-    for stem, tail in _cuts(folded):
-        named = _reads_like_a_repeat(tail)
-        if _is_a_person(stem, tail, folded, named):
+    for stem, tail, word in _cuts(folded):
+        named = bool((tail != "").any()) and tail[tail != ""].str.fullmatch(word).mean() > 0.9
+        if (named or word is REPEAT) and _is_a_person(stem, tail, folded, named):
             stems = stem.nunique()
             if best is None or (named and (not best[2] or stems <= best[0])):
                 best = stems, stem, named
@@ -60,21 +63,39 @@ def persons(ids: pd.Series, label: np.ndarray) -> tuple[pd.Series, str]:
     )
 
 
+def _names(ids):
+    """Names of files without folders and endings, and without what the ends of all names have in common."""
+    short = ids.str.replace(FILE, "", regex=True)
+    ids = short.where(short != "", ids)
+    last = ids.str.extract(r"([^/\\]*)$")[0]
+    ids = last if last.nunique() == ids.nunique() else ids
+    for _ in range(4):
+        tail = ids.str.extract(r"(?<=.)([-_. ]+[^-_. ]+)$")[0]
+        if tail.isna().any() or tail.nunique() > 1:
+            break
+        ids = ids.str.slice(0, -len(tail.iloc[0]))
+    return ids
+
+
 def _cuts(ids):
-    """Every way to cut the ids in two, at separators or between letters and digits."""
+    """Ways to cut ids in two, with the words that may be cut off: at separators, between letters and digits.
+
+    Or before the first separator, or where what remains is an id as well (``101`` and ``101b``).
+    """
     unique = pd.Series(ids.unique())
-    for pattern, most in ((r"[^-_. /]+", 4), (r"[a-z]+|\d+|[^a-z\d]+", 2)):
+    known = set(unique)
+    for pattern, most in ((r"[^-_. /\\]+", 4), (r"[a-z]+|\d+|[^a-z\d]+", 2)):
         starts = [[part.start() for part in re.finditer(pattern, one)] for one in unique]
         for k in range(1, most + 1):
             at = [s[-k] if len(s) > k else len(one) for s, one in zip(starts, unique, strict=True)]
-            stem = {one: one[:a].rstrip("-_. /") for one, a in zip(unique, at, strict=True)}
+            stem = {one: one[:a].rstrip("-_. /\\") for one, a in zip(unique, at, strict=True)}
             tail = {one: one[a:] for one, a in zip(unique, at, strict=True)}
-            yield ids.map(stem), ids.map(tail)
-
-
-def _reads_like_a_repeat(tail) -> bool:
-    tails = tail[tail != ""]
-    return bool(len(tails)) and np.mean([REPEAT.fullmatch(one) is not None for one in tails]) > 0.9
+            yield ids.map(stem), ids.map(tail), REPEAT
+            if k == 1:
+                also = {one: cut if cut in known else one for one, cut in stem.items()}
+                yield ids.map(also), ids.map({one: one[len(cut) :] for one, cut in also.items()}), REPEAT
+    parts = ids.str.partition("_") if ids.str.contains("_").all() else ids.str.partition(".")
+    yield parts[2].where(parts[2] != "", ids), parts[0].where(parts[2] != "", ""), BEFORE
 
 
 def _is_a_person(stem, tail, ids, named) -> bool:

@@ -9,6 +9,7 @@ from scipy import stats
 from audit import pictures
 from audit.checks import check
 from audit.models import auc, auc_error
+from audit.reading import as_dates
 from audit.sites import missing_block
 from audit.table import ALPHA, cut_name
 from audit.words import some
@@ -74,6 +75,26 @@ class Alone:
             predicted[:, k] = ((total + prior[k]) / (others + 1))[codes, self.fold]
         return self._value(predicted)
 
+    def text(self, values):
+        """Of a column of text, whatever can be read from it: gaps, categories, letters, numbers, dates."""
+        try:
+            kinds = {"values": pd.factorize(values)[0] + 1}
+        except TypeError:  # lists and the like
+            return {}
+        words = values.astype(object).where(values.notna(), "").astype(str).str.strip()
+        kinds["gaps"] = (words != "").to_numpy(int)
+        kinds["letters"] = pd.factorize(words.str.replace(r"\d+", "#", regex=True))[0]
+        found = {
+            kind: self.codes(codes)
+            for kind, codes in kinds.items()
+            if np.ptp(codes) and len(np.unique(codes)) <= len(codes) / 3
+        }
+        number, date = words.str.extract(r"(\d{1,15})\D*$")[0].astype(float), as_dates(values)
+        number = date if date.notna().sum() > 0.5 * (words != "").sum() else number
+        if number.notna().any() and number.nunique() > 1:
+            found["number"] = self.number(number.to_numpy())
+        return found
+
 
 def find(study) -> None:
     """What each column alone knows, kept in the study: `alone` (values, bounds), `elsewhere`, `leaks`."""
@@ -89,25 +110,12 @@ def find(study) -> None:
     study.leaks = study.alone[1] >= 0.90
     study.elsewhere = {}
     for c, values in study.text.items():
-        try:
-            codes, levels = pd.factorize(
-                values.loc[study.part.index]
-                if values.index.is_unique
-                else values.iloc[np.searchsorted(study.positions, study.rows)]
-            )
-        except TypeError:
-            continue
-        if 1 < len(levels) + (codes < 0).any() and len(levels) <= len(codes) / 3:
-            study.elsewhere[c] = alone.codes(codes + 1)
+        if found := alone.text(values.iloc[np.searchsorted(study.positions, study.rows)]):
+            study.elsewhere[c] = max(found.values())
     study.known = {"the position in the table": alone.number(study.rows.astype(float))}
     if study.names["subject"] is not None:
-        ids = study.part[study.names["subject"]].astype(str)
-        letters, levels = pd.factorize(ids.str.extract(r"^(.*?)\d*$")[0])
-        if len(levels) <= len(ids) / 5:
-            study.known["the letters of the id"] = alone.codes(letters)
-        study.known["the number in the id"] = alone.number(
-            ids.str.extract(r"(\d{1,15})\D*$")[0].astype(float).to_numpy()
-        )
+        found = alone.text(study.part[study.names["subject"]])
+        study.known |= {f"the {one} of the id": found[one] for one in ("letters", "number") if one in found}
 
 
 @check("columns", "features")
@@ -115,9 +123,7 @@ def columns(study):
     """Which columns are used, which are not, and what is odd about them."""
     taken = [f"{some(columns, 3)} ({why})" for why, columns in study.dropped.items()]
     odd = list(study.odd)
-    Z = np.round(study.Z * np.where(study.Z[:1] < 0, -1, 1), 6) + 0.0
-    same = pd.DataFrame({"key": [hash(Z[:, j].tobytes()) for j in range(Z.shape[1])], "name": study.features})
-    pairs = [some(group, 3) for _, group in same.groupby("key", sort=False)["name"] if len(group) > 1]
+    pairs = _same(study)
     if pairs:
         odd.append(f"Columns that say the same: {some([f'{p}' for p in pairs], 3)}. Keep one of each.")
     known = [what for what, (_, bound) in study.known.items() if bound >= 0.80]
@@ -132,6 +138,15 @@ def columns(study):
     counts = {"used": len(study.features)} | {why: len(columns) for why, columns in study.dropped.items()}
     level = "warn" if "counts the rows, like an index" in study.dropped or odd else "fine"
     return level, " ".join([text, *odd, *study.remarks]), pictures.bars(counts, "columns") if taken else None
+
+
+def _same(study):
+    """Names of features that correlate so highly that one says what the other says."""
+    Z = study.Z[:, : (most := 2000)].astype(np.float32)
+    high = np.abs(Z.T @ Z) > 0.9995 * len(Z)
+    first = high.argmax(0)
+    groups = pd.Series(study.features[:most]).groupby(first)
+    return [some(group, 3) for _, group in groups if len(group) > 1]
 
 
 @check("target leakage")

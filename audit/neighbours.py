@@ -8,6 +8,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 LIMIT = 0.01  # of the whole table, not of one row
+OTHERS, RARE = 60, 0.02  # columns of few values that are looked at; the least chance that one may give
 FAR, CLOSE = 60, 11  # neighbours that give the scale; those that are tested (larger groups may be sites)
 
 
@@ -81,39 +82,65 @@ def neighbours(X, subject, copies, seed) -> Neighbours:
     doi:10.1038/s41598-017-11873-y, for later neighbours]. k comes from *far* neighbours, so that any number
     of repeats leaves it as it is. A person with c rows makes one large gap, after c - 1 neighbours.
     Features are turned into normal scores, so that skewed or heavy tails do no harm, and made uncorrelated.
-    Columns of few values say little about distance and are left out.
+    Columns of few values, or with many zeros, add minus the log of the chance that two rows are so near in
+    them: k log r is such a sum too.
     """
     n = len(X)
-    Y = _uncorrelated(X, np.random.default_rng([seed, 7]))
-    if Y.shape[1] < 2 or n < 30:
+    Y, ranks, alike = _uncorrelated(X, np.random.default_rng([seed, 7]))
+    if Y.shape[1] + 0.5 * ranks.shape[1] < 2 or n < 30:
         return Neighbours()
     far = min(FAR, n // 3)
     close = min(CLOSE, far // 2)
-    order, log = np.empty((n, close), int), np.empty((n, far + 1))
+    order, raw, tail = np.empty((n, close), int), np.empty((n, far + 1)), np.empty((n, far + 1))
     first = np.flatnonzero(~copies | ~_later(X))  # of exact copies, one counts
+    again = np.setdiff1d(np.arange(n), first)
     squares = (Y**2).sum(1)
     for start in range(0, n, 1000):
         rows = np.arange(start, min(start + 1000, n))
         distance = squares[rows, None] + squares - 2 * Y[rows] @ Y.T
-        distance[subject[rows, None] == subject] = np.inf
-        distance[:, np.setdiff1d(np.arange(n), first)] = np.inf
-        near = np.argsort(distance, axis=1)[:, : far + 1]
-        order[rows] = near[:, :close]
-        log[rows] = 0.5 * np.log(np.maximum(np.take_along_axis(distance, near, axis=1), 1e-9))
-    if not np.isfinite(log).all():
+        distance = 0.5 * Y.shape[1] * np.log(np.maximum(distance, 1e-9))
+        likeness = np.zeros_like(distance)
+        for rank, share in zip(ranks.T, alike.T, strict=True):
+            chance = np.maximum(2 * np.abs(rank[rows, None] - rank), np.maximum(share[rows, None], share))
+            likeness -= np.log(np.minimum(chance, 1, out=chance), out=chance)
+        for log, other in ((raw, likeness), (tail, _surprise(likeness))):
+            whole = distance - other
+            whole[(subject[rows, None] == subject)] = np.inf
+            whole[:, again] = np.inf
+            near = np.argsort(whole, axis=1)[:, : far + 1]
+            log[rows] = np.take_along_axis(whole, near, axis=1)
+            if log is raw:
+                order[rows] = near[:, :close]
+    if not np.isfinite(raw).all():
         return Neighbours()
-    j = np.arange(1, far + 1)
-    gaps = np.diff(log, axis=1) * j
-    typical = np.median(gaps[first, far // 2 :].mean(1))
-    if typical <= 1e-9:
+    gaps, sure = (_gaps(log, first, close) for log in (tail, raw))
+    if gaps is None or sure is None:
         return Neighbours()
-    gaps = gaps[:, :close] / typical
-    p = np.minimum(np.exp(-np.minimum(gaps.max(1), 700)) * close, 1)
+    p = np.minimum(np.exp(-np.minimum(sure.max(1), 700)) * close, 1)
     means = np.minimum(gaps[first], 20).mean(0)
     beside = np.mean(np.abs(order[first, 0] - first) == 1)
     return Neighbours(
-        p, gaps.argmax(1) + 1, order, float(means.max()), int(means.argmax()) + 1, float(beside)
+        p, sure.argmax(1) + 1, order, float(means.max()), int(means.argmax()) + 1, float(beside)
     )
+
+
+def _gaps(log, first, close):
+    """The first gaps of every row, in units of those at far neighbours."""
+    gaps = np.diff(log, axis=1) * np.arange(1, log.shape[1])
+    typical = np.median(gaps[first, gaps.shape[1] // 2 :].mean(1))
+    return gaps[:, :close] / typical if typical > 1e-9 else None
+
+
+def _surprise(likeness):
+    """Minus the log of how often two rows are as alike by chance, from a gamma distribution of the pairs.
+
+    Its tail holds on average, for all rows together; for the one row that is most alike it is too light.
+    """
+    mean, variance = likeness.mean(dtype=float), likeness.var(dtype=float)
+    if variance < 1e-9:
+        return likeness
+    grid = np.linspace(0, likeness.max(), 400)
+    return np.interp(likeness, grid, -stats.gamma.logsf(grid, mean**2 / variance, scale=variance / mean))
 
 
 def _later(X):
@@ -125,12 +152,23 @@ def _later(X):
 
 
 def _uncorrelated(X, rng):
-    """Normal scores of the columns with many values, as principal components of unit variance."""
-    n, columns = len(X), []
+    """Normal scores of the columns with many values, as principal components of unit variance.
+
+    Of at most so many others as `OTHERS`: ranks, from 0 to 1, and what share of the rows has the same value.
+    """
+    n, columns, ranks, alike = len(X), [], [], []
+    others = np.clip(2e8 / n**2, 10, OTHERS)
     for j in rng.permutation(X.shape[1])[:500]:
         there = np.isfinite(X[:, j])
-        values, counts = np.unique(X[there, j], return_counts=True)
-        if there.mean() < 0.8 or len(values) <= min(20, n / 2) or counts.max() > 0.1 * n:
+        values, where, counts = np.unique(X[there, j], return_inverse=True, return_counts=True)
+        if there.mean() < 0.8 or counts.max() > 0.95 * n:
+            continue
+        if len(values) <= min(20, n / 2) or counts.max() > 0.1 * n:
+            if len(ranks) < others:
+                ranks.append(np.full(n, 0.5, np.float32))
+                alike.append(np.ones(n, np.float32))  # a gap is no likeness
+                ranks[-1][there] = stats.rankdata(X[there, j]) / there.sum()
+                alike[-1][there] = np.maximum(counts[where] / there.sum(), RARE)
             continue
         rank = np.empty(there.sum())
         rank[np.lexsort((rng.random(there.sum()), X[there, j]))] = (
@@ -139,9 +177,10 @@ def _uncorrelated(X, rng):
         score = rng.standard_normal(n) * ~there  # two gaps are no likeness
         score[there] = stats.norm.ppf(rank / there.sum())
         columns.append(score)
+    others = [np.column_stack(some) if ranks else np.zeros((n, 0)) for some in (ranks, alike)]
     if not columns:
-        return np.zeros((n, 0))
+        return np.zeros((n, 0)), *others
     Z = np.column_stack(columns)
     U, s, _ = np.linalg.svd(Z - Z.mean(0), full_matrices=False)
     keep = (s > 0.05 * s.max()) & (np.arange(len(s)) < n / 5)
-    return (U[:, keep] * np.sqrt(n)).astype(np.float32)
+    return (U[:, keep] * np.sqrt(n)).astype(np.float32), *others

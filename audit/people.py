@@ -1,7 +1,6 @@
 """Findings on people: who is in several rows, under several names, or known by age, sex or date."""
 
 import re
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -9,6 +8,7 @@ from scipy import stats
 
 from audit import pictures
 from audit.checks import check
+from audit.reading import as_dates
 from audit.table import ALPHA, association, cut_name
 from audit.words import count, some
 
@@ -134,7 +134,9 @@ def duplicates(study):
             f" under another subject (rows {some(study.positions[copies], 6)}; the folds below keep these"
             " together)"
         )
-    if near.p is None:
+    if not study.telling:
+        text += "; copies cannot be told, since whole rows agree by chance where columns have few values"
+    elif near.p is None:
         text += "; near copies cannot be told, since too few columns have many different values"
     else:
         text += f"; {len(rows)} more are nearer to a row of another subject than chance allows"
@@ -158,6 +160,7 @@ def duplicates(study):
             ("usual", "too near"),
         )
     level = "stop" if across or len(rows) or unsure else "warn" if exact or repeated else "fine"
+    level = "open" if level == "fine" and not study.telling else level
     return level, text, draw
 
 
@@ -192,13 +195,9 @@ def date_and_label(study):
         return None
     values = study.part[column]
     if not pd.api.types.is_numeric_dtype(values):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dates = pd.to_datetime(values, errors="coerce")
+        dates = as_dates(values)
         whole = values.notna() & dates.isna()
-        ordered = (
-            pd.factorize(values, sort=True)[0] if whole.any() else dates.map(pd.Timestamp.toordinal, "ignore")
-        )
+        ordered = pd.factorize(values, sort=True)[0] if whole.any() else dates
         values = pd.Series(ordered, index=values.index)
     time = values.astype(float).replace([np.inf, -np.inf], np.nan)
     mean = study.per_subject(time.fillna(time.median()).fillna(0).clip(-1e100, 1e100).to_numpy())

@@ -1,8 +1,10 @@
 """Reading a table as it comes: csv, tsv, xlsx, parquet, and the tables of a BIDS folder."""
 
+import csv
 import gzip
 import re
 import stat
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -10,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from audit.words import AuditError, count, some
+from audit.words import AuditError, count, quoted, some
 
 LARGEST_FILE = 1.5e9  # bytes
 LONGEST_LINE = 10e6  # bytes
 TEXT = (".csv", ".tsv", ".txt", ".dat", ".csv.gz", ".tsv.gz")
 UNSAFE = (".pkl", ".pickle", ".joblib", ".npy", ".npz", ".rds", ".rdata")
 MISSING = ["n/a", "N/A", ".", "?", "-", "n.a.", "NaN", "missing"]
+MISSING += ["#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!"]
 MAGIC = {
     b"PK\3\4": "a spreadsheet (xlsx) or another zip file",
     b"\xd0\xcf\x11\xe0": "an old spreadsheet (xls)",
@@ -24,8 +27,8 @@ MAGIC = {
     b"PAR1": "a parquet file",
 }
 FOOT = (
-    r"(?i)\s*(mean|average|avg|total|sum|sd|std|st\.? ?dev\.?|standard"
-    r" deviation|median|min|max|count|mittelwert|moyenne)\b.{0,12}"
+    r"(?i)\s*(mean|average|avg|total|sum|sd|std|std?\.? ?dev\.?|standard deviation|median|min|max|count|n|"
+    r"p.?value|mittelwert|moyenne)(\b.{0,12}|:)"
 )
 
 
@@ -60,7 +63,14 @@ def read_table(path: str | Path, *, encoding: str = "utf-8-sig", text: tuple[str
         with zipfile.ZipFile(path) as parts:
             if sum(part.file_size for part in parts.infolist()) > LARGEST_FILE:
                 raise _too_large(path, f"unpacks to more than {LARGEST_FILE / 1e9:.1f} GB")
-        return _tidied(pd.read_excel(path, na_values=MISSING, dtype=dict.fromkeys(text, str)), text)
+        sheets = pd.read_excel(path, sheet_name=None, header=None, nrows=20)
+        sheet = max(sheets, key=lambda name: sheets[name].notna().sum().sum())
+        head = _header(sheets[sheet].to_numpy(object))
+        types = dict.fromkeys(text, str)
+        table = pd.read_excel(path, sheet_name=sheet, header=head, na_values=MISSING, dtype=types)
+        if len(sheets) > 1:
+            table.attrs["remarks"] = [f"Of {len(sheets)} sheets, {quoted(sheet)} was read."]
+        return _tidied(table, text)
     except ImportError as error:
         package = "pyarrow" if kind == ".parquet" else "openpyxl"
         raise AuditError(
@@ -138,12 +148,16 @@ def _read_text(path, kind, encoding, text) -> pd.DataFrame:
     lines = (
         _look_through(path, kind, encoding).decode(encoding, errors="ignore").lstrip("\ufeff").splitlines()
     )
-    above = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith(("#", "%"))), 0)
-    first = lines[above] if lines else ""
-    separator = "\t" if "tsv" in kind else max(",;\t", key=first.count)
-    marks = first.count(separator)
-    if above and marks and lines[above - 1].count(separator) == marks:  # the header itself begins with #
-        above -= 1
+    told = re.fullmatch(r"sep=(.)", lines[0]) if lines else None
+    body = [line for line in lines[:200] if line.strip() and not line.startswith(("#", "%"))]
+    middle = body[len(body) // 2] if body else ""
+    separator = "\t" if "tsv" in kind else told[1] if told else max(",;\t|", key=middle.count)
+    if not middle.count(separator) and middle.split()[1:]:
+        separator = r"\s+"
+    above = _header([_cells(line, separator) for line in lines[:200]])
+    if above and len(_cells(lines[above - 1], separator)) == len(_cells(lines[above], separator)) > 1:
+        if lines[above - 1].startswith(("#", "%")):  # the header itself begins with #
+            above -= 1
     table = pd.read_csv(
         path,
         sep=separator,
@@ -156,9 +170,29 @@ def _read_text(path, kind, encoding, text) -> pd.DataFrame:
     )
     table = table.rename(columns={table.columns[0]: table.columns[0].lstrip("#% ")})
     table.attrs["comma"] = separator == ";"
-    if above > 0 and lines[0].startswith(("#", "%")):
-        table.attrs["remarks"] = [f"{count(above, 'line')} of comments above the header were skipped."]
+    if above > 0 and not told:
+        table.attrs["remarks"] = [f"{count(above, 'line')} above the header were skipped."]
     return table
+
+
+def _cells(line, separator):
+    return line.split() if separator == r"\s+" else next(csv.reader([line], delimiter=separator), [])
+
+
+def _header(rows) -> int:
+    """The row with the names of columns: the first that is as full as the others, with each name once.
+
+    Titles, comments and names of groups of columns stand above it.
+    """
+    filled = [[str(cell).strip() for cell in row if not pd.isna(cell) and str(cell).strip()] for row in rows]
+    usual = 0.8 * np.median([len(row) for row in filled if row] or [0])
+    for i, row in enumerate(filled[:20]):
+        if not row or len(row) < usual or row[0].startswith(("#", "%")):
+            continue
+        below = filled[i + 1] if i + 1 < len(filled) else []
+        names = len(below) >= len(row) and not any(re.search(r"^[-+.,]?\d", cell) for cell in below)
+        return i + 1 if names and len(set(row)) < len(row) and len(set(below)) == len(below) else i
+    return 0
 
 
 def _look_through(path, kind, encoding) -> bytes:
@@ -203,19 +237,22 @@ def _look_through(path, kind, encoding) -> bytes:
 def _tidied(table, text) -> pd.DataFrame:
     """Without rows of sums at the foot and empty rows or columns; numbers that were text are numbers."""
     remarks, comma = table.attrs.pop("remarks", []), table.attrs.pop("comma", False)
-    table = table.dropna(how="all")
+    if not table.shape[1]:
+        raise AuditError("The table is empty.")
+    comment = table.iloc[:, 0].astype(str).str.startswith("#") & table.iloc[:, 1:].isna().all(axis=1)
+    table = table[~comment].dropna(how="all")
     table = table.loc[
         :, ~(table.columns.astype(str).str.startswith("Unnamed:") & table.isna().all().to_numpy())
     ]
-    foot = 0
-    while foot < min(6, len(table)):
-        cells = [cell for cell in table.iloc[len(table) - 1 - foot] if isinstance(cell, str)]
-        if not any(re.fullmatch(FOOT, cell) for cell in cells):
-            break
+    foot, cells = 0, table.astype(object).to_numpy()
+    while foot < min(6, len(table)) and _is_foot(cells[-1 - foot], cells[: -1 - foot]):
         foot += 1
     if foot:
         table = table.iloc[: len(table) - foot]
-        remarks.append(f"{count(foot, 'row')} of sums or means at the foot of the file were left out.")
+        remarks.append(f"{count(foot, 'row')} of sums, means or notes at the foot of the file were left out.")
+    if len(table) > 5 and _units(table):
+        table = table.iloc[1:].infer_objects()
+        remarks.append("A row of units or the like below the header was left out.")
     changed, table = [], table.reset_index(drop=True).copy()
     for j, (column, kind) in enumerate(zip(table.columns, table.dtypes, strict=True)):
         if column in text or is_number(kind):
@@ -234,6 +271,26 @@ def _tidied(table, text) -> pd.DataFrame:
     return table
 
 
+def _is_foot(row, above) -> bool:
+    """Whether a row holds sums or means, or one note alone, and no such word stands in the rows above."""
+    words = [(j, cell) for j, cell in enumerate(row) if isinstance(cell, str)]
+    if len(row) > 3 and len(words) == 1 and pd.notna(row).sum() == 1 and not re.search(r"\d", words[0][1]):
+        return True
+    return any(re.fullmatch(FOOT, cell) and cell not in above[:, j] for j, cell in words)
+
+
+def _units(table) -> bool:
+    """Whether the first row alone keeps columns from being numbers."""
+    found = [
+        as_numbers(column.iloc[1:]).notna().equals(column.iloc[1:].notna())
+        and isinstance(column.iloc[0], str)
+        and pd.isna(as_numbers(column.iloc[:1])).all()
+        for _, column in table.items()
+        if not is_number(column) and column.iloc[1:].notna().any()
+    ]
+    return sum(found) >= max(2, len(found) / 2)
+
+
 def is_number(column) -> bool:
     """Whether a column, or its type, is one of numbers (not complex ones, not yes or no as text)."""
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column)
@@ -250,6 +307,10 @@ def as_numbers(column, comma: bool = False) -> pd.Series:
         .str.removesuffix("%")
         .str.strip()
     )
+    unit = cells[cells != ""].str.extract(r"\d( +[^\d\s]+)$")[0]
+    if unit.notna().all() and unit.nunique() == 1:
+        cells = cells.str.removesuffix(unit.iloc[0])
+    cells = cells.where(~cells.str.fullmatch(r"[+-]?\d{1,3}(\.\d{3}){2,}"), cells.str.replace(".", ""))
     decimal = cells.str.fullmatch(r"[+-]?\d*,(\d{1,2}|\d{4,})") | cells.str.fullmatch(
         r"[+-]?(0,\d+|\d{1,3}(\.\d{3})+,\d+)"
     )
@@ -259,6 +320,22 @@ def as_numbers(column, comma: bool = False) -> pd.Series:
         grouped = cells.str.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
         cells = cells.where(~grouped, cells.str.replace(",", ""))
     return pd.to_numeric(cells, errors="coerce")
+
+
+def as_dates(column) -> pd.Series:
+    """Dates as numbers of days; NaN where a cell is none."""
+    text = column.astype(object).where(column.notna(), "").astype(str)
+    text = text.where(text.str.contains(r"\d[-/. ]\w+[-/. ]\d"))
+    if text.isna().all():
+        return pd.Series(np.nan, column.index)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ways = [
+            pd.to_datetime(text, errors="coerce", utc=True, dayfirst=first, format="mixed")
+            for first in (False, True)
+        ]
+    dates = max(ways, key=lambda found: found.notna().sum())
+    return (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
 
 
 # The tables of a BIDS folder, and of FreeSurfer ---------------------------------------------------------
@@ -338,14 +415,18 @@ def _with_keys(path):
         raise AuditError(f"{path.name} has no column 'participant_id'. Its columns: {some(first.columns)}.")
     table = read_table(path, text=(heads[0], "session_id")).rename(columns={heads[0]: "participant_id"})
     ids = table["participant_id"].astype(str).str.strip()
-    parts = ids.str.extract(r"^(?:sub-)?(?P<who>.+?)(?:_ses-(?P<ses>[^_.]+))?(?:_.*|\.long\..*)?$")
+    parts = ids.str.extract(
+        r"^(?:sub-)?(?P<who>.+?)(?:_ses-(?P<ses>[^_.]+))?(?:_.*?run-(?P<run>[^_.]+).*|_.*|\.long\..*)?$"
+    )
     bids = ids.str.match(r"sub-|.*_ses-")
     table["participant_id"] = "sub-" + parts["who"].where(bids, ids)
     if "session_id" not in table and parts["ses"].notna().all():
         table.insert(1, "session_id", parts["ses"])
     if "session_id" in table:
         table["session_id"] = "ses-" + table["session_id"].astype(str).str.strip().str.removeprefix("ses-")
-    by = [key for key in ("participant_id", "session_id") if key in table]
+    if "run" not in table and parts["run"].notna().all():
+        table.insert(1, "run", parts["run"])
+    by = [key for key in ("participant_id", "session_id", "run") if key in table]
     if (twice := table.duplicated(by)).any():
         raise AuditError(
             f"{path.name} has {' and '.join(by)} {some(table.loc[twice, by].agg(' '.join, axis=1))} "

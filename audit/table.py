@@ -17,8 +17,10 @@ LARGEST_SAMPLE = 5000, 1e7  # rows, and cells, that models are fitted to
 BEYOND = 1e100  # a larger number is a mistake, and its square would overflow
 ROLES = ("label", "subject", "site", "session", "second_rater", "split")
 UNKNOWN = set("|.|?|-|--|na|n/a|n.a.|nan|<na>|#n/a|null|unknown|unk|missing|undefined|nil".split("|"))
-UNKNOWN |= {"not available", "not known", "not recorded"}
-VAGUE = r"(?i).*\b(others?|prodromal|possible|probable|unclear|uncertain|mixed|excluded?|swedd)\b.*"
+UNKNOWN |= set("not available|not known|not recorded|not applicable|no diagnosis|pending".split("|"))
+UNKNOWN |= set("n.d.|nd|tbd|to be determined".split("|"))
+MISSING_CODE = r"[+-]?(9+|8{2,}|7{2,})(\.0+)?"
+VAGUE = r"None|(?i:.*\b(others?|prodromal|possible|probable|unclear|uncertain|mixed|excluded?|swedd)\b.*)"
 SPLIT = r"(?i)(train\w*|dev\w*|derivation|discovery|val|valid\w*|tun\w*|test\w*|hold-?out|external)"
 
 
@@ -55,7 +57,7 @@ class Study:
         self.problems, self.answers, self.assumed, self.doubtful = {}, {}, [], False
         self._check_columns(frame)
         frame = self._code_label(frame, task, positive)
-        self._code_subjects(frame)
+        frame = self._code_subjects(frame)
         self._choose_features(frame)
         self._find_copies(frame)
         self._sample(frame)
@@ -157,10 +159,13 @@ class Study:
         name = self.names["label"]
         if label.isna().any():
             self.remarks.append(f"{count(int(label.isna().sum()), 'row')} without a label were left out.")
-        if (
-            not is_number(label) and not isinstance(label.dtype, pd.CategoricalDtype)
-        ) or label.dtype == object:
-            words = label.map(lambda value: isinstance(value, str) and value.strip().casefold() in UNKNOWN)
+        if isinstance(label.dtype, pd.CategoricalDtype):
+            label = pd.Series(list(label), label.index)
+        if not is_number(label) or label.dtype == object:
+            text = label.map(lambda value: value.strip().casefold() if isinstance(value, str) else "a value")
+            words = text.isin(UNKNOWN)
+            if not text[~words].str.fullmatch(r"[+-]?[\d.,]+").all():  # among words, -9 is no class either
+                words |= text.str.fullmatch(MISSING_CODE)
             if words.any():
                 self.remarks.append(
                     f"{count(int(words.sum()), 'row')} with a blank, “unknown” or the like as"
@@ -168,7 +173,8 @@ class Study:
                 )
                 self.assumed.append("blanks, “unknown” and the like are no class")
                 self.doubtful = True
-                label = label.where(~words.astype(bool), None)
+                label = label.where(~words, None)
+            label = self._spelt_alike(label)
             number = as_numbers(label) if label.map(lambda v: isinstance(v, str)).any() else label
             if number is not label and (number.notna() == label.notna()).all():
                 label = number
@@ -180,7 +186,26 @@ class Study:
                 self.assumed.append(f"{code} stands for a missing label")
                 self.doubtful = True
                 label = label.where(label != code)
+            left = np.unique(label.dropna())
+            if len(left) > 2 and (left[0] < 0 <= left[1] or left[-1] - left[-2] > 3 * (left[-2] - left[0])):
+                odd = left[0] if left[0] < 0 else left[-1]
+                self.assumed.append(f"{odd:g} is a class, and no code for a missing label")
+                self.doubtful = True
         return label
+
+    def _spelt_alike(self, label):
+        """Classes that differ in capitals or spaces only, under their most frequent spelling."""
+        words = pd.Series([value for value in label if isinstance(value, str)])
+        plain = words.str.strip().str.casefold()
+        if not len(words) or plain.nunique() == words.nunique():
+            return label
+        usual = words.groupby(plain).agg(lambda spelt: spelt.str.strip().mode()[0])
+        spelt = dict(zip(words, plain.map(usual), strict=True))
+        self.assumed.append(
+            f"what differs in capitals or spaces only is one class ({some(usual[plain.unique()], 10)})"
+        )
+        self.doubtful = True
+        return label.map(lambda value: spelt.get(value, value) if isinstance(value, str) else value)
 
     def _code_number(self, label, numeric):
         name = self.names["label"]
@@ -204,13 +229,6 @@ class Study:
                 f"The label {quoted(name)} holds values that have no order among them, such as "
                 f"{quoted(label.iloc[0])}. Write the classes as words or as whole numbers."
             ) from error
-        plain = pd.Series([str(c).strip().casefold() for c in classes])
-        if plain.duplicated().any():
-            alike = [c for c, twice in zip(classes, plain.duplicated(keep=False), strict=True) if twice]
-            raise AuditError(
-                f"Classes of {quoted(name)} differ only in capitals or spaces: {some(map(quoted, alike))}."
-                " Write them alike."
-            )
         if len(classes) > 20:
             raise AuditError(
                 f"The label {quoted(name)} has {len(classes)} classes, and at most 20 can be audited:"
@@ -268,13 +286,29 @@ class Study:
                 f"There {'is one subject' if m == 1 else f'are {m} subjects'}. At least 10 are needed to say"
                 " anything about new ones."
             )
-        for code, name in enumerate(self.classes or []):
-            k = len(np.unique(self.subject[self.y == code]))
-            if k < 5:
-                raise AuditError(
-                    f"The class {name!r} has {count(k, 'subject')}, and five folds need at least 5. "
-                    "Merge it with another class, or leave it out."
-                )
+        return self._without_rare_classes(frame)
+
+    def _without_rare_classes(self, frame):
+        """Rows of classes that five folds can hold; the others are left out if two classes remain."""
+        names = self.classes or []
+        sizes = [len(np.unique(self.subject[self.y == code])) for code in range(len(names))]
+        kept = [code for code, k in enumerate(sizes) if k >= 5]
+        if len(kept) == len(names):
+            return frame
+        rare = [f"{name!r} ({count(k, 'subject')})" for name, k in zip(names, sizes, strict=True) if k < 5]
+        if len(kept) < 2:
+            raise AuditError(
+                f"Five folds need at least 5 subjects of each class: {some(rare)} too few. "
+                "Merge it with another class, or leave it out."
+            )
+        rows = np.isin(self.y, kept)
+        self.remarks.append(f"Too few for five folds, and left out: {some(rare, 10)}.")
+        self.assumed.append(f"{some(rare, 10)} too few for a class of its own")
+        self.doubtful, self.kind = True, "binary" if len(kept) == 2 else "classes"
+        self.classes, self.values = ([of[code] for code in kept] for of in (names, self.values))
+        self.y, self.positions = np.searchsorted(kept, self.y[rows]), self.positions[rows]
+        self.subject, self.all_rows = pd.factorize(self.subject[rows])[0], int(rows.sum())
+        return frame[rows]
 
     # The features
 
@@ -407,11 +441,27 @@ class Study:
                 counts = part[c].value_counts(dropna=False).to_numpy()
                 by_chance *= max((np.sum(counts**2) - n) / (n * (n - 1)), 1 / n**2)
                 used.append(j)
-        if by_chance > ALPHA:
-            self.copies[:] = False
+        self.telling = by_chance <= ALPHA
+        self.copies &= self.telling
+        if self.copies.any():
+            self._spare_chance(features.iloc[:, :: max(1, len(self.features) // 50)])
         self.together = self.subject.copy()
         for rows in pd.Series(np.flatnonzero(self.copies)).groupby(self.keys[self.copies]).apply(list):
             self.together[np.isin(self.together, self.together[rows])] = self.together[rows].min()
+
+    def _spare_chance(self, columns):
+        """No copies are rows that, in half of the columns, are equal to others than their copies as well.
+
+        Columns that hang together, as many zeros do, make whole rows equal by chance more often than columns
+        one by one would say.
+        """
+        rows, others = np.flatnonzero(self.copies), np.zeros(self.copies.sum())
+        for _ in range(11):
+            half = self.rng.permutation(columns.shape[1])[: (columns.shape[1] + 1) // 2]
+            keys = pd.util.hash_pandas_object(columns.iloc[:, half], index=False).to_numpy()
+            groups = pd.Series(self.keys).groupby(keys).transform("nunique").to_numpy()
+            others += groups[rows] > 1
+        self.copies[rows[others > 5]] = False
 
     def _sample(self, frame):
         """Draw whole subjects if there are too many rows for models; then sort by subject."""

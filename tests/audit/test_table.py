@@ -9,6 +9,7 @@ from audit_rates import ROLES, cohort
 from harness import repetitions
 
 from audit import AuditError, audit, read_table
+from audit.ids import persons
 from utils.data import load
 
 # What is refused, and how
@@ -29,13 +30,8 @@ TABLE = cohort(0)
         ({"person": "sub-01"}, {}, "There is one subject"),
         ({"person": [f"s{i // 40}" for i in range(200)]}, {}, "There are 5 subjects"),
         ({"person": [None, *range(199)]}, {}, "1 rows have no subject"),
-        (
-            {"diagnosis": [2, 2, *[0, 1] * 99]},
-            {},
-            "The class '2' has 2 subjects, and five folds need at least 5",
-        ),
+        ({"diagnosis": [1, 1, *[0] * 198]}, {}, "Five folds need at least 5 subjects of each class: '1'"),
         ({"diagnosis": [f"c{i}" for i in range(200)]}, {}, "has 200 classes.*Is it an id"),
-        ({"diagnosis": ["PD", "pd ", "HC", "HC"] * 50}, {}, "differ only in capitals or spaces: 'PD', 'pd '"),
         (
             {"feature_0": np.nan, "feature_1": 3.0},
             {"features": ["feature_0", "feature_1"]},
@@ -223,11 +219,51 @@ def test_a_folder_and_an_empty_table_are_told(tmp_path):
         audit(TABLE.head(0), **ROLES)
 
 
-@pytest.mark.parametrize("visits", [["V1", "V2"], ["bl", "FU1"], ["T0", "T1"], ["M00", "M12"]])
-def test_ids_with_short_names_of_visits_are_merged(visits):
-    table = TABLE.assign(person=[f"PD_2021-03-04_{i // 2:03d}_{visits[i % 2]}" for i in range(len(TABLE))])
-    finding = audit(table, **ROLES | {"subject": "person"}, only=["subjects"])["subjects"]
-    assert finding.level == "stop" and "200 ids, but only 100 without it" in finding.evidence
+@pytest.mark.parametrize(
+    "form",
+    """PD_2021-03-04_{0:03d}_V{1} sub-{0:03d}_ses-{2} {0:03d}_{2} eye{0:03d}-{3} {3}h.S{0:03d} V{1}_P{0:03d}
+    data/raw/sub-{0:03d}/ses-{1}/anat/sub-{0:03d}_ses-{1}_T1w.nii.gz C:\\scans\\P{0:03d}\\scan{1}.dcm
+    img{0:03d}_flip{1}.jpg {0:03d}_2021-0{1}-11 P{0:03d}_m0{1}.long.P{0:03d}_base C{0:03d}{4} PPMI-{0}-V0{1}
+    {0:03d}.{1} K{0:03d}{5} patient{0:03d}_slice{1:03d} T{1}_K{0:03d}""".split(),
+)
+def test_whatever_an_id_calls_a_visit_a_slice_or_a_side_is_taken_off(form):
+    words = list(zip([1, 2], ["baseline", "month12"], "lr", ["", "b"], ["pre", "post"], strict=True))
+    ids = pd.Series([form.format(i + 100, *words[k]) for i in range(60) for k in (0, 1)])
+    person, sentence = persons(ids, np.arange(120) // 2 % 2)
+    assert (pd.factorize(person)[0] == np.arange(120) // 2).all()
+    assert "120 ids, but only 60 without it" in sentence
+
+
+@pytest.mark.parametrize(
+    "form",
+    "site{1}_{0:04d} {0:03d}_S_{0} H{1}-{0:03d} IXI{0:03d}-Guys-{0} sub-{0:03d}_T1w.nii.gz".split(),
+)
+def test_ids_with_a_site_or_what_all_share_are_left_alone(form):
+    ids = pd.Series([form.format(i, i % 4) for i in range(120)])
+    person, sentence = persons(ids, np.arange(120) % 2)
+    assert person.nunique() == 120 and not sentence
+
+
+@pytest.mark.parametrize(
+    ("label", "classes"),
+    [
+        (["PD", "pd ", "HC", "HC"], ["HC", "PD"]),
+        (pd.Categorical(["PD", "unknown", "HC", "HC"]), ["HC", "PD"]),
+        (["PD", "-9", "HC", "tbd"], ["HC", "PD"]),
+        ([0, 1, -4, 0], ["-4", "0", "1"]),
+        ([0, 1, 8, 0], ["0", "1", "8"]),
+    ],
+)
+def test_what_is_no_class_like_the_others_is_left_out_or_asked_about(label, classes):
+    report = audit(TABLE.assign(diagnosis=list(label) * 50), **ROLES, only=["label"])
+    assert report["label"].level == "warn" and all(f"{one} " in report.notes[0] for one in classes)
+    assert f"{len(classes)} classes" in report.notes[0]
+
+
+def test_a_class_of_three_is_left_out_and_the_rest_goes_on():
+    report = audit(TABLE.assign(diagnosis=[2, 2, 2, *[0, 1] * 98, 0]), **ROLES, only=["label"])
+    assert report["label"].level == "warn" and "2 classes (0 99, 1 98) in 197 rows" in report.notes[0]
+    assert "'2' (3 subjects)" in report.notes[0]
 
 
 def test_ids_that_only_look_as_if_they_held_a_visit_are_left_alone():
