@@ -80,8 +80,8 @@ class learnt_by_heart:
         tossed = rng.random((repeats, p.n_scans)) < p.coin
         heads = rng.permuted(np.tile(labels[: p.n_scans], (repeats, 1)), axis=1)
         recorded = np.where(tossed, heads, labels[: p.n_scans])
-        # A scan of one class only would leave nothing to fit.
-        recorded[:, :2] = labels[:2]
+        of_one_class = np.ptp(recorded, axis=1) == 0  # nothing to fit: two right labels, then
+        recorded[of_one_class, :2] = labels[:2]
         first_layer = rng.standard_normal((p.n_pixels, p.units[-1])) / np.sqrt(p.n_pixels)
         each = {"X": X[:, : p.n_scans], "recorded": recorded, "new": X[:, p.n_scans :]}
         return Studies(each, new_labels=labels[p.n_scans :], first_layer=first_layer)
@@ -442,7 +442,8 @@ class architecture_or_labels:
         lesions = np.array(anywhere if p.place == "anywhere" else [lesion])
         X[:, y == 1] += lesions[rng.integers(len(lesions), size=(repeats, len(y) // 2))]
         recorded = np.where(rng.random((repeats, len(y))) < p.wrong, 1 - y, y)
-        recorded[:, :2] = y[:2]  # so that there are two classes
+        of_one_class = np.ptp(recorded[:, : p.n_scans], axis=1) == 0  # nothing to fit: two right labels, then
+        recorded[of_one_class, :2] = y[:2]
         return Studies({"X": X, "recorded": recorded}, y=y)
 
     def one(p, study):
