@@ -117,6 +117,12 @@ class Renderer(mistune.HTMLRenderer):
         source, said = html.escape(self._to(url)), html.escape(html.unescape(text))
         return f'<img src="{source}" alt="{said}" loading="lazy">'
 
+    def inline_html(self, html):
+        return re.sub(r'\b(src|srcset|href)="([^"]+)"', lambda m: f'{m[1]}="{self._to(m[2])}"', html)
+
+    def block_html(self, html):
+        return self.inline_html(html)
+
     def block_code(self, code, info=None):
         return coloured(code, (info or "").strip("{} ").split()[0] if info else "")
 
@@ -242,6 +248,10 @@ def write_page(page, book, target, panels):
     """Write a page; give its entries for the search, and the files that it links to."""
     maker, path = Maker(page, book), ROOT / page.source
     text = maker.notebook(path, panels) if path.suffix == ".ipynb" else maker.prose(path.read_text("utf-8"))
+    if first := panels.get("first"):
+        # On a page where panels move, a picture of one would be taken for one.
+        live = f'<div class="panel" data-panel="{first}">\\g<0></div>'
+        text = re.sub(r"<picture>.*?</picture>", live, text, count=1, flags=re.S)
     note = NOTES.get(page.source) or NOTES.get(page.source.split("/")[0], "")
     note = note.format(path=page.source, stem=path.stem)
     groups, before, after = contents(page, book)
@@ -301,6 +311,8 @@ def write_site(target, calls, kept, most=bake.SETTINGS, jobs=-1, tell=print):
     index, files = [], set()
     for page in book.values():
         own = {call.cell: call.name for call in calls if call.lesson == ROOT / page.source}
+        if page.source == "README.md" and calls:
+            own["first"] = calls[0].name
         entries, linked = write_page(page, book, target, own)
         index += entries
         files |= linked

@@ -355,6 +355,14 @@ def test_a_guess_then_one_study_a_hundred_and_all(site, opened):
     assert "asked" in page.locator(".kept").first.get_attribute("class")  # the page says that it holds a few
 
 
+def test_the_readmes_picture_of_a_panel_is_a_panel_here(opened):
+    page = opened("index.html")
+    box = shown_panel(page, "selection_outside_folds")
+    box.get_by_role("button", name="Show me").click()
+    answered(page, box, 1)
+    assert box.locator(".headline").inner_text() and page.locator("main picture").count() == 0
+
+
 def test_the_code_of_one_study_is_that_of_the_setting(site, opened):
     page = opened("lessons/00_start_here.html")
     box = shown_panel(page, "selection_outside_folds")
