@@ -19,7 +19,7 @@ PARTS ?=
 UPGRADE ?=
 FOR ?=
 
-.PHONY: lab test test-all repetitions setup bundle wheels slides site check-links notebooks datasets bench load audit-rates reference picture pins versions lint
+.PHONY: lab test test-all repetitions setup bundle wheels slides site release check-links notebooks datasets bench load audit-rates reference picture pins versions lint
 
 lab:
 	@$(PYTHON) tools/course.py lab $(if $(PORT),--port=$(PORT)) $(LAB_FLAGS)
@@ -44,6 +44,9 @@ slides: setup
 
 site: setup
 	@.venv/bin/python tools/website.py
+
+release: setup
+	@.venv/bin/python tools/release.py
 
 check-links: setup
 	@.venv/bin/python tools/links.py
