@@ -180,11 +180,11 @@ def moved_by_prevalence(outcome) -> list[Chart]:
     # A second line hangs below: the first one stands half a line higher.
     at = np.arange(5)[::-1] + [0.12 * name.count("\n") for name in names]
     y = axis(ends=(-0.4, 4.6), at=at, words=names, line=False)
-    x = axis("Called ill from a risk of 50 %", at=np.arange(0, 1.1, 0.2), form=".1f")
-    return [chart(layers, data, x, y, share=1.25), _calibration(draws)]
+    x = axis("Inside, and in the external cohort", at=np.arange(0, 1.1, 0.2), form=".1f")
+    return [chart(layers, data, x, y, share=1.25), _calibration(draws, outcome.parameters["threshold"])]
 
 
-def _calibration(draws) -> Chart:
+def _calibration(draws, threshold) -> Chart:
     """Predicted risk and share of patients, in tenths of the cohort by predicted risk."""
     at, observed = (draws[name].mean(axis=0) for name in ("predicted", "observed"))
     low, high = np.quantile(draws["observed"], [0.05, 0.95], axis=0)
@@ -196,10 +196,11 @@ def _calibration(draws) -> Chart:
         "calibrated word": {"x": [1], "text": ["as predicted"]},
         "tenths": table(x=at, y=observed, low=low, high=high),
         "tenths before": {"x": []},
+        "threshold": {"x": [threshold], "text": ["··· threshold"]},
         "numbers": {"x": [place[0]], "y": [place[1]], "text": [[one.replace("-", "−") for one in said]]},
     }
     hover = {"tooltip": tips(predicted="x|.0%", observed="y|.0%")}
-    words = {"fontWeight": "bold", "lineHeight": 16}
+    words, corner = {"fontWeight": "bold", "lineHeight": 16}, {"x": {"value": 0}, "y": {"value": 0}}
     layers = [
         layer("line", "calibrated", "reported", strokeDash=DASHED, strokeWidth=2),
         layer("text", "calibrated word", "reported", align="right", dy=-12, encoding={"y": {"value": 0}}),
@@ -207,6 +208,8 @@ def _calibration(draws) -> Chart:
         layer("line", "tenths before", "before", strokeDash=DOTTED, strokeWidth=1.5),
         layer("line", "tenths", "true", strokeWidth=3),
         layer("circle", "tenths", "true", size=60, opacity=1, encoding=hover),
+        layer("upright", "threshold", "chance", strokeDash=DOTTED, strokeWidth=2),
+        layer("text", "threshold", "chance", align="left", dy=-12, encoding=corner),
         layer("halo", "numbers", **words),
         layer("text", "numbers", "true", **words),
     ]
@@ -252,11 +255,11 @@ class prevalence_shift:
     """A perfectly calibrated model meets a cohort in which the disease is rarer or more frequent.
 
     One normal feature, the same in patients inside and outside, the same in controls: only the share of
-    patients changes. The model gives the true risk of the inside world, and calls a patient whom it gives 50
-    % or more. Draws: "outside" (measured in one external cohort each) and "inside" (exact), one for each of
-    AT_THE_CUT; "intercept" (with the slope held at 1) and "slope" (at most 10) of a logistic regression of
-    the diagnosis on the log odds of the predicted risk; "predicted" and "observed": mean risk and share of
-    patients in tenths of the cohort, by predicted risk.
+    patients changes. The model gives the true risk of the inside world, and calls a patient whom it gives
+    `threshold` or more. Draws: "outside" (measured in one external cohort each) and "inside" (exact), one for
+    each of AT_THE_CUT; "intercept" (with the slope held at 1) and "slope" (at most 10) of a logistic
+    regression of the diagnosis on the log odds of the predicted risk; "predicted" and "observed": mean risk
+    and share of patients in tenths of the cohort, by predicted risk.
 
     Theory: with endless subjects the intercept is logit(outside) - logit(inside), the slope 1, and the AUC,
     the sensitivity and the specificity are those of inside.
@@ -273,6 +276,7 @@ class prevalence_shift:
         at=[200, 400, 1000],
     )
     effect = Number(1.5, 0, open="low", label="True effect", unit=SD, at=[1, 1.5, 2, 3])
+    threshold = Number(0.5, 0.01, 0.99, label="Called ill from a risk of", at=np.arange(1, 10) / 10)
 
     def recruit(p, rng, repeats):
         labels = (np.arange(p.n_external) < round(p.n_external * p.prevalence_outside)).astype(int)
@@ -280,7 +284,7 @@ class prevalence_shift:
 
     def one(p, study):
         y, log_odds = study.labels, p.effect * (study.x - p.effect / 2) + logit(p.prevalence_inside)
-        called = (log_odds > 0).astype(int)
+        called = (log_odds > logit(p.threshold)).astype(int)
         outside = [roc_auc_score(y, log_odds), recall_score(y, called), recall_score(y, called, pos_label=0)]
         # Where nobody is called ill (or well) there is nothing to be right about: half, as a coin.
         outside += [precision_score(y, called, pos_label=a) if a in called else 0.5 for a in (1, 0)]
@@ -303,7 +307,7 @@ class prevalence_shift:
     def analyse(p, s):
         ill, n = s.labels == 1, len(s.labels)
         log_odds = p.effect * (s.x - p.effect / 2) + logit(p.prevalence_inside)
-        called = log_odds > 0
+        called = log_odds > logit(p.threshold)
         rates = called[:, ill].mean(axis=1), 1 - called[:, ~ill].mean(axis=1)
         shares = []
         for group, right in ((called, ill), (~called, ~ill)):
@@ -326,9 +330,10 @@ class prevalence_shift:
         moved = ", ".join(f"{name} {a:.2f} to {b:.2f}" for name, a, b in zip(AT_THE_CUT, *means, strict=True))
         low, high = np.quantile(draws["intercept"], [0.05, 0.95])
         return (
-            f"{percent(p.prevalence_inside)} patients inside, {percent(p.prevalence_outside)} outside: "
-            f"{moved}. Calibration intercept {draws['intercept'].mean():+.2f} (nine cohorts in ten "
-            f"{low:+.2f} to {high:+.2f}), slope {draws['slope'].mean():.2f}."
+            f"{percent(p.prevalence_inside)} patients inside, {percent(p.prevalence_outside)} outside, "
+            f"called ill from a risk of {percent(p.threshold)}: {moved}. Calibration intercept "
+            f"{draws['intercept'].mean():+.2f} (nine cohorts in ten {low:+.2f} to "
+            f"{high:+.2f}), slope {draws['slope'].mean():.2f}."
         )
 
     def head(p, draws):
@@ -341,7 +346,8 @@ class prevalence_shift:
 
 def _inside(p):
     """AUC, sensitivity, specificity and predictive values where the model was made, exact."""
-    cut = p.effect / 2 - logit(p.prevalence_inside) / p.effect  # of the measure: a risk of one half
+    # Of the measure: where the risk is the threshold.
+    cut = p.effect / 2 + (logit(p.threshold) - logit(p.prevalence_inside)) / p.effect
     sensitivity, specificity = norm.sf(cut - p.effect), norm.cdf(cut)
     ill, well = p.prevalence_inside, 1 - p.prevalence_inside
     found, cleared = ill * sensitivity, well * specificity

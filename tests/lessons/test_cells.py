@@ -175,6 +175,7 @@ SPOKEN_OF = {
     "07 prevalence_shift": [
         {"prevalence_outside": 0.05},
         {"prevalence_outside": 0.9},
+        {"prevalence_outside": 0.2, "threshold": 0.2},
         {"n_external": 200},
     ],
     "08 learnt_by_heart": [{"coin": 1}, {"coin": 0}, {"penalty": 300}, {"n_scans": 200}],

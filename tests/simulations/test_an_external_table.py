@@ -48,6 +48,14 @@ def test_three_points_stay_in_their_rings(inside, outside, effect):
     assert np.sign(found["intercept"]) == np.sign(outside - inside)
 
 
+def test_the_threshold_moves_neither_the_auc_nor_the_curve():
+    low, high = (means(prevalence_shift(threshold=at, repeats=200)) for at in (0.2, 0.8))
+    for name in ("intercept", "slope", "predicted", "observed"):
+        np.testing.assert_array_equal(low[name], high[name])
+    auc, sensitivity, specificity, found, cleared = low["outside"] - high["outside"]
+    assert auc == 0 and sensitivity > 0.2 and specificity < -0.2 and found < -0.1 and cleared > 0.02
+
+
 def test_one_measure_lies_elsewhere_and_is_not_missed():
     """efc: half of ds030 lies below nearly all of ABIDE, and without it the AUC is the same."""
     inside, outside = load("mriqc_abide"), load("mriqc_ds030")
