@@ -158,6 +158,7 @@ class _Data:
                 " 3 and 0."
             )
         self.evaluate, self.repeats, self.seed, self.jitter = evaluate, int(repeats), int(seed), 0.0
+        self.unit = 1.0
         self.frame = X if isinstance(X, pd.DataFrame) else None
         self.X = X if self.frame is not None else np.asarray(X)
         self.series = isinstance(y, pd.Series), isinstance(groups, pd.Series)
@@ -202,7 +203,7 @@ class _Data:
         value = float(np.squeeze(np.asarray(value, float)))
         if not np.isfinite(value):
             raise ValueError(f"it returned {value}{_why_nan(self.evaluate, X, y, groups)}")
-        return value
+        return value / self.unit
 
     def exchanged(self, rng, strata=None):
         """Every subject gets the label (or labels) of another, as many as it has rows."""
@@ -270,12 +271,17 @@ class _Score:
         self.data, self.noise = data, []
         try:
             self.real = data.run(data.X, data.y, data.groups)
-            if np.isnan(self._probe(data.coin, 99)):  # some models want columns that differ a little
+            try:
+                self.coin = self._many(data.coin, 99)
+            except Exception:  # some models want columns that differ a little
                 data.jitter = 1e-6
-            self.coin = self._many(data.coin, 99)
+                self.coin = self._many(data.coin, 99)
         except Exception as error:
             raise AuditError(f"evaluate could not be run: {_cause(error)}") from error
         self.best = self._probe(self._known)
+        if not data.numbers and 50 < self.best <= 100 and self.coin.min() >= 0:  # per cent
+            data.unit = 100.0
+            self.real, self.coin, self.best = (v / data.unit for v in (self.real, self.coin, self.best))
         self.kind = self._kind()
         self.flat = self._probe(self._flat) if self.kind == "loss" else np.nan
         top = self.best if np.isfinite(self.best) else max(self.real, self.coin.mean())
@@ -329,10 +335,10 @@ class _Score:
             return "zero"
         if (np.abs(u - 0.5) < (0.08 if k == 2 else 0.06)).all():
             return "even"
-        if u.min() > 0.55 and np.ptp(u) < 0.15:  # the larger class, or the best of several
-            return "share"
         if k > 2 and abs(u[0] - 0.6 - 0.4 / (k - 1)) + abs(coin - 2 / k) < 0.1:
             return "two"  # among the two likeliest
+        if u.min() > 0.55 and np.ptp(u) < 0.15:  # the larger class, or the best of several
+            return "share"
         return "class" if k > 2 and abs(u[0] - 1 / k) < 0.08 else "other"
 
     def guess(self, y) -> float:
