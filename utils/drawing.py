@@ -223,7 +223,7 @@ def chance_line(chance: float, words: str = "chance", *, level: bool = False) ->
 def guess_line(level: bool = False) -> list[dict]:
     """The layers of the learner's guess, at the column x or y that the panel fills in."""
     edge = {"x": {"value": "width"}} if level else {"y": {"value": "height"}}
-    place = {"dy": -9, "encoding": edge | {"text": {"value": "your guess"}}}
+    place = {"dy": -9 if level else -20, "encoding": edge | {"text": {"value": "your guess"}}}
     layers = [layer("level" if level else "upright", "guess", strokeWidth=3)]
     # Where there is no room on the right of the line, the words stand on its left.
     for align, dx, where in (("right", -5, "x > 0.75"), ("left", 6, "x <= 0.75")):
