@@ -292,7 +292,7 @@ def cohort(rng, flaws, number, n=120, p=12):
     # The sites appear in the order of their names, so that numbers by appearance are those by name.
     front = [np.flatnonzero(site[order] == name)[0] for name in names]
     order = np.concatenate([order[front], np.delete(order, front)])
-    return X[order], y[order], subject[order], site[order]
+    return np.logspace(-2, 3, p) * X[order], y[order], subject[order], site[order]
 
 
 @check("X", "y", "subject", "site", read=findings)

@@ -138,27 +138,12 @@ def share_of(right, counted):
     return scored
 
 
-def whole_groups(y, predicted, group):
-    return {
-        name: (share, np.sum(group == name)) for name, (share, _) in by_group(y, predicted, group).items()
+def then(change):
+    """The right answer, and then changed: ``change(share, n, y, predicted, here)``."""
+    return lambda y, predicted, group: {
+        name: change(share, n, y, predicted, group == name)
+        for name, (share, n) in by_group(y, predicted, group).items()
     }
-
-
-def not_by_group(y, predicted, group):
-    patients = y == 1
-    return {name: (np.mean(predicted[patients]), n) for name, (_, n) in by_group(y, predicted, group).items()}
-
-
-def with_nothing(y, predicted, group):
-    return {name: (0.0, 0) for name in np.unique(group)} | by_group(y, predicted, group)
-
-
-def number_first(y, predicted, group):
-    return {name: pair[::-1] for name, pair in by_group(y, predicted, group).items()}
-
-
-def in_per_cent(y, predicted, group):
-    return {name: (100 * share, n) for name, (share, n) in by_group(y, predicted, group).items()}
 
 
 def same_scores(one, other):
@@ -206,21 +191,27 @@ GROUPS = Table(
             f"These are the shares of patients that were missed. {OF_PATIENTS}",
         ),
         whole_groups=(
-            whole_groups,
+            then(lambda share, n, y, predicted, here: (share, here.sum())),
             "The sensitivities are right, and n is the size of the whole group. A sensitivity rests on the "
             "patients alone. → Count the patients.",
         ),
         not_by_group=(
-            not_by_group,
+            then(lambda share, n, y, predicted, here: (np.mean(predicted[y == 1]), n)),
             "Every group has the same sensitivity, that of all patients together. → Count within each group.",
         ),
         with_nothing=(
-            with_nothing,
+            lambda y, predicted, group: dict.fromkeys(group, (0.0, 0)) | by_group(y, predicted, group),
             "A group without any patient has no sensitivity, and a 0 would read as a total failure. → Leave "
             "such a group out.",
         ),
-        number_first=(number_first, "The number comes first. → Return the sensitivity, then the number."),
-        in_per_cent=(in_per_cent, "The sensitivities are in per cent. → Give them as shares from 0 to 1."),
+        number_first=(
+            then(lambda share, n, *_: (n, share)),
+            "The number comes first. → Return the sensitivity, then the number.",
+        ),
+        in_per_cent=(
+            then(lambda share, n, *_: (100 * share, n)),
+            "The sensitivities are in per cent. → Give them as shares from 0 to 1.",
+        ),
     ),
     "Sensitivities and numbers of patients are right in all groups, small ones too.",
     same_scores,

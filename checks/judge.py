@@ -448,28 +448,42 @@ class Table:
         if good:
             learner.right.append(f"{len(good)} of {len(cases)} answers are right.")
         learner.rows += [Row(name, (), name in good) for name in cases]
+        made = {one: self.answers(one, cases) for one in self.mistakes}
+        raise NotYet(self.reason(cases, got, reference, made))
+
+    def reason(self, cases: dict, got: dict, reference: dict, made: dict) -> str:
+        """What to say of wrong answers; `made` holds the answers of the named mistakes."""
+        good = self.alike(got, reference)
         wrong = [name for name in cases if name not in good]
         # The mistake that explains all wrong answers, and all others but one in ten.
-        fits = {one: self.alike(got, self.answers(one, cases)) for one in self.mistakes}
-        enough = 0.9 * len(cases)
+        fits = {one: self.alike(got, answers) for one, answers in made.items()}
         fits = {
             one: len(names)
             for one, names in fits.items()
-            if set(wrong) <= set(names) and len(names) >= enough
+            if set(wrong) <= set(names) and len(names) >= 0.9 * len(cases)
         }
         if fits:
-            raise NotYet(self.mistakes[max(fits, key=fits.get)])
+            return self.mistakes[max(fits, key=fits.get)]
         first = wrong[0]
-        raise NotYet(self.told(first, cases[first], got[first], reference[first]))
+        return self.told(first, cases[first], got[first], reference[first])
 
     def faults(self, draw: Callable) -> list[str]:
-        """What is wrong with the table itself: mistakes that are right, or that cannot be told apart."""
+        """What is wrong with the table itself: mistakes that are right, alike, or told for another one."""
         cases = self.cases(draw)
-        every = {one.__name__: self.answers(one, cases) for one in (self.reference, *self.mistakes)}
-        pairs = itertools.combinations(every.items(), 2)
-        return [
-            f"{a} is {b} in every case" for (a, x), (b, y) in pairs if len(self.alike(x, y)) == len(cases)
+        reference = self.answers(self.reference, cases)
+        made = {one: self.answers(one, cases) for one in self.mistakes}
+        pairs = itertools.combinations({self.reference: reference, **made}.items(), 2)
+        found = [
+            f"{a.__name__} is {b.__name__} in every case"
+            for (a, x), (b, y) in pairs
+            if len(self.alike(x, y)) == len(cases)
         ]
+        for one, got in made.items():
+            # Of a mistake that does not run on all data, a learner is told the error.
+            if not found and all(answer is not None for answer in got.values()):
+                told = self.reason(cases, got, reference, made)
+                found += [f"{one.__name__} is told: {told}"] if told != self.mistakes[one] else []
+        return found
 
 
 # Tasks that return a score

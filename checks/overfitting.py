@@ -6,6 +6,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from checks.identities import held_out
 from checks.judge import NotYet, Row, Scores, Signal, Table, check, numbers, reader, score
+from checks.mistakes import mistakes
 
 # Task 1: read a learning curve
 
@@ -54,116 +55,95 @@ def worth_more_scans(sizes, training, unseen):
     return unseen[-1] - unseen[-2] > 0.01
 
 
-def wide_gap(sizes, training, unseen):
-    return training[-1] - unseen[-1] > 0.1
-
-
-def narrow_gap(sizes, training, unseen):
-    return training[-1] - unseen[-1] < 0.1
-
-
-def turned_round(sizes, training, unseen):
-    return unseen[-1] - unseen[-2] <= 0.01
-
-
-def always(sizes, training, unseen):
-    return True
-
-
-def never(sizes, training, unseen):
-    return False
-
-
-def first_to_last(sizes, training, unseen):
-    return unseen[-1] - unseen[0] > 0.03
-
-
-def by_scan(sizes, training, unseen):
-    return (unseen[-1] - unseen[-2]) / (sizes[-1] - sizes[-2]) > 3e-4
-
-
-def in_the_middle(sizes, training, unseen):
-    k = len(sizes) // 2
-    return unseen[k] - unseen[k - 1] > 0.01
-
-
-def last_per_scan(sizes, training, unseen):
-    return 3 * sizes[-1] * (unseen[-1] - unseen[-2]) / (sizes[-1] - sizes[-2]) > 0.03
-
-
-def straight_on(sizes, training, unseen):
-    return 3 * sizes[-1] * (unseen[-1] - unseen[0]) / (sizes[-1] - sizes[0]) > 0.05
-
-
-def low_score(sizes, training, unseen):
-    return unseen[-1] < 0.95
-
-
-def training_rises(sizes, training, unseen):
-    return training[-1] > training[0]
-
-
-def training_falls(sizes, training, unseen):
-    return training[-1] < training[0] - 0.005
-
-
-def not_if_perfect(sizes, training, unseen):
-    return training[-1] < 0.999 and worth_more_scans(sizes, training, unseen)
-
-
-def if_perfect(sizes, training, unseen):
-    return training[-1] > 0.999 or worth_more_scans(sizes, training, unseen)
-
-
-def not_if_training_falls(sizes, training, unseen):
-    return training[-1] >= training[0] and worth_more_scans(sizes, training, unseen)
-
-
 END = "→ Look at the right end of the unseen scores."
 CURVES = Table(
     lambda draw: {name: data[:3] for name, data in curves(draw).items()},
     worth_more_scans,
-    {
-        wide_gap: (
-            "A gap alone promises nothing: on pure noise it is wide, and closes because training falls. "
-            f"{END}"
+    mistakes(
+        wide_gap=(
+            lambda sizes, training, unseen: training[-1] - unseen[-1] > 0.1,
+            (
+                "A gap alone promises nothing: on pure noise it is wide, and closes because training falls. "
+                f"{END}"
+            ),
         ),
-        narrow_gap: f"A narrow gap promises nothing: two flat curves that have met have one too. {END}",
-        turned_round: "Every answer is the wrong way round. → Return True where more scans would help.",
-        always: f"The function says True to every learning curve, and half of them are flat. {END}",
-        never: f"The function says False to every learning curve, and half of them still climb. {END}",
-        first_to_last: f"A curve that climbed at first may be flat by now. {END}",
-        by_scan: (
+        narrow_gap=(
+            lambda sizes, training, unseen: training[-1] - unseen[-1] < 0.1,
+            f"A narrow gap promises nothing: two flat curves that have met have one too. {END}",
+        ),
+        turned_round=(
+            lambda sizes, training, unseen: unseen[-1] - unseen[-2] <= 0.01,
+            "Every answer is the wrong way round. → Return True where more scans would help.",
+        ),
+        always=(
+            lambda sizes, training, unseen: True,
+            f"The function says True to every learning curve, and half of them are flat. {END}",
+        ),
+        never=(
+            lambda sizes, training, unseen: False,
+            f"The function says False to every learning curve, and half of them still climb. {END}",
+        ),
+        first_to_last=(
+            lambda sizes, training, unseen: unseen[-1] - unseen[0] > 0.03,
+            f"A curve that climbed at first may be flat by now. {END}",
+        ),
+        by_scan=(
+            lambda sizes, training, unseen: (unseen[-1] - unseen[-2]) / (sizes[-1] - sizes[-2]) > 3e-4,
             "A gain per scan is small in every large study, and large in every small one. → Compare what a "
-            "doubling brings."
+            "doubling brings.",
         ),
-        in_the_middle: f"A curve that still climbed in the middle may be flat by now. {END}",
-        last_per_scan: (
+        in_the_middle=(
+            lambda sizes, training, unseen: np.diff(unseen)[len(sizes) // 2 - 1] > 0.01,
+            f"A curve that still climbed in the middle may be flat by now. {END}",
+        ),
+        last_per_scan=(
+            lambda sizes, training, unseen: (
+                3 * sizes[-1] * (unseen[-1] - unseen[-2]) / (sizes[-1] - sizes[-2]) > 0.03
+            ),
             "The last slope per scan promises too much, since curves flatten. → Compare what a doubling "
-            "brings."
+            "brings.",
         ),
-        straight_on: (
+        straight_on=(
+            lambda sizes, training, unseen: (
+                3 * sizes[-1] * (unseen[-1] - unseen[0]) / (sizes[-1] - sizes[0]) > 0.05
+            ),
             "A straight line in the number of scans promises too much, since curves flatten. → Compare what "
-            "a doubling brings."
+            "a doubling brings.",
         ),
-        low_score: f"A score may be low and flat, or high and still climb. {END}",
-        training_rises: f"The training score says nothing of what more scans bring. {END}",
-        training_falls: (
-            "A training score that falls says nothing of what more scans bring: it falls on pure noise too. "
-            f"{END}"
+        low_score=(
+            lambda sizes, training, unseen: unseen[-1] < 0.95,
+            f"A score may be low and flat, or high and still climb. {END}",
         ),
-        not_if_perfect: (
+        training_rises=(
+            lambda sizes, training, unseen: training[-1] > training[0],
+            f"The training score says nothing of what more scans bring. {END}",
+        ),
+        training_falls=(
+            lambda sizes, training, unseen: training[-1] < training[0] - 0.005,
+            (
+                "A training score that falls says nothing of what more scans bring: it falls on pure noise "
+                f"too. {END}"
+            ),
+        ),
+        not_if_perfect=(
+            lambda sizes, training, unseen: (
+                training[-1] < 0.999 and worth_more_scans(sizes, training, unseen)
+            ),
             "Training is 1.00 because the model remembers every scan. That says nothing against more scans. "
-            "→ Leave the training score out."
+            "→ Leave the training score out.",
         ),
-        if_perfect: (
+        if_perfect=(
+            lambda sizes, training, unseen: training[-1] > 0.999 or worth_more_scans(sizes, training, unseen),
             "Training is 1.00 because the model remembers every scan, and unseen is flat all the same. → "
-            "Leave the training score out."
+            "Leave the training score out.",
         ),
-        not_if_training_falls: (
-            "Training falls in most models that still learn. → Leave the training score out."
+        not_if_training_falls=(
+            lambda sizes, training, unseen: (
+                training[-1] >= training[0] and worth_more_scans(sizes, training, unseen)
+            ),
+            "Training falls in most models that still learn. → Leave the training score out.",
         ),
-    },
+    ),
     "All sixteen curves are read rightly: six still climb and ten do not, among them pure noise with a "
     "wide gap, a model with 1.00 in training at every size, and a curve that climbed at first.",
     told=lambda name, data, got, right: (

@@ -59,14 +59,19 @@ LEVELS = {0.05: 0.056, 0.2: 0.22, 0.5: 0.53}
 BROKEN = 0.08  # a share of p-values up to 0.05 that is clearly too many
 
 
-def false_alarms(learner, draw, most, seconds=20.0):
-    """p-values of noise: until it is clear whether the promise is kept or broken, or the time is over."""
+def false_alarms(learner, draw, most):
+    """p-values of noise: until it is clear whether the promise is kept or broken, or the time is over.
+
+    A slow function gets eight seconds, and more where its first p-values are suspicious.
+    """
     values, started = [], learner.seconds
-    while len(values) < most and (len(values) < 40 or learner.seconds - started < seconds):
+    while len(values) < most:
         start = len(values)
         values += [learner(*hidden(draw(1000 + start + i), "noise", p=2)) for i in range(20)]
-        null = np.array(values)
+        null, seconds = np.array(values), learner.seconds - started
         if broken(null, 1e-7) or stats.binom.cdf(np.sum(null <= 0.05 + 1e-9), len(null), BROKEN) < 1e-4:
+            break
+        if len(values) >= 40 and seconds > (30 if broken(null, 0.01) else 8):
             break
     return np.array(values)
 
@@ -128,6 +133,10 @@ def hidden_signal(learner, draw):
         "It finds the line, the exclusive or and the spread, and raises no more false alarms on pure noise "
         "than 5 % and chance allow."
     )
+    if len(null) < 400:
+        learner.right.append(
+            "It is slow, so that few sets of noise were tried: 10 or 20 % false alarms might not have shown."
+        )
 
 
 # Task 2: a model that is not bound to lines

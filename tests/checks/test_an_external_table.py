@@ -68,50 +68,6 @@ def filled_with_our_mean(ours, theirs, factors, missing_code):
     return ours, theirs[list(ours)]
 
 
-@book.wrong("same_columns", "in our table", "is still there")
-def only_theirs_is_cut(ours, theirs, factors, missing_code):
-    return ours, code_then_unit(ours, theirs, factors, missing_code)[1]
-
-
-@book.wrong("same_columns", "not in the same order")
-def two_orders(ours, theirs, factors, missing_code):
-    a, b = code_then_unit(ours, theirs, factors, missing_code)
-    return a, b[sorted(b.columns, reverse=True)]
-
-
-@book.wrong("same_columns", "Replace the code first")
-def unit_then_code(ours, theirs, factors, missing_code):
-    common = [name for name in ours if name in theirs]
-    theirs = theirs[common].copy()
-    for name, factor in factors.items():
-        theirs[name] *= factor
-    return ours[common], theirs.replace(missing_code, np.nan)
-
-
-@book.wrong("same_columns", "still holds the code")
-def code_forgotten(ours, theirs, factors, missing_code):
-    common = [name for name in ours if name in theirs and name not in factors]
-    a, b = code_then_unit(ours, theirs, factors, missing_code)
-    b[common] = theirs[common]
-    return a, b
-
-
-@book.wrong("same_columns", "The unit is still theirs")
-def unit_forgotten(ours, theirs, factors, missing_code):
-    return code_then_unit(ours, theirs, {}, missing_code)
-
-
-@book.wrong("same_columns", "divided by the factors")
-def divided(ours, theirs, factors, missing_code):
-    return code_then_unit(ours, theirs, {name: 1 / factor for name, factor in factors.items()}, missing_code)
-
-
-@book.wrong("same_columns", "Our own columns")
-def both_converted(ours, theirs, factors, missing_code):
-    a, b = code_then_unit(ours, theirs, factors, missing_code)
-    return a.assign(**{name: a[name] * factors[name] for name in factors}), b
-
-
 @book.wrong("same_columns", "Keep every row")
 def complete_rows(ours, theirs, factors, missing_code):
     a, b = code_then_unit(ours, theirs, factors, missing_code)
@@ -136,27 +92,29 @@ def in_place(ours, theirs, factors, missing_code):
     return code_then_unit(ours, theirs, factors, missing_code)
 
 
-@book.wrong("same_columns", "Return two tables")
-def one_table(ours, theirs, factors, missing_code):
-    return pd.concat(code_then_unit(ours, theirs, factors, missing_code))
+book.short_wrongs(
+    "same_columns",
+    only_theirs_is_cut=(
+        lambda ours, theirs, factors, missing_code: (
+            ours,
+            code_then_unit(ours, theirs, factors, missing_code)[1],
+        ),
+        "in our table",
+        "is still there",
+    ),
+    one_table=(
+        lambda ours, theirs, factors, missing_code: pd.concat(
+            code_then_unit(ours, theirs, factors, missing_code)
+        ),
+        "Return two tables",
+    ),
+)
 
 
 @book.wrong("same_columns", "field_strength")
 def their_column_kept(ours, theirs, factors, missing_code):
     a, b = code_then_unit(ours, theirs, factors, missing_code)
     return a.assign(field_strength=np.nan), b.assign(field_strength=theirs["field_strength"])
-
-
-@book.wrong("same_columns", "in another unit are gone")
-def converted_columns_dropped(ours, theirs, factors, missing_code):
-    a, b = code_then_unit(ours, theirs, factors, missing_code)
-    return a.drop(columns=list(factors)), b.drop(columns=list(factors))
-
-
-@book.wrong("same_columns", "our 99 is an age")
-def code_replaced_in_ours_too(ours, theirs, factors, missing_code):
-    a, b = code_then_unit(ours, theirs, factors, missing_code)
-    return a.replace(missing_code, np.nan), b
 
 
 # Task 2: the AUC with an interval
@@ -349,62 +307,10 @@ def newton(y, risk):
     return np.array(answers)
 
 
-@book.wrong("calibration", "Hold the slope at 1")
-def both_free(y, risk):
-    model = LogisticRegression(C=np.inf).fit(logit(risk)[:, None], y)
-    return model.intercept_[0], model.coef_[0, 0]
-
-
-@book.wrong("calibration", "C=np.inf")
-def with_the_penalty(y, risk):
-    return shift(y, logit(risk)), LogisticRegression().fit(logit(risk)[:, None], y).coef_[0, 0]
-
-
-@book.wrong("calibration", "scale of the log odds")
-def difference_of_shares(y, risk):
-    return y.mean() - risk.mean(), root_and_regression(y, risk)[1]
-
-
-@book.wrong("calibration", "compares the log odds of two averages")
-def log_odds_of_the_mean_risk(y, risk):
-    return logit(y.mean()) - logit(risk.mean()), root_and_regression(y, risk)[1]
-
-
-@book.wrong("calibration", "from the average of the log odds")
-def mean_of_the_log_odds(y, risk):
-    return logit(y.mean()) - logit(risk).mean(), root_and_regression(y, risk)[1]
-
-
-@book.wrong("calibration", "about the risk itself")
-def slope_of_the_risk(y, risk):
-    return shift(y, logit(risk)), LogisticRegression(C=np.inf).fit(risk[:, None], y).coef_[0, 0]
-
-
-@book.wrong("calibration", "The intercept comes first")
-def slope_first(y, risk):
-    return root_and_regression(y, risk)[::-1]
-
-
-@book.wrong("calibration", "wrong sign")
-def sign_turned(y, risk):
-    intercept, slope = root_and_regression(y, risk)
-    return -intercept, slope
-
-
-@book.wrong("calibration", "2 numbers, in this order")
-def brier(y, risk):
-    return np.mean((y - risk) ** 2)
-
-
-@book.wrong("calibration", "a straight line")
-def slope_of_the_means(y, risk):
-    return shift(y, logit(risk)), np.polyfit(risk, y, 1)[0]
-
-
-@book.wrong("calibration", "weights patients and controls alike")
-def weighted_slope(y, risk):
-    model = LogisticRegression(C=np.inf, class_weight="balanced").fit(logit(risk)[:, None], y)
-    return root_and_regression(y, risk)[0], model.coef_[0, 0]
+book.short_wrongs(
+    "calibration",
+    brier=(lambda y, risk: np.mean((y - risk) ** 2), "2 numbers, in this order"),
+)
 
 
 # Task 4: the operating point
@@ -496,11 +402,6 @@ def threshold_from_outside(X, y, X_external, y_external):
 
 
 @book.wrong("operating_point", "these diagnoses had a say")
-def fitted_outside(X, y, X_external, y_external):
-    return rates(y_external, LOGISTIC.fit(X_external, y_external).predict(X_external) == 1)
-
-
-@book.wrong("operating_point", "these diagnoses had a say")
 def fitted_to_both(X, y, X_external, y_external):
     model = LOGISTIC.fit(np.r_[X, X_external], np.r_[y, y_external])
     cut = youden(y, model.predict_proba(X)[:, 1])
@@ -523,24 +424,32 @@ def measured_at_home(X, y, X_external, y_external):
     return rates(y, risk >= youden(y, risk))
 
 
-@book.wrong("operating_point", "The sensitivity comes first")
-def specificity_first(X, y, X_external, y_external):
-    return cross_validated_youden(X, y, X_external, y_external)[::-1]
-
-
-@book.wrong("operating_point", "Return what is right")
-def the_errors(X, y, X_external, y_external):
-    return [1 - one for one in cross_validated_youden(X, y, X_external, y_external)]
-
-
-@book.wrong("operating_point", "percentages")
-def in_percent(X, y, X_external, y_external):
-    return [100 * one for one in cross_validated_youden(X, y, X_external, y_external)]
-
-
-@book.wrong("operating_point", "0.84 and 0.84, and so it does")
-def what_theory_says(X, y, X_external, y_external):
-    return 0.84, 0.84
+book.short_wrongs(
+    "operating_point",
+    fitted_outside=(
+        lambda X, y, X_external, y_external: rates(
+            y_external, LOGISTIC.fit(X_external, y_external).predict(X_external) == 1
+        ),
+        "these diagnoses had a say",
+    ),
+    specificity_first=(
+        lambda X, y, X_external, y_external: cross_validated_youden(X, y, X_external, y_external)[::-1],
+        "The sensitivity comes first",
+    ),
+    the_errors=(
+        lambda X, y, X_external, y_external: [
+            1 - one for one in cross_validated_youden(X, y, X_external, y_external)
+        ],
+        "Return what is right",
+    ),
+    in_percent=(
+        lambda X, y, X_external, y_external: [
+            100 * one for one in cross_validated_youden(X, y, X_external, y_external)
+        ],
+        "percentages",
+    ),
+    what_theory_says=(lambda X, y, X_external, y_external: (0.84, 0.84), "0.84 and 0.84, and so it does"),
+)
 
 
 @book.wrong("operating_point", "adjusted to the external cohort")

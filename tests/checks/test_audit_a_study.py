@@ -52,36 +52,6 @@ def with_a_copy(study, flaws):
     return shares
 
 
-@book.wrong("shares_of_flaws", "adds one flaw to a sound study")
-def added_to_a_sound_study(study, flaws):
-    return {name: study([name]) - study([]) for name in flaws}
-
-
-@book.wrong("shares_of_flaws", "turned round")
-def turned_round(study, flaws):
-    return {name: -share for name, share in comprehension(study, flaws).items()}
-
-
-@book.wrong("shares_of_flaws", "One flaw after the other")
-def one_after_the_other(study, flaws):
-    shares, rest = {}, list(flaws)
-    for name in flaws:
-        before = study(rest)
-        rest.remove(name)
-        shares[name] = before - study(rest)
-    return shares
-
-
-@book.wrong("shares_of_flaws", "scores after a repair")
-def repaired_scores(study, flaws):
-    return {name: study([other for other in flaws if other != name]) for name in flaws}
-
-
-@book.wrong("shares_of_flaws", "keeps one flaw")
-def keeps_one(study, flaws):
-    return {name: study(flaws) - study([name]) for name in flaws}
-
-
 @book.wrong("shares_of_flaws", "changes the flaws")
 def eats_the_list(study, flaws):
     shares, published = {}, study(flaws)
@@ -91,26 +61,20 @@ def eats_the_list(study, flaws):
     return shares
 
 
-@book.wrong("shares_of_flaws", "parts of their sum")
-def parts(study, flaws):
-    shares = comprehension(study, flaws)
-    return {name: share / sum(shares.values()) for name, share in shares.items()}
-
-
-@book.wrong("shares_of_flaws", "a dict")
-def a_list(study, flaws):
-    return list(comprehension(study, flaws).values())
-
-
 @book.wrong("shares_of_flaws", "It lacks")
 def without_the_first(study, flaws):
     shares = comprehension(study, flaws)
     return {name: shares[name] for name in flaws[1:]}
 
 
-@book.wrong("shares_of_flaws", "study([name])")
-def a_name_for_a_list(study, flaws):
-    return {name: study(flaws) - study(name) for name in flaws}
+book.short_wrongs(
+    "shares_of_flaws",
+    a_list=(lambda study, flaws: list(comprehension(study, flaws).values()), "a dict"),
+    a_name_for_a_list=(
+        lambda study, flaws: {name: study(flaws) - study(name) for name in flaws},
+        "study([name])",
+    ),
+)
 
 
 # Task 2: an interval that counts people
@@ -279,11 +243,6 @@ def with_tests(X, y, subject, site):
     return tuple(word for word, there in tests.items() if there)
 
 
-@book.wrong("first_audit", "does not say 'twice'")
-def trusts_the_ids(X, y, subject, site):
-    return [word for word in plain(X, y, subject, site) if word != "twice"]
-
-
 @book.wrong("first_audit", "does not say 'leak'")
 def one_direction(X, y, subject, site):
     found = [word for word in plain(X, y, subject, site) if word != "leak"]
@@ -350,24 +309,17 @@ def leak_only_if_perfect(X, y, subject, site):
     return found + ["leak"] * bool(max(auc(x, y) for x in X.T) == 1)
 
 
-@book.wrong("first_audit", "does not say 'repeated'")
-def says_nothing(X, y, subject, site):
-    return []
-
-
-@book.wrong("first_audit", "accused wrongly")
-def accuses_everybody(X, y, subject, site):
-    return ["repeated", "twice", "site", "leak"]
-
-
-@book.wrong("first_audit", "a list of words")
-def one_word(X, y, subject, site):
-    return "site"
-
-
-@book.wrong("first_audit", "The words are")
-def other_words(X, y, subject, site):
-    return ["confounding"]
+book.short_wrongs(
+    "first_audit",
+    trusts_the_ids=(
+        lambda X, y, subject, site: [word for word in plain(X, y, subject, site) if word != "twice"],
+        "does not say 'twice'",
+    ),
+    says_nothing=(lambda X, y, subject, site: [], "does not say 'repeated'"),
+    accuses_everybody=(lambda X, y, subject, site: ["repeated", "twice", "site", "leak"], "accused wrongly"),
+    one_word=(lambda X, y, subject, site: "site", "a list of words"),
+    other_words=(lambda X, y, subject, site: ["confounding"], "The words are"),
+)
 
 
 test_right, test_wrong, test_each_task, test_tables = book.tests()

@@ -660,14 +660,16 @@ def some_labels_permuted(model, X, y, subjects, n_permutations, share):
     return p_of(scores_of(model, X, y, subjects, n_permutations, draw=draw))
 
 
-@book.wrong("permutation", "Does it use n_permutations?")
-def t_test_of_the_scans(model, X, y, subjects, n_permutations):
-    return max(0.05, ttest_ind(X[y == 0].mean(axis=1), X[y == 1].mean(axis=1)).pvalue)
-
-
-@book.wrong("permutation", "whatever the data are")
-def always_significant(model, X, y, subjects, n_permutations):
-    return 0.05
+book.short_wrongs(
+    "permutation",
+    t_test_of_the_scans=(
+        lambda model, X, y, subjects, n_permutations: max(
+            0.05, ttest_ind(X[y == 0].mean(axis=1), X[y == 1].mean(axis=1)).pvalue
+        ),
+        "Does it use n_permutations?",
+    ),
+    always_significant=(lambda model, X, y, subjects, n_permutations: 0.05, "whatever the data are"),
+)
 
 
 test_right, test_wrong, test_each_task, test_tables = book.tests()

@@ -154,35 +154,35 @@ def validation_score(X, y, X_test, y_test, part):
     return max(layer.score(X_look, y_look) for layer in layers(X_fit, y_fit))
 
 
-@book.wrong("epoch", "whole number of 37ths")
-def mean_over_epochs(X, y, X_test, y_test):
-    return np.mean([layer.score(X_test, y_test) for layer in layers(X, y)])
-
-
 @book.wrong("epoch", "whole number of 37ths", measure=(balanced_accuracy_score, f1_score))
 def measured_otherwise(X, y, X_test, y_test, measure):
     *_, last = layers(X, y)
     return measure(y_test, last.predict(X_test))
 
 
-@book.wrong("epoch", "The model hardly learns")
-def one_feature_only(X, y, X_test, y_test):
-    return RidgeClassifier().fit(X[:, :1], y).score(X_test[:, :1], y_test)
-
-
-@book.wrong("epoch", "noise and real signal get the same score")
-def always_healthy(X, y, X_test, y_test):
-    return np.mean(y_test == 0)
-
-
-@book.wrong("epoch", "1 minus the errors")
-def errors(X, y, X_test, y_test):
-    return 1 - LogisticRegression().fit(X, y).score(X_test, y_test)
-
-
-@book.wrong("epoch", "15 numbers")
-def every_epoch(X, y, X_test, y_test):
-    return [layer.score(X_test, y_test) for layer in layers(X, y)]
+book.short_wrongs(
+    "epoch",
+    mean_over_epochs=(
+        lambda X, y, X_test, y_test: np.mean([layer.score(X_test, y_test) for layer in layers(X, y)]),
+        "whole number of 37ths",
+    ),
+    one_feature_only=(
+        lambda X, y, X_test, y_test: RidgeClassifier().fit(X[:, :1], y).score(X_test[:, :1], y_test),
+        "The model hardly learns",
+    ),
+    always_healthy=(
+        lambda X, y, X_test, y_test: np.mean(y_test == 0),
+        "noise and real signal get the same score",
+    ),
+    errors=(
+        lambda X, y, X_test, y_test: 1 - LogisticRegression().fit(X, y).score(X_test, y_test),
+        "1 minus the errors",
+    ),
+    every_epoch=(
+        lambda X, y, X_test, y_test: [layer.score(X_test, y_test) for layer in layers(X, y)],
+        "15 numbers",
+    ),
+)
 
 
 # Task 3: scores by group
@@ -215,23 +215,13 @@ def changed(how):
     return lambda y, predicted, group: how(by_a_loop(y, predicted, group), y, predicted, group)
 
 
-WRONG = {
-    "controls are counted too": checks.share_of(lambda y, q: q == y, lambda y, q: y > -1),
-    "specificities": checks.share_of(lambda y, q: q == 0, lambda y, q: y == 0),
-    "positive predictive values": checks.share_of(lambda y, q: y == 1, lambda y, q: q == 1),
-    "that were missed": checks.share_of(lambda y, q: q == 0, lambda y, q: y == 1),
-    "n is the size of the whole group": checks.whole_groups,
-    "that of all patients together": checks.not_by_group,
-    "a 0 would read as a total failure": checks.with_nothing,
-    "The number comes first": checks.number_first,
-    "as shares from 0 to 1": checks.in_per_cent,
+for words, function in {
     "Return a dictionary": changed(lambda found, *_: list(found.values())),
     "Return two numbers": changed(lambda found, *_: {name: share for name, (share, _) in found.items()}),
     "is missing": changed(lambda found, *_: dict(list(found.items())[1:])),
     "patients is right": changed(lambda found, *_: {one: (s / 2, n) for one, (s, n) in found.items()}),
     "has no patients": changed(lambda found, y, q, group: {one: (0.5, 1) for one in group} | found),
-}
-for words, function in WRONG.items():
+}.items():
     book.wrong("sensitivity_by_group", words)(function)
 
 

@@ -6,7 +6,6 @@ from answers import Answers
 from scipy.optimize import brentq
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import cohen_kappa_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -57,73 +56,24 @@ def rounded(rater_1, rater_2):
     return tuple(round(float(one), 2) for one in closed_form(rater_1, rater_2))
 
 
-@book.wrong("agreement_and_ceiling", "each alone is right more often")
-def the_agreement_twice(rater_1, rater_2):
-    return np.mean(rater_1 == rater_2), np.mean(rater_1 == rater_2)
-
-
-@book.wrong("agreement_and_ceiling", "as well where both are wrong")
-def root_of_the_agreement(rater_1, rater_2):
-    agreement = np.mean(rater_1 == rater_2)
-    return agreement, np.sqrt(agreement)
-
-
-@book.wrong("agreement_and_ceiling", "forgets the scans on which both are wrong")
-def disagreements_split(rater_1, rater_2):
-    agreement = np.mean(rater_1 == rater_2)
-    return agreement, 1 - (1 - agreement) / 2
-
-
-@book.wrong("agreement_and_ceiling", "The first number is kappa")
-def kappa_for_agreement(rater_1, rater_2):
-    return cohen_kappa_score(rater_1, rater_2), closed_form(rater_1, rater_2)[1]
-
-
-@book.wrong("agreement_and_ceiling", "kappa, which is not an accuracy")
-def kappa_for_ceiling(rater_1, rater_2):
-    return np.mean(rater_1 == rater_2), cohen_kappa_score(rater_1, rater_2)
-
-
-@book.wrong("agreement_and_ceiling", "how common the disease is")
-def ceiling_from_kappa(rater_1, rater_2):
-    return np.mean(rater_1 == rater_2), (1 + np.sqrt(max(cohen_kappa_score(rater_1, rater_2), 0))) / 2
-
-
-@book.wrong("agreement_and_ceiling", "how often a rater is wrong")
-def the_error(rater_1, rater_2):
-    return np.mean(rater_1 == rater_2), 1 - closed_form(rater_1, rater_2)[1]
-
-
 @book.wrong("agreement_and_ceiling", "not all are numbers")
 def no_root(rater_1, rater_2):
     agreement = np.mean(rater_1 == rater_2)
     return agreement, (1 + np.sqrt(2 * agreement - 1)) / 2
 
 
-@book.wrong("agreement_and_ceiling", "only their ceiling is 0.5")
-def never_below_a_coin(rater_1, rater_2):
-    agreement = max(np.mean(rater_1 == rater_2), 0.5)
-    return agreement, (1 + np.sqrt(2 * agreement - 1)) / 2
-
-
-@book.wrong("agreement_and_ceiling", "agreement first")
-def the_other_way_round(rater_1, rater_2):
-    return closed_form(rater_1, rater_2)[::-1]
-
-
-@book.wrong("agreement_and_ceiling", "not percentages")
-def percentages(rater_1, rater_2):
-    return tuple(100 * one for one in closed_form(rater_1, rater_2))
-
-
-@book.wrong("agreement_and_ceiling", "Return 2 numbers")
-def only_the_ceiling(rater_1, rater_2):
-    return closed_form(rater_1, rater_2)[1]
-
-
-@book.wrong("agreement_and_ceiling", "0.75 and 0.85 are right")
-def number_of_equal_labels(rater_1, rater_2):
-    return 1 - np.mean(rater_1 == rater_2), closed_form(rater_1, rater_2)[1]
+book.short_wrongs(
+    "agreement_and_ceiling",
+    percentages=(
+        lambda rater_1, rater_2: tuple(100 * one for one in closed_form(rater_1, rater_2)),
+        "not percentages",
+    ),
+    only_the_ceiling=(lambda rater_1, rater_2: closed_form(rater_1, rater_2)[1], "Return 2 numbers"),
+    number_of_equal_labels=(
+        lambda rater_1, rater_2: (1 - np.mean(rater_1 == rater_2), closed_form(rater_1, rater_2)[1]),
+        "0.75 and 0.85 are right",
+    ),
+)
 
 
 # Task 2: trust in labels, out of fold
@@ -186,26 +136,6 @@ def one_tree(X, y):
     )
 
 
-@book.wrong("trust_in_labels", "it has seen the label")
-def forest_that_saw_it(X, y):
-    return own(RandomForestClassifier(15, random_state=0).fit(X, y).predict_proba(X), y)
-
-
-@book.wrong("trust_in_labels", "it has seen the label")
-def line_that_saw_it(X, y):
-    return own(LogisticRegression(max_iter=1000).fit(X, y).predict_proba(X), y)
-
-
-@book.wrong("trust_in_labels", "it has seen the label")
-def neighbours_with_itself(X, y):
-    return own(KNeighborsClassifier(3).fit(X, y).predict_proba(X), y)
-
-
-@book.wrong("trust_in_labels", "it has seen the label")
-def five_neighbours_with_itself(X, y):
-    return own(KNeighborsClassifier(5).fit(X, y).predict_proba(X), y)
-
-
 @book.wrong("trust_in_labels", "it has seen the label", k=(9, 15, 31))
 def many_neighbours_with_itself(X, y, k):
     return KNeighborsClassifier(k).fit(X, y).predict_proba(X)[np.arange(len(y)), y]
@@ -216,51 +146,6 @@ def penalised_line_that_saw_it(X, y, C):
     return LogisticRegression(C=C).fit(X, y).predict_proba(X)[np.arange(len(y)), y]
 
 
-@book.wrong("trust_in_labels", "larger of the two")
-def how_sure_it_is(X, y):
-    return cross_val_predict(LogisticRegression(), X, y, method="predict_proba").max(axis=1)
-
-
-@book.wrong("trust_in_labels", "flat array")
-def as_a_column(X, y):
-    return cross_val_predicted(X, y)[:, None]
-
-
-@book.wrong("trust_in_labels", "Every label gets the same value")
-def tree_that_saw_it(X, y):
-    return own(DecisionTreeClassifier(random_state=0).fit(X, y).predict_proba(X), y)
-
-
-@book.wrong("trust_in_labels", "to which class a scan belongs")
-def probability_of_class_1(X, y):
-    return cross_val_predict(LogisticRegression(), X, y, method="predict_proba")[:, 1]
-
-
-@book.wrong("trust_in_labels", "Return one")
-def both_probabilities(X, y):
-    return cross_val_predict(LogisticRegression(), X, y, method="predict_proba")
-
-
-@book.wrong("trust_in_labels", "Wrong labels get higher values")
-def doubt(X, y):
-    return 1 - cross_val_predicted(X, y)
-
-
-@book.wrong("trust_in_labels", "order of the values")
-def in_another_order(X, y):
-    return np.sort(cross_val_predicted(X, y))
-
-
-@book.wrong("trust_in_labels", "from 0 to 1")
-def scores_of_a_line(X, y):
-    return cross_val_predict(LogisticRegression(), X, y, method="decision_function") * (2 * y - 1)
-
-
-@book.wrong("trust_in_labels", "300 scans, and the function returns")
-def the_suspects(X, y):
-    return np.flatnonzero(cross_val_predicted(X, y) < 0.5) / 1000
-
-
 @book.wrong("trust_in_labels", "no numbers")
 def one_fold_only(X, y):
     trust = np.full(len(y), np.nan)
@@ -269,9 +154,53 @@ def one_fold_only(X, y):
     return trust
 
 
-@book.wrong("trust_in_labels", "no probabilities")
-def ranks(X, y):
-    return (np.argsort(np.argsort(cross_val_predicted(X, y))) + 1) / len(y)
+book.short_wrongs(
+    "trust_in_labels",
+    forest_that_saw_it=(
+        lambda X, y: own(RandomForestClassifier(15, random_state=0).fit(X, y).predict_proba(X), y),
+        "it has seen the label",
+    ),
+    line_that_saw_it=(
+        lambda X, y: own(LogisticRegression(max_iter=1000).fit(X, y).predict_proba(X), y),
+        "it has seen the label",
+    ),
+    neighbours_with_itself=(
+        lambda X, y: own(KNeighborsClassifier(3).fit(X, y).predict_proba(X), y),
+        "it has seen the label",
+    ),
+    five_neighbours_with_itself=(
+        lambda X, y: own(KNeighborsClassifier(5).fit(X, y).predict_proba(X), y),
+        "it has seen the label",
+    ),
+    how_sure_it_is=(
+        lambda X, y: cross_val_predict(LogisticRegression(), X, y, method="predict_proba").max(axis=1),
+        "larger of the two",
+    ),
+    as_a_column=(lambda X, y: cross_val_predicted(X, y)[:, None], "flat array"),
+    tree_that_saw_it=(
+        lambda X, y: own(DecisionTreeClassifier(random_state=0).fit(X, y).predict_proba(X), y),
+        "Every label gets the same value",
+    ),
+    probability_of_class_1=(
+        lambda X, y: cross_val_predict(LogisticRegression(), X, y, method="predict_proba")[:, 1],
+        "to which class a scan belongs",
+    ),
+    both_probabilities=(
+        lambda X, y: cross_val_predict(LogisticRegression(), X, y, method="predict_proba"),
+        "Return one",
+    ),
+    doubt=(lambda X, y: 1 - cross_val_predicted(X, y), "Wrong labels get higher values"),
+    in_another_order=(lambda X, y: np.sort(cross_val_predicted(X, y)), "order of the values"),
+    scores_of_a_line=(
+        lambda X, y: cross_val_predict(LogisticRegression(), X, y, method="decision_function") * (2 * y - 1),
+        "from 0 to 1",
+    ),
+    the_suspects=(
+        lambda X, y: np.flatnonzero(cross_val_predicted(X, y) < 0.5) / 1000,
+        "300 scans, and the function returns",
+    ),
+    ranks=(lambda X, y: (np.argsort(np.argsort(cross_val_predicted(X, y))) + 1) / len(y), "no probabilities"),
+)
 
 
 @book.wrong("trust_in_labels", "all labels are by lot", share=(0.25, 0.2))
@@ -340,16 +269,6 @@ def one_answer_only(predicted, recorded, review, budget, answer):
     return np.mean(predicted[shown] == review(shown))
 
 
-@book.wrong("audited_accuracy", "never asks the expert")
-def as_recorded(predicted, recorded, review, budget):
-    return np.mean(predicted == recorded)
-
-
-@book.wrong("audited_accuracy", "the budget is 100")
-def everything(predicted, recorded, review, budget):
-    return np.mean(predicted == review(np.arange(len(predicted))))
-
-
 @book.wrong("audited_accuracy", "only scans on which model and label agree")
 def agreements_alone(predicted, recorded, review, budget):
     shown = np.flatnonzero(predicted == recorded)[:budget]
@@ -361,16 +280,6 @@ def corrected_by_formula(predicted, recorded, review, budget):
     shown = np.random.default_rng(2).choice(len(predicted), budget, replace=False)
     rate = np.mean(recorded[shown] != review(shown))
     return (np.mean(predicted == recorded) - rate) / (1 - 2 * rate)
-
-
-@book.wrong("audited_accuracy", "assumes that model and labels err independently")
-def corrected_and_cut_off(predicted, recorded, review, budget):
-    return min(corrected_by_formula(predicted, recorded, review, budget), 1)
-
-
-@book.wrong("audited_accuracy", "the first scans")
-def the_first_ones(predicted, recorded, review, budget):
-    return np.mean(predicted[:budget] == review(range(budget)))
 
 
 @book.wrong("audited_accuracy", "labels that nobody has reviewed still count")
@@ -397,9 +306,31 @@ def ten_scans(predicted, recorded, review, budget):
     return np.mean(predicted[shown] == review(shown))
 
 
-@book.wrong("audited_accuracy", "share of the model's answers that are wrong")
-def share_of_errors(predicted, recorded, review, budget):
-    return 1 - at_random(predicted, recorded, review, budget)
+book.short_wrongs(
+    "audited_accuracy",
+    as_recorded=(
+        lambda predicted, recorded, review, budget: np.mean(predicted == recorded),
+        "never asks the expert",
+    ),
+    everything=(
+        lambda predicted, recorded, review, budget: np.mean(predicted == review(np.arange(len(predicted)))),
+        "the budget is 100",
+    ),
+    corrected_and_cut_off=(
+        lambda predicted, recorded, review, budget: min(
+            corrected_by_formula(predicted, recorded, review, budget), 1
+        ),
+        "assumes that model and labels err independently",
+    ),
+    the_first_ones=(
+        lambda predicted, recorded, review, budget: np.mean(predicted[:budget] == review(range(budget))),
+        "the first scans",
+    ),
+    share_of_errors=(
+        lambda predicted, recorded, review, budget: 1 - at_random(predicted, recorded, review, budget),
+        "share of the model's answers that are wrong",
+    ),
+)
 
 
 @book.wrong("audited_accuracy", "fair weight", kind=("predicted", "recorded"))

@@ -67,22 +67,6 @@ def every_column_agrees(X):
     ]
 
 
-@book.wrong("same_scan_twice", "agree only up to about the fourth digit")
-def equal_rows(X):
-    return [(i, j) for i in range(len(X)) for j in range(i) if np.array_equal(X[i], X[j])]
-
-
-@book.wrong("same_scan_twice", "of different people")
-def correlation_of_raw_rows(X):
-    return np.argwhere(np.triu(np.corrcoef(X), 1) > 0.999)
-
-
-@book.wrong("same_scan_twice", "agree in the column with the largest numbers are called")
-def raw_distance(X):
-    distance = squareform(pdist(X))
-    return [(i, j) for i in range(len(X)) for j in range(i) if distance[i, j] < 0.0005 * X.std(axis=0).max()]
-
-
 @book.right("same_scan_twice")
 def relative_difference_of_raw_values(X):
     return [
@@ -90,24 +74,15 @@ def relative_difference_of_raw_values(X):
     ]
 
 
-@book.wrong("same_scan_twice", "one too high")
-def rows_counted_from_one(X):
-    return [(i + 1, j + 1) for i, j in close_pairs(X, 0.1)]
-
-
-@book.wrong("same_scan_twice", "finds no pair, even of exact copies")
-def none_at_all(X):
-    return []
-
-
-@book.wrong("same_scan_twice", "pairs a row with itself")
-def with_itself(X):
-    return [(i, i) for i in range(len(X))]
-
-
-@book.wrong("same_scan_twice", "list of pairs of row numbers", "int")
-def only_their_number(X):
-    return len(close_pairs(X, 0.1))
+book.short_wrongs(
+    "same_scan_twice",
+    correlation_of_raw_rows=(
+        lambda X: np.argwhere(np.triu(np.corrcoef(X), 1) > 0.999),
+        "of different people",
+    ),
+    with_itself=(lambda X: [(i, i) for i in range(len(X))], "pairs a row with itself"),
+    only_their_number=(lambda X: len(close_pairs(X, 0.1)), "list of pairs of row numbers", "int"),
+)
 
 
 @book.wrong("same_scan_twice", "changes the X")
@@ -198,30 +173,10 @@ def a_tree_of_codes(site, y):
     return cross_val_score(model, as_column(site), y, cv=FOLDS, scoring="roc_auc").mean()
 
 
-@book.wrong("site_alone", "not its yes or no")
-def auc_of_yes_and_no(site, y):
-    return roc_auc_score(y, cross_val_predict(BY_NAME, as_column(site), y, cv=FOLDS))
-
-
-@book.wrong("site_alone", "learnt from the same people")
-def share_of_everybody(site, y):
-    return roc_auc_score(y, pd.Series(y).groupby(site).transform("mean"))
-
-
-@book.wrong("site_alone", "accuracy. Return the AUC")
-def accuracy_of_the_site(site, y):
-    return cross_val_score(BY_NAME, as_column(site), y, cv=FOLDS).mean()
-
-
 @book.wrong("site_alone", "have no order")
 def sites_as_numbers(site, y):
     model = make_pipeline(OrdinalEncoder(), LogisticRegression())
     return cross_val_score(model, as_column(site), y, cv=FOLDS, scoring="roc_auc").mean()
-
-
-@book.wrong("site_alone", "less than chance", "probability of class 0")
-def probability_of_controls(site, y):
-    return 1 - one_column_for_each_site(site, y)
 
 
 @book.wrong("site_alone", "a better direction", cv=(5, 4, 10))
@@ -238,14 +193,36 @@ def one_site_left_out(site, y):
     return roc_auc_score(y, predicted[:, 1])
 
 
-@book.wrong("site_alone", "whatever the data are")
-def no_model(site, y):
-    return cross_val_score(DummyClassifier(), as_column(site), y, cv=FOLDS, scoring="roc_auc").mean()
-
-
-@book.wrong("site_alone", "5 numbers")
-def one_for_every_fold(site, y):
-    return cross_val_score(BY_NAME, as_column(site), y, cv=FOLDS, scoring="roc_auc")
+book.short_wrongs(
+    "site_alone",
+    auc_of_yes_and_no=(
+        lambda site, y: roc_auc_score(y, cross_val_predict(BY_NAME, as_column(site), y, cv=FOLDS)),
+        "not its yes or no",
+    ),
+    share_of_everybody=(
+        lambda site, y: roc_auc_score(y, pd.Series(y).groupby(site).transform("mean")),
+        "learnt from the same people",
+    ),
+    accuracy_of_the_site=(
+        lambda site, y: cross_val_score(BY_NAME, as_column(site), y, cv=FOLDS).mean(),
+        "accuracy. Return the AUC",
+    ),
+    probability_of_controls=(
+        lambda site, y: 1 - one_column_for_each_site(site, y),
+        "less than chance",
+        "probability of class 0",
+    ),
+    no_model=(
+        lambda site, y: cross_val_score(
+            DummyClassifier(), as_column(site), y, cv=FOLDS, scoring="roc_auc"
+        ).mean(),
+        "whatever the data are",
+    ),
+    one_for_every_fold=(
+        lambda site, y: cross_val_score(BY_NAME, as_column(site), y, cv=FOLDS, scoring="roc_auc"),
+        "5 numbers",
+    ),
+)
 
 
 # Task 3: gaps by label
@@ -287,44 +264,14 @@ def rows_by_number(table, y):
             - np.mean([pd.isna(table.loc[i, c]) for i in np.flatnonzero(y == 0)]) for c in table}  # fmt: skip
 
 
-@book.wrong("gaps_by_label", "sign is the wrong way round")
-def controls_minus_cases(table, y):
-    return -mask_and_mean(table, y)
-
-
-@book.wrong("gaps_by_label", "per cent")
-def in_per_cent(table, y):
-    return 100 * mask_and_mean(table, y)
-
-
-@book.wrong("gaps_by_label", "differences of counts")
-def numbers_of_gaps(table, y):
-    return table[y == 1].isna().sum() - table[y == 0].isna().sum()
-
-
-@book.wrong("gaps_by_label", "share missing in all people")
-def all_together(table, y):
-    return table.isna().mean()
-
-
-@book.wrong("gaps_by_label", "nothing on the column 'handedness'")
-def numbers_only(table, y):
-    return mask_and_mean(table.select_dtypes("number"), y)
-
-
-@book.wrong("gaps_by_label", "direction is lost")
-def absolute(table, y):
-    return mask_and_mean(table, y).abs()
-
-
-@book.wrong("gaps_by_label", "Zeros were counted")
-def zeros_too(table, y):
-    return mask_and_mean(table.mask(table == 0), y)
-
-
-@book.wrong("gaps_by_label", "one number for each column", "float")
-def the_largest_alone(table, y):
-    return float(mask_and_mean(table, y).max())
+book.short_wrongs(
+    "gaps_by_label",
+    the_largest_alone=(
+        lambda table, y: float(mask_and_mean(table, y).max()),
+        "one number for each column",
+        "float",
+    ),
+)
 
 
 @book.wrong("gaps_by_label", "changes the table")
@@ -332,19 +279,6 @@ def filled_in_place(table, y):
     answer = mask_and_mean(table, y)
     table["volume"] = table["volume"].fillna(0)
     return answer
-
-
-@book.wrong("gaps_by_label", "rounded to one digit")
-def to_one_digit(table, y):
-    gaps = table.isna()
-    return (gaps[y == 1].mean() - gaps[y == 0].mean()).round(1)
-
-
-@book.wrong("gaps_by_label", "Keep every row")
-def rows_with_an_age_only(table, y):
-    known = table["age"].notna().to_numpy()
-    gaps, y = table[known].isna(), y[known]
-    return gaps[y == 1].mean() - gaps[y == 0].mean()
 
 
 # Task 4: the site in the features
@@ -408,30 +342,29 @@ def auc_in_place_of_accuracy(X, site):
     return cross_val_score(model, X, site, cv=FOLDS, scoring="roc_auc_ovr").mean()
 
 
-@book.wrong("site_from_features", "the smallest numbers of all")
-def unscaled_neighbours(X, site):
-    return cross_val_score(KNeighborsClassifier(3), X, site, cv=FOLDS, scoring="balanced_accuracy").mean()
-
-
 @book.wrong("site_from_features", "an F1 less", folds=(5, 4, 10))
 def macro_f1(X, site, folds):
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     return cross_val_score(model, X, site, cv=folds, scoring="f1_macro").mean()
 
 
-@book.wrong("site_from_features", "share of errors")
-def errors(X, site):
-    return 1 - scaled_logistic(X, site)
-
-
-@book.wrong("site_from_features", "whatever the data are")
-def guessing(X, site):
-    return cross_val_score(DummyClassifier(), X, site, cv=FOLDS, scoring="balanced_accuracy").mean()
-
-
-@book.wrong("site_from_features", "divide it by 100")
-def in_per_cent_again(X, site):
-    return 100 * scaled_logistic(X, site)
+book.short_wrongs(
+    "site_from_features",
+    unscaled_neighbours=(
+        lambda X, site: cross_val_score(
+            KNeighborsClassifier(3), X, site, cv=FOLDS, scoring="balanced_accuracy"
+        ).mean(),
+        "the smallest numbers of all",
+    ),
+    errors=(lambda X, site: 1 - scaled_logistic(X, site), "share of errors"),
+    guessing=(
+        lambda X, site: cross_val_score(
+            DummyClassifier(), X, site, cv=FOLDS, scoring="balanced_accuracy"
+        ).mean(),
+        "whatever the data are",
+    ),
+    in_per_cent_again=(lambda X, site: 100 * scaled_logistic(X, site), "divide it by 100"),
+)
 
 
 @book.wrong("site_alone", "AUC of the probabilities", scoring=("balanced_accuracy", "average_precision"))
@@ -525,20 +458,10 @@ def accuracy_of_a_cut_off(table, y):
     return names
 
 
-@book.wrong("too_good", "'memory'", "tells as much")
-def one_direction(table, y):
-    return [n for n in table if roc_auc_score(y[table[n].notna()], table[n].dropna()) >= 0.95]
-
-
 @book.wrong("too_good", "'titre'", "uses ranks")
 def correlation(table, y):
     r = table.apply(lambda column: column.corr(pd.Series(y, index=table.index)))
     return list(table.columns[r.abs() > 0.8])
-
-
-@book.wrong("too_good", "'rating'", "Leave the gaps out")
-def filled(table, y):
-    return auc_of_every_column(table.fillna(table.median()), y)
 
 
 @book.wrong("too_good", "'volume'", "honest, useful feature")
@@ -547,19 +470,26 @@ def limit_too_low(table, y):
     return [n for n, auc in aucs.items() if max(auc, 1 - auc) > 0.7]
 
 
-@book.wrong("too_good", "names of the columns", "which is no name")
-def the_aucs(table, y):
-    return [float(roc_auc_score(y[table[n].notna()], table[n].dropna())) for n in table]
-
-
-@book.wrong("too_good", "'volume'")
-def all_columns(table, y):
-    return list(table)
-
-
-@book.wrong("too_good", "a list of column names", "str")
-def the_best_one(table, y):
-    return auc_of_every_column(table, y)[0]
+book.short_wrongs(
+    "too_good",
+    one_direction=(
+        lambda table, y: [n for n in table if roc_auc_score(y[table[n].notna()], table[n].dropna()) >= 0.95],
+        "'memory'",
+        "tells as much",
+    ),
+    filled=(
+        lambda table, y: auc_of_every_column(table.fillna(table.median()), y),
+        "'rating'",
+        "Leave the gaps out",
+    ),
+    the_aucs=(
+        lambda table, y: [float(roc_auc_score(y[table[n].notna()], table[n].dropna())) for n in table],
+        "names of the columns",
+        "which is no name",
+    ),
+    all_columns=(lambda table, y: list(table), "'volume'"),
+    the_best_one=(lambda table, y: auc_of_every_column(table, y)[0], "a list of column names", "str"),
+)
 
 
 @book.wrong("too_good", "nothing to do with the label")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from answers import Answers
 from scipy.special import expit, logit
-from scipy.stats import norm, t
+from scipy.stats import t
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
@@ -64,21 +64,6 @@ def sites_mixed(X, y, site, k):
     return within(y, score, site)
 
 
-@book.wrong("auc_by_site", "scans of the site were in training")
-def scored_on_the_training_scans(X, y, site):
-    return within(y, LogisticRegression().fit(X, y).predict_proba(X)[:, 1], site)
-
-
-@book.wrong("auc_by_site", "calls of 0 and 1 say too little")
-def of_calls(X, y, site):
-    return within(y, left_out(X, y, site, LogisticRegression(), "predict"), site)
-
-
-@book.wrong("auc_by_site", "turned round")
-def probability_of_controls(X, y, site):
-    return within(y, 1 - left_out(X, y, site, LogisticRegression(), "predict_proba"), site)
-
-
 @book.wrong("auc_by_site", "All sites get the same number")
 def one_ranking_for_all(X, y, site):
     score = left_out(X, y, site, LogisticRegression(), "predict_proba")
@@ -89,16 +74,6 @@ def one_ranking_for_all(X, y, site):
 def half_where_there_is_no_pair(X, y, site):
     found = one_prediction_for_all(X, y, site)
     return {name: found.get(name, 0.5) for name in set(site)}
-
-
-@book.wrong("auc_by_site", "below one half is an answer")
-def the_better_direction(X, y, site):
-    return {name: max(one, 1 - one) for name, one in one_prediction_for_all(X, y, site).items()}
-
-
-@book.wrong("auc_by_site", "Return a dict")
-def only_the_mean(X, y, site):
-    return float(np.mean(list(one_prediction_for_all(X, y, site).values())))
 
 
 @book.wrong("auc_by_site", "There is no AUC of")
@@ -125,9 +100,35 @@ def columns_chosen_first(X, y, site, k):
     return one_prediction_for_all(X[:, order[:k]], y, site)
 
 
-@book.wrong("auc_by_site", "is no AUC")
-def in_percent(X, y, site):
-    return {name: 100 * one for name, one in one_prediction_for_all(X, y, site).items()}
+book.short_wrongs(
+    "auc_by_site",
+    scored_on_the_training_scans=(
+        lambda X, y, site: within(y, LogisticRegression().fit(X, y).predict_proba(X)[:, 1], site),
+        "scans of the site were in training",
+    ),
+    of_calls=(
+        lambda X, y, site: within(y, left_out(X, y, site, LogisticRegression(), "predict"), site),
+        "calls of 0 and 1 say too little",
+    ),
+    probability_of_controls=(
+        lambda X, y, site: within(y, 1 - left_out(X, y, site, LogisticRegression(), "predict_proba"), site),
+        "turned round",
+    ),
+    the_better_direction=(
+        lambda X, y, site: {
+            name: max(one, 1 - one) for name, one in one_prediction_for_all(X, y, site).items()
+        },
+        "below one half is an answer",
+    ),
+    only_the_mean=(
+        lambda X, y, site: float(np.mean(list(one_prediction_for_all(X, y, site).values()))),
+        "Return a dict",
+    ),
+    in_percent=(
+        lambda X, y, site: {name: 100 * one for name, one in one_prediction_for_all(X, y, site).items()},
+        "is no AUC",
+    ),
+)
 
 
 # Task 2: one more site
@@ -163,57 +164,11 @@ def interval_of_the_mean(auc):
     return expit(logits.mean()), *expit(ends)
 
 
-@book.wrong("one_more_site", "The factor 1.96")
-def normal_quantile(auc):
-    logits = logit(auc)
-    half = norm.ppf(0.975) * logits.std(ddof=1) * np.sqrt(1 + 1 / len(auc))
-    return expit(logits.mean()), expit(logits.mean() - half), expit(logits.mean() + half)
-
-
-@book.wrong("one_more_site", "Go to the logit")
-def of_the_aucs(auc):
-    half = t.ppf(0.975, len(auc) - 1) * np.std(auc, ddof=1) * np.sqrt(1 + 1 / len(auc))
-    return np.mean(auc), np.mean(auc) - half, np.mean(auc) + half
-
-
-@book.wrong("one_more_site", "ddof=1")
-def numpys_standard_deviation(auc):
-    logits = logit(auc)
-    half = t.ppf(0.975, len(auc) - 1) * np.std(logits) * np.sqrt(1 + 1 / len(auc))
-    return expit(logits.mean()), expit(logits.mean() - half), expit(logits.mean() + half)
-
-
-@book.wrong("one_more_site", "The mean of the sites is uncertain as well")
-def scatter_alone(auc):
-    logits = logit(auc)
-    ends = t.interval(0.95, len(auc) - 1, logits.mean(), logits.std(ddof=1))
-    return expit(logits.mean()), *expit(ends)
-
-
-@book.wrong("one_more_site", "never reach beyond the sites")
-def quantiles_of_the_sites(auc):
-    return expit(logit(auc).mean()), *np.quantile(auc, [0.025, 0.975])
-
-
-@book.wrong("one_more_site", "These are logits")
-def not_brought_back(auc):
-    return [logit(one) for one in with_scipy(auc)]
-
-
-@book.wrong("one_more_site", "The usual AUC comes first")
-def lower_usual_upper(auc):
-    usual, low, high = with_scipy(auc)
-    return low, usual, high
-
-
-@book.wrong("one_more_site", "3 numbers, in this order")
-def interval_only(auc):
-    return with_scipy(auc)[1:]
-
-
-@book.wrong("one_more_site", "the mean of the logits, brought back")
-def another_middle(auc):
-    return np.mean(auc), *with_scipy(auc)[1:]
+book.short_wrongs(
+    "one_more_site",
+    interval_only=(lambda auc: with_scipy(auc)[1:], "3 numbers, in this order"),
+    another_middle=(lambda auc: (np.mean(auc), *with_scipy(auc)[1:]), "the mean of the logits, brought back"),
+)
 
 
 # Task 3: a confound
@@ -267,11 +222,6 @@ def nothing_taken_out(X, y, age):
 
 
 @book.wrong("without_the_confound", "without age there is nothing")
-def age_as_a_feature(X, y, age):
-    return nothing_taken_out(np.c_[X, (age - 60) / 10], y, age)
-
-
-@book.wrong("without_the_confound", "without age there is nothing")
 def fitted_to_controls(X, y, age):
     model = LogisticRegression(max_iter=500)
     return within_folds(X, y, age, model, who=lambda y, train: train[y[train] == 0])
@@ -313,19 +263,22 @@ def calls_are_scored(X, y, age, score):
     return np.mean(scores)
 
 
-@book.wrong("without_the_confound", "score of calls")
-def a_coin(X, y, age):
-    return 0.5 + 0.001 * np.random.default_rng(len(y)).standard_normal()
-
-
-@book.wrong("without_the_confound", "return their mean")
-def one_for_every_fold(X, y, age):
-    return cross_val_score(LogisticRegression(max_iter=500), X, y, cv=5, scoring="roc_auc")
-
-
-@book.wrong("without_the_confound", "divide it by 100")
-def as_per_cent(X, y, age):
-    return 100 * with_naive_bayes(X, y, age)
+book.short_wrongs(
+    "without_the_confound",
+    age_as_a_feature=(
+        lambda X, y, age: nothing_taken_out(np.c_[X, (age - 60) / 10], y, age),
+        "without age there is nothing",
+    ),
+    a_coin=(
+        lambda X, y, age: 0.5 + 0.001 * np.random.default_rng(len(y)).standard_normal(),
+        "score of calls",
+    ),
+    one_for_every_fold=(
+        lambda X, y, age: cross_val_score(LogisticRegression(max_iter=500), X, y, cv=5, scoring="roc_auc"),
+        "return their mean",
+    ),
+    as_per_cent=(lambda X, y, age: 100 * with_naive_bayes(X, y, age), "divide it by 100"),
+)
 
 
 test_right, test_wrong, test_each_task, test_tables = book.tests()

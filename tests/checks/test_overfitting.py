@@ -272,24 +272,23 @@ def chosen_by_the_training_score(X, y, X_test, y_test, settings):
     return tree(best, **settings).fit(X, y).score(X_test, y_test)
 
 
-@book.wrong("tested_once", "a depth chosen well gets more")
-def no_tree_at_all(X, y, X_test, y_test):
-    return GaussianNB().fit(X, y).score(X_test, y_test)
-
-
 @book.wrong("tested_once", "whatever the data are", number=(0.5, 0.48, 0.0))
 def what_noise_gives(X, y, X_test, y_test, number):
     return number
 
 
-@book.wrong("tested_once", "1 minus the errors")
-def errors(X, y, X_test, y_test):
-    return 1 - chosen_then_tested(X, y, X_test, y_test)
-
-
-@book.wrong("tested_once", "10 numbers")
-def all_depths(X, y, X_test, y_test):
-    return [tree(d).fit(X, y).score(X_test, y_test) for d in DEPTHS]
+book.short_wrongs(
+    "tested_once",
+    no_tree_at_all=(
+        lambda X, y, X_test, y_test: GaussianNB().fit(X, y).score(X_test, y_test),
+        "a depth chosen well gets more",
+    ),
+    errors=(lambda X, y, X_test, y_test: 1 - chosen_then_tested(X, y, X_test, y_test), "1 minus the errors"),
+    all_depths=(
+        lambda X, y, X_test, y_test: [tree(d).fit(X, y).score(X_test, y_test) for d in DEPTHS],
+        "10 numbers",
+    ),
+)
 
 
 # Task 4: an interval

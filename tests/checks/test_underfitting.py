@@ -75,40 +75,10 @@ def permuted_quadratic_score(X, y):
     return (1 + sum(score(rng.permutation(y)) >= score(y) for _ in range(99))) / 100
 
 
-@book.wrong("hidden_signal", "blind", "test of means or lines")
-def t_tests(X, y):
-    return min(1, 2 * min(stats.ttest_ind(X[y == 1, j], X[y == 0, j]).pvalue for j in (0, 1)))
-
-
-@book.wrong("hidden_signal", "data sets of pure noise", "correction")
-def smallest_of_five(X, y):
-    return min(correlations(X, y))
-
-
-@book.wrong("hidden_signal", "whatever the data are")
-def always_significant(X, y):
-    return 0.01
-
-
-@book.wrong("hidden_signal", "turned round")
-def one_minus_p(X, y):
-    return 1 - bonferroni(X, y)
-
-
 @book.wrong("hidden_signal", "misses a difference of the spread alone")
 def lines_and_product_only(X, y):
     p = correlations(X, y)
     return min(1, 3 * min(p[0], p[1], p[4]))
-
-
-@book.wrong("hidden_signal", "misses an exclusive or")
-def no_product(X, y):
-    return min(1, 4 * min(correlations(X, y)[:4]))
-
-
-@book.wrong("hidden_signal", "finds none of the three")
-def by_lot(X, y):
-    return np.random.default_rng(abs(int(1e6 * X[0, 0]))).random()
 
 
 @book.wrong("hidden_signal", "only look at", k=(2, 3))
@@ -131,9 +101,20 @@ def sum_of_logs(X, y):
     return stats.combine_pvalues([*correlations(X, y), *more]).pvalue
 
 
-@book.wrong("hidden_signal", "5 numbers")
-def all_p_values(X, y):
-    return correlations(X, y)
+book.short_wrongs(
+    "hidden_signal",
+    t_tests=(
+        lambda X, y: min(1, 2 * min(stats.ttest_ind(X[y == 1, j], X[y == 0, j]).pvalue for j in (0, 1))),
+        "blind",
+        "test of means or lines",
+    ),
+    smallest_of_five=(lambda X, y: min(correlations(X, y)), "data sets of pure noise", "correction"),
+    always_significant=(lambda X, y: 0.01, "whatever the data are"),
+    one_minus_p=(lambda X, y: 1 - bonferroni(X, y), "turned round"),
+    no_product=(lambda X, y: min(1, 4 * min(correlations(X, y)[:4])), "misses an exclusive or"),
+    by_lot=(lambda X, y: np.random.default_rng(abs(int(1e6 * X[0, 0]))).random(), "finds none of the three"),
+    all_p_values=(lambda X, y: correlations(X, y), "5 numbers"),
+)
 
 
 # Task 2: a flexible model, scored on unseen scans
@@ -161,16 +142,6 @@ def neighbours_on_a_held_out_third(X, y):
     return KNeighborsClassifier(9).fit(a, c).score(b, d)
 
 
-@book.wrong("flexible_score", "not bound to lines")
-def logistic(X, y):
-    return cross_val_score(LogisticRegression(), X, y, cv=FOLDS).mean()
-
-
-@book.wrong("flexible_score", "scored on scans that it was fitted to")
-def training_score(X, y):
-    return RandomForestClassifier(15, random_state=0).fit(X, y).score(X, y)
-
-
 @book.wrong("flexible_score", "Products alone are not enough")
 def products_only(X, y):
     model = make_pipeline(PolynomialFeatures(2, interaction_only=True), LogisticRegression())
@@ -181,11 +152,6 @@ class Squares:
     @staticmethod
     def of(X):
         return np.column_stack([X, X**2])
-
-
-@book.wrong("flexible_score", "must combine two")
-def squares_only(X, y):
-    return cross_val_score(LogisticRegression(max_iter=1000), Squares.of(X), y, cv=FOLDS).mean()
 
 
 @book.wrong("flexible_score", "chosen by the very score", n=(3, 5, 8))
@@ -207,19 +173,24 @@ def flipped(X, y):
     return max(found, 1 - found)
 
 
-@book.wrong("flexible_score", "must combine two")
-def naive_bayes(X, y):
-    return cross_val_score(GaussianNB(), X, y, cv=FOLDS).mean()
-
-
-@book.wrong("flexible_score", "share of errors")
-def errors(X, y):
-    return 1 - forest(X, y)
-
-
-@book.wrong("flexible_score", "whatever the data are")
-def ceiling_by_heart(X, y):
-    return 0.875
+book.short_wrongs(
+    "flexible_score",
+    logistic=(
+        lambda X, y: cross_val_score(LogisticRegression(), X, y, cv=FOLDS).mean(),
+        "not bound to lines",
+    ),
+    training_score=(
+        lambda X, y: RandomForestClassifier(15, random_state=0).fit(X, y).score(X, y),
+        "scored on scans that it was fitted to",
+    ),
+    squares_only=(
+        lambda X, y: cross_val_score(LogisticRegression(max_iter=1000), Squares.of(X), y, cv=FOLDS).mean(),
+        "must combine two",
+    ),
+    naive_bayes=(lambda X, y: cross_val_score(GaussianNB(), X, y, cv=FOLDS).mean(), "must combine two"),
+    errors=(lambda X, y: 1 - forest(X, y), "share of errors"),
+    ceiling_by_heart=(lambda X, y: 0.875, "whatever the data are"),
+)
 
 
 @book.wrong("flexible_score", "Did you forget `return`?")
@@ -287,19 +258,6 @@ def with_tests_of_the_hits(X, y):
     )
 
 
-@book.wrong("diagnosis", "in training, a flexible model is better even on noise")
-def by_training_scores(X, y):
-    return word(
-        LogisticRegression().fit(X, y).score(X, y),
-        RandomForestClassifier(15, random_state=0).fit(X, y).score(X, y),
-    )
-
-
-@book.wrong("diagnosis", "linear model at chance is no proof")
-def only_linear(X, y):
-    return "linear is enough" if scores(X, y)[0] > 0.6 else "no signal"
-
-
 @book.wrong("diagnosis", "Always compare the two")
 def linear_first(X, y):
     linear, flexible = scores(X, y)
@@ -312,11 +270,6 @@ def linear_first(X, y):
 def never_no_signal(X, y):
     linear, flexible = scores(X, y)
     return "underfitted" if flexible - linear > 0.1 else "linear is enough"
-
-
-@book.wrong("diagnosis", "A gain must exceed what luck gives")
-def flexible_above_chance_is_enough(X, y):
-    return "underfitted" if scores(X, y)[1] > 0.6 else "no signal"
 
 
 @book.wrong("diagnosis", "A gain must exceed", margin=(0.0, 0.005))
@@ -332,14 +285,26 @@ def high_bar(X, y, bar):
     return "linear is enough" if linear > bar else "no signal"
 
 
-@book.wrong("diagnosis", "of all data")
-def always_underfitted(X, y):
-    return "underfitted"
-
-
-@book.wrong("diagnosis", "is one of")
-def other_words(X, y):
-    return "overfitted"
+book.short_wrongs(
+    "diagnosis",
+    by_training_scores=(
+        lambda X, y: word(
+            LogisticRegression().fit(X, y).score(X, y),
+            RandomForestClassifier(15, random_state=0).fit(X, y).score(X, y),
+        ),
+        "in training, a flexible model is better even on noise",
+    ),
+    only_linear=(
+        lambda X, y: "linear is enough" if scores(X, y)[0] > 0.6 else "no signal",
+        "linear model at chance is no proof",
+    ),
+    flexible_above_chance_is_enough=(
+        lambda X, y: "underfitted" if scores(X, y)[1] > 0.6 else "no signal",
+        "A gain must exceed what luck gives",
+    ),
+    always_underfitted=(lambda X, y: "underfitted", "of all data"),
+    other_words=(lambda X, y: "overfitted", "is one of"),
+)
 
 
 @book.wrong("diagnosis", "far above chance")
