@@ -72,7 +72,9 @@ def halves(rng, effect=0.0, n=60, p=20, n_test=N_TEST, scale=1):
     return scale * X[:n], y[:n], scale * X[n:], y[n:]
 
 
-EPOCH = Scores(halves, N_TEST, lambda *found: f"{FITTED}", (Signal(partial(halves, effect=0.8), 0.85, 1.0),))
+EPOCH = Scores(
+    halves, N_TEST, lambda *found: FITTED, (Signal(partial(halves, effect=0.8), 0.85, 1.0),), unseen=""
+)
 
 
 @check("X", "y", "X_test", "y_test", read=score("accuracy"))

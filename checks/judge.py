@@ -547,6 +547,8 @@ class Scores:
         So much above chance is the smallest leak that is looked for; a smaller one takes more sets.
     low : str
         What to say of a score on noise that is far below chance, if that is a fault of its own.
+    unseen : str
+        What noise does not show; nothing where an identity shows it.
     """
 
     noise: Callable
@@ -557,6 +559,7 @@ class Scores:
     chance: float = 0.5
     least: float = LEAK
     low: str = ""
+    unseen: str = " (the best of two or three runs would hardly show)"
 
     def judge(self, learner: Learner, draw: Callable) -> None:
         strong = self.signals[0].make
@@ -589,7 +592,7 @@ class Scores:
             raise NotYet(f"{told}. That is clearly below: {self.low}")
         if high:
             raise NotYet(f"{told}: {self.leak(learner, draw, mean)}")
-        learner.right.append(f"{told} (the best of two or three runs would hardly show).")
+        learner.right.append(f"{told}{self.unseen}.")
         for signal in self.signals if leaks else ():
             signal.judge(learner, draw, known.get(signal, ()))
 

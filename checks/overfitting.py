@@ -276,6 +276,7 @@ TESTED = Scores(
     lambda rng: study(rng, coin), 37, lambda *found: "the test had a say. → Choose within X and y.",
     (Signal(lambda rng: study(rng, bands, 400, 97), 0.86, 1.0, _not_chosen, "several questions to ask"),
      Signal(lambda rng: study(rng, stump, 200, 197), 0.685, 0.8, _not_chosen, "one question to ask")),
+    unseen="",
 )  # fmt: skip
 
 
