@@ -102,7 +102,12 @@ class external_scaling:
     """
 
     prevalence = Share(
-        0.8, low=0.05, high=0.95, label="Patients in the external cohort", at=np.arange(0.1, 0.95, 0.1)
+        0.8,
+        low=0.05,
+        high=0.95,
+        label="Patients in the external cohort",
+        unit="%",
+        at=np.arange(0.1, 0.95, 0.1),
     )
     scanner_shift = Number(0.0, label="What the external scanner adds", unit=SD, at=np.arange(-2, 2.1, 0.5))
     n_external = Whole(200, 40, label="Subjects in the external cohort", at=[50, 100, 200, 500])
@@ -265,9 +270,9 @@ class prevalence_shift:
     the sensitivity and the specificity are those of inside.
     """
 
-    prevalence_inside = Number(0.683, 0.02, 0.98, label="Patients inside", at=[0.2, 0.5, 0.683])
+    prevalence_inside = Number(0.683, 0.02, 0.98, label="Patients inside", unit="%", at=[0.2, 0.5, 0.683])
     prevalence_outside = Number(
-        0.2, 0.02, 0.98, label="Patients outside", at=[0.05, 0.1, 0.2, 0.3, 0.5, 0.683, 0.8, 0.9]
+        0.2, 0.02, 0.98, label="Patients outside", unit="%", at=[0.05, 0.1, 0.2, 0.3, 0.5, 0.683, 0.8, 0.9]
     )
     n_external = Whole(
         400,
@@ -276,7 +281,7 @@ class prevalence_shift:
         at=[200, 400, 1000],
     )
     effect = Number(1.5, 0, open="low", label="True effect", unit=SD, at=[1, 1.5, 2, 3])
-    threshold = Number(0.5, 0.01, 0.99, label="Called ill from a risk of", at=np.arange(1, 10) / 10)
+    threshold = Number(0.5, 0.01, 0.99, label="Called ill from a risk of", unit="%", at=np.arange(1, 10) / 10)
 
     def recruit(p, rng, repeats):
         labels = (np.arange(p.n_external) < round(p.n_external * p.prevalence_outside)).astype(int)

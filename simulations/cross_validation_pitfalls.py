@@ -557,7 +557,7 @@ class two_equal_learners:
 
     n_splits = Whole(15, 2, label="Random splits", at=[5, 10, 15, 30, 50, 100])
     n_scans = Whole(100, 10, of=2, label="Scans", at=[40, 60, 100, 200])
-    test_share = Number(0.1, *TEST_SHARES, open="low", label="Share held out", at=[0.1, 0.2, 0.3, 0.5])
+    test_share = Number(0.1, *TEST_SHARES, open="low", label="Held out", unit="%", at=[0.1, 0.2, 0.3, 0.5])
     effect = Number(1.0, doc="Cohen's d in one feature of each model.")
     n_features = Whole(5, 1, doc="Features of each model.")
 

@@ -66,7 +66,7 @@ class learnt_by_heart:
     accuracy is about Phi(sqrt(h / (1 - h))). Zhang and others (2017), ICLR, arXiv:1611.03530.
     """
 
-    coin = Share(1.0, label="Labels decided by a coin", at=QUARTERS)
+    coin = Share(1.0, label="Labels decided by a coin", unit="%", at=QUARTERS)
     n_scans = Whole(60, 4, of=2, label="Scans", at=(40, 60, 100, 200))
     penalty = Number(1e-4, 1e-4, label="Penalty on the weights", at=PENALTIES)
     effect = EFFECT(3.0, at=(0, 1, 2, 3, 4))
@@ -308,7 +308,7 @@ class seen_in_pretraining:
 
     taught = Among(*TAUGHT, label="What it was pretrained to tell")
     n_people = Whole(200, 10, of=2, reach=30, label="People in the pretraining", at=(100, 200, 500, 1000))
-    seen = Share(1.0, label="Subjects of the study who were among them", at=QUARTERS)
+    seen = Share(1.0, label="Subjects of the study who were among them", unit="%", at=QUARTERS)
     effect = EFFECT(0.0, at=np.arange(0, 2.1, 0.25))
     n_scans = Whole(60, 10, ("the number of people", lambda p: p.n_people), of=2)
     n_pixels = Whole(50, 1)
@@ -426,7 +426,9 @@ class architecture_or_labels:
     """
 
     place = Among(*PLACES, label="The lesion lies")
-    wrong = Number(0.2, 0, 0.45, label="Wrong labels, where some are", at=(0.05, 0.1, 0.2, 0.3, 0.4))
+    wrong = Number(
+        0.2, 0, 0.45, label="Wrong labels, where some are", unit="%", at=(0.05, 0.1, 0.2, 0.3, 0.4)
+    )
     n_scans = Whole(100, 10, of=2, label="Training scans", at=(40, 100, 200))
     contrast = Number(
         5.0, 0, 100, label="Contrast of the lesion", unit="standard deviations", at=(4, 5, 6, 8)
@@ -539,6 +541,7 @@ class what_a_map_shows:
         0.5,
         1,
         label="Patients from the one scanner, controls from the other",
+        unit="%",
         at=(0.5, 0.6, 0.7, 0.8, 0.9, 1),
         when=lambda p: p.size > 0,
     )

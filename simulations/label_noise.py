@@ -38,6 +38,8 @@ from utils.simulation import (
     simulation,
 )
 
+PER_CENT = partial(Number, unit="%")
+
 # Labels as recorded, at several positions of a scale: training and test of one rule
 
 
@@ -305,8 +307,8 @@ class kinds_of_wrong_labels:
     """
 
     kind = Among(*KINDS, label="Who is labelled wrongly", when=lambda p: p.rate > 0)
-    rate = Number(0.2, 0, 0.4, label="How many of these", at=(0, 0.1, 0.2, 0.3, 0.4))
-    prevalence = Number(0.5, 0.05, 0.95, label="Share of patients", at=np.linspace(0.1, 0.9, 9))
+    rate = PER_CENT(0.2, 0, 0.4, label="How many of these", at=(0, 0.1, 0.2, 0.3, 0.4))
+    prevalence = Number(0.5, 0.05, 0.95, label="Share of patients", unit="%", at=np.linspace(0.1, 0.9, 9))
     n_scans = Whole(400, TEN_OF_EACH, label="Training scans", at=(100, 400, 2000))
     effect = Number(2.0, 0, open="low", doc="Cohen's d.")
 
@@ -385,7 +387,7 @@ class shared_errors:
     """
 
     through = Among(*SHARED, label="The rater's errors come from")
-    rater_accuracy = Number(0.8, 0.55, 0.99, label="The rater is right in", at=(0.6, 0.7, 0.8, 0.9, 0.95))
+    rater_accuracy = PER_CENT(0.8, 0.55, 0.99, label="The rater is right in", at=(0.6, 0.7, 0.8, 0.9, 0.95))
     effect = Number(2.0, 0, open="low", label="True effect in the scan", unit=SD, at=(1, 2, 3))
     n_scans = Whole(200, 20, of=2, doc="Training scans.")
     n_features = Whole(10, 2, doc="All but the first are the same in both groups.")
@@ -549,7 +551,9 @@ class labels_or_architecture:
     """
 
     signal = Among("linear", "XOR", label="Signal")
-    worst = Number(0.3, 0, 0.45, open="low", label="Worst labels are wrong in", at=(0.1, 0.2, 0.3, 0.4, 0.45))
+    worst = PER_CENT(
+        0.3, 0, 0.45, open="low", label="Worst labels are wrong in", at=(0.1, 0.2, 0.3, 0.4, 0.45)
+    )
     models = Among(*MODEL_SETS, label="Models that are compared")
     n_scans = Whole(200, 20, of=4, label="Training scans", at=(52, 100, 200, 300))
     effect = Number(2.0, doc="Mahalanobis distance of the classes, for the linear signal.")
@@ -637,10 +641,10 @@ class scans_or_raters:
     """
 
     rating_cost = Number(
-        0.1, 0, 1, label="A rating costs", unit="of a scan", at=(0.02, 0.05, 0.1, 0.25, 0.5, 1)
+        0.1, 0, 1, label="A rating costs", unit="% of a scan", at=(0.02, 0.05, 0.1, 0.25, 0.5, 1)
     )
-    rater_error = Number(0.2, 0, 0.45, label="A single rater is wrong in", at=(0.05, 0.1, 0.2, 0.3, 0.4))
-    shared = Number(0.0, 0, 1, label="Scans that deceive all raters or none", at=(0, 0.25, 0.5, 0.75, 1))
+    rater_error = PER_CENT(0.2, 0, 0.45, label="A single rater is wrong in", at=(0.05, 0.1, 0.2, 0.3, 0.4))
+    shared = PER_CENT(0.0, 0, 1, label="Scans that deceive all raters or none", at=(0, 0.25, 0.5, 0.75, 1))
     budget = Whole(200, 100, 1000, label="Budget", unit="scans without rating", at=(100, 200, 500))
     rule = Among(*RULES, label="Classifier")
     effect = Number(1.5, 0, open="low", doc="Mahalanobis distance of the classes.")

@@ -305,6 +305,8 @@ class planted_defect:
     def read(p, draws):
         reported, honest, true = (f"{draws[name].mean():.2f}" for name in ("reported", "honest", "true"))
         alarm = f"alarm in {100 * draws['found'].mean():.0f} % of the studies."
+        if len(draws["found"]) == 1:
+            alarm = "alarm." if draws["found"][0] else "alarm in 0 of 1 study."
         if p.defect == "nothing":
             planted = f"Nothing is planted: the study reports {reported}, and the truth is {true}."
             return f"{planted} The first look raises a false {alarm}"
@@ -471,7 +473,7 @@ def slice_parts(size):
     return healthy.ravel(), np.stack([left.ravel(), right.ravel()]), letter.ravel()
 
 
-AGREEMENT, QUARTERS = "Share of patients with the mark, and of controls without it", np.arange(13) / 4
+AGREEMENT, QUARTERS = "Agreement of the mark with the diagnosis", np.arange(13) / 4
 UPTAKE_SD, NOISE, SIDES_R = 0.4, 0.4, 0.85  # of a putamen, of a pixel, between the sides
 
 
@@ -490,7 +492,7 @@ class scanner_mark:
     (repeats, size, size).
     """
 
-    agreement = Number(0.9, 0.5, 1, label=AGREEMENT, at=[0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1], start=1)
+    agreement = Number(0.9, 0.5, 1, label=AGREEMENT, unit="%", at=[0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1], start=1)
     brightness = Number(2.0, 0, label="Brightness of the mark", unit="× background", at=QUARTERS, start=3)
     effect = EFFECT(2.0, label="True effect in the putamen", at=np.arange(0, 3.1, 0.5))
     n_scans = Whole(80, 20, of=20, reach=3, label="Scans", at=[40, 80, 120])

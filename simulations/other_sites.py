@@ -62,6 +62,7 @@ class site_shortcut:
         0.1,
         0.9,
         label="Patients at the first site (the second has the rest)",
+        unit="%",
         at=np.arange(0.5, 0.95, 0.1),
     )
     site_mark = Number(
@@ -256,6 +257,7 @@ class harmonised_sites:
         0,
         0.4,
         label="Imbalance of the sites (share of patients: 50 % minus and plus)",
+        unit="%",
         at=np.arange(0, 0.45, 0.1),
     )
     site_mark = Number(

@@ -20,6 +20,7 @@ from utils.simulation import (
     Share,
     Studies,
     Whole,
+    counted,
     exact_accuracy,
     linear_rule,
     optimism,
@@ -42,6 +43,12 @@ def _tests(n: int) -> np.ndarray:
 def _fitted(X, weights, intercepts) -> np.ndarray:
     """Scores of the scans of every study by its own linear rule."""
     return (X @ weights[..., None])[..., 0] + intercepts[:, None]
+
+
+def _nine_in_ten(draws) -> str:
+    """What nine of ten of the smallest studies report, or the only one."""
+    low, high = np.quantile(draws["reported"][:, 0], [0.05, 0.95])
+    return f"{low:.2f} to {high:.2f}" if len(draws["reported"]) > 1 else f"{low:.2f}"
 
 
 def _columns(found: list[dict]) -> dict[str, np.ndarray]:
@@ -112,7 +119,7 @@ class complexity_of_the_model:
         best = true.argmax()
         truth = "there is nothing to find"
         if p.effect:
-            truth = f"the truth is best with {p.feature_counts[best]} ({true[best]:.2f})"
+            truth = f"the truth is best with {counted(p.feature_counts[best], 'feature')} ({true[best]:.2f})"
         picked = {name: draws[name][rows, chosen] for name in ("reported", "true")}
         return (
             f"{p.n_scans} scans: {truth}. With all {p.feature_counts[-1]} features: training "
@@ -357,9 +364,7 @@ class regional_mri:
     regions = Among(
         *REGIONS, label="Measures", doc="33 cortical thicknesses, these and 8 volumes, or the putamen."
     )
-    strength = Number(
-        1.0, 0, open="low", label="Effects, compared with ENIGMA-PD", unit="times", at=[1, 2, 3, 5]
-    )
+    strength = Number(1.0, 0, open="low", label="Size of the effects", unit="× ENIGMA-PD", at=[1, 2, 3, 5])
     ridge = Number(
         1e-3,
         0,
@@ -415,16 +420,15 @@ class regional_mri:
         return _columns(found)
 
     def read(p, draws):
-        low, high = np.quantile(draws["reported"][:, 0], [0.05, 0.95])
         training, reported, true = (draws[name].mean(axis=0) for name in ("training", "reported", "true"))
+        studies = "Nine studies in ten" if len(draws["true"]) > 1 else "This study"
         return (
-            f"The best possible AUC is {draws['ceiling'][0, 0]:.2f}. Nine studies in ten with {p.sizes[0]} "
-            f"subjects report {low:.2f} to {high:.2f} (training {training[0]:.2f}, truth {true[0]:.2f}). "
+            f"The best possible AUC is {draws['ceiling'][0, 0]:.2f}. {studies} with {p.sizes[0]} subjects: "
+            f"reported {_nine_in_ten(draws)} (training {training[0]:.2f}, truth {true[0]:.2f}). "
             f"{p.sizes[-1]} subjects report {reported[-1]:.2f} (training {training[-1]:.2f}, truth "
             f"{true[-1]:.2f})."
         )
 
     def head(p, draws):
-        low, high = np.quantile(draws["reported"][:, 0], [0.05, 0.95])
         true = draws["true"][:, 0].mean()
-        return f"With {p.sizes[0]} subjects: reported {low:.2f} to {high:.2f}, really {true:.2f}."
+        return f"With {p.sizes[0]} subjects: reported {_nine_in_ten(draws)}, really {true:.2f}."

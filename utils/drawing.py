@@ -89,6 +89,7 @@ CONFIG = {
         "domainColor": COLOURS["before"],
         "tickColor": COLOURS["before"],
         "labelLimit": 400,
+        "labelSeparation": 5,
         "labelLineHeight": 15,
     },
 }
@@ -183,7 +184,7 @@ def chart(
         "height": height,
         "padding": {"left": 6, "top": top, "right": right, "bottom": 6},
         "encoding": {"x": {"field": "x", **x}, "y": {"field": "y", **y}},
-        "layer": list(layers),
+        "layer": sorted(layers, key=lambda one: one["mark"]["type"] == "text"),  # no mark strikes a word
         "config": CONFIG,
     }
     if title:
@@ -215,7 +216,7 @@ def chance_line(chance: float, words: str = "chance", *, level: bool = False) ->
     place = {"x": {"value": 0}} if level else {"y": {"value": 0}}
     layers = [
         layer("level" if level else "upright", "chance", "chance", strokeDash=DASHED, strokeWidth=1.5),
-        layer("text", "chance", "chance", encoding=place, **where),
+        *(layer(kind, "chance", "chance", encoding=place, **where) for kind in ("halo", "text")),
     ]
     return layers, {"chance": table(**{"y" if level else "x": [chance], "text": [words]})}
 
@@ -342,15 +343,9 @@ def ridge_rows(
     number = {"fontSize": TEXT + 2, "fontWeight": "bold", "baseline": "bottom", "dy": -1}
     number["encoding"] = {"y": "y2"}
     hover = {"tooltip": tips(row="name", mean="x|.3f")}
+    ghost = {"strokeDash": DOTTED, "strokeWidth": 1.5, "encoding": {"detail": "row"}}
     layers = [
-        layer(
-            "line",
-            "ridges" + BEFORE,
-            "before",
-            strokeDash=DOTTED,
-            strokeWidth=1.5,
-            encoding={"detail": "row"},
-        ),
+        layer("line", "ridges" + BEFORE, "before", **ghost),
         layer("area", "ridges", fillOpacity=0.4, line={"strokeWidth": 1.5}, encoding={"y2": "y2"} | row),
         layer("rule", "means", strokeWidth=3, encoding={"y2": "y2"} | row | hover),
         layer("circle", "dots", size=70, opacity=0.8, encoding=row | {"tooltip": tips(study="x|.2f")}),
@@ -553,7 +548,7 @@ def curves(
     names = [name for name in CURVES if name in draws]
     band = band if band in draws else ""
     called = {name: CURVES[name][0] for name in names} | (words or {})
-    if band in names and band not in (words or {}):
+    if band in names and band not in (words or {}) and not (dots and outcome.repeats == 1):
         called[band] += "\n(nine in ten)"
     guessing, data = chance_line(chance, level=True)
     data |= NO_GUESS

@@ -38,7 +38,7 @@ from ipywidgets import widget_serialization
 
 from utils.code import code_of_one_study
 from utils.drawing import FEW, Chart, shown_number, takes_dots, whole
-from utils.simulation import Among, Parameter, ParameterError, Several, Simulation
+from utils.simulation import Among, Parameter, ParameterError, Several, Simulation, with_minus
 
 # Without a handler of their own, the log's errors would be printed into the learner's notebook.
 log = logging.getLogger(__name__)
@@ -48,9 +48,7 @@ STILL = 560  # pixels: width of the picture that is kept in a notebook
 
 # Seconds.
 FIRST_LOOK = 0.008  # of simulating before the first picture
-REDRAW = (
-    0.2  # between pictures while refining, if by then there are so many times the studies of the last one:
-)
+REDRAW = 0.2  # between pictures while refining, if by then there are so many times the studies of the last:
 GROWN = 1.5
 LISTEN = 0.015  # between pauses, in which a new move is heard
 PAUSE = 0.002
@@ -75,6 +73,12 @@ class Control:
     kind: str  # "slider" or "choice"
 
 
+def _read(value: float, unit: str) -> str:
+    """A value with its unit, as the learner reads it."""
+    value = 100 * value if unit.startswith("%") else value
+    return with_minus(f"{value:.10g} {unit.removesuffix('s') if value == 1 else unit}".strip())
+
+
 def _control(kind: Parameter, at) -> Control:
     """The control of a parameter at the positions `at`: values, or a dict from what is read to the value."""
     if isinstance(at, Mapping):
@@ -83,7 +87,7 @@ def _control(kind: Parameter, at) -> Control:
         return Control(kind.label, list(at), [str(value) for value in at], "choice")
     # Rounded, because 3 * 0.1 is 0.30000000000000004; and Python's own, for the code of one study.
     values = [round(value.item() if isinstance(value, np.generic) else value, 10) for value in at]
-    return Control(kind.label, values, [f"{value:.10g} {kind.unit}".strip() for value in values], "slider")
+    return Control(kind.label, values, [_read(value, kind.unit) for value in values], "slider")
 
 
 def panel(

@@ -63,7 +63,7 @@ class Parameter:
     Attributes
     ----------
     label, unit : str
-        For a learner: beside the slider.
+        For a learner: beside the slider. A share whose unit begins with "%" is read in per cent there.
     doc : str
         For a reader of the code.
     at : sequence or dict
@@ -95,9 +95,8 @@ class Number(Parameter):
     high: float = LARGEST
     open: str = field(default="", kw_only=True)  # "low", "high" or "both"
     of: int = field(default=1, kw_only=True)
-    reach: int = field(
-        default=20, kw_only=True
-    )  # random tests go so many steps above `low`: for costly counts
+    # Random tests go so many steps above `low`: for costly counts.
+    reach: int = field(default=20, kw_only=True)
     whole = False
     most = LARGEST
 
@@ -260,7 +259,7 @@ class Simulation:
         p = SimpleNamespace(**self.defaults)
         lines = []
         for name, kind in self.kinds.items():
-            unit = f" ({kind.unit})" if kind.unit else ""
+            unit = f" ({kind.unit})" if kind.unit and not kind.unit.startswith("%") else ""
             said = ". ".join(text.rstrip(".") for text in (kind.label + unit, kind.doc) if text)
             lines.append(f"{name} : {kind.says(p)}; by default {kind.default!r}\n    {said}")
         self.__doc__ = "\n".join(

@@ -20,7 +20,7 @@ import utils.panel
 from simulations.an_external_table import external_scaling
 from simulations.underfitting import tests_of_hidden_signal as hidden_signal
 from utils.drawing import FEW, ridges
-from utils.panel import panel
+from utils.panel import _read, panel
 from utils.simulation import Among, Number, Several, Studies, Whole, simulation
 
 MOST = 16_000  # bytes of numbers that a move sends; most send less than 10,000
@@ -97,7 +97,7 @@ async def settled(*panels, seconds=20):
 def test_positions_come_from_the_description_or_from_the_call(make):
     p = make()
     assert [c["label"] for c in p.controls] == ["Scans", "Level"]
-    assert p.controls[1]["texts"] == ["0 points", "0.25 points", "0.5 points", "0.75 points", "1 points"]
+    assert p.controls[1]["texts"] == ["0 points", "0.25 points", "0.5 points", "0.75 points", "1 point"]
     p = make(n_scans=[20, 30], rule=["one", "other"], level={"little": 0.25, "much": 0.5})
     assert [c["kind"] for c in p.controls] == ["slider", "choice", "choice"]
     assert p.controls[1]["texts"] == ["little", "much"] and p.parameters()["level"] == 0.5
@@ -105,6 +105,15 @@ def test_positions_come_from_the_description_or_from_the_call(make):
 
 def test_rounded_positions(make):
     assert make(level=np.arange(0, 1, 0.1), start={"level": 0.3}).moved["level"].texts[3] == "0.3 points"
+
+
+def test_values_are_read_with_their_unit():
+    assert [_read(value, "standard deviations") for value in (-1.5, 0, 1)] == [
+        "−1.5 standard deviations", "0 standard deviations", "1 standard deviation",
+    ]  # fmt: skip
+    assert [_read(value, "%") for value in (0, 0.55, 0.683, 1)] == ["0 %", "55 %", "68.3 %", "100 %"]
+    assert [_read(value, "% of a scan") for value in (0.02, 1)] == ["2 % of a scan", "100 % of a scan"]
+    assert _read(1, "× background") == "1 × background" and _read(1, "") == "1"
 
 
 @pytest.mark.parametrize(
