@@ -15,6 +15,7 @@ from pathlib import Path
 from . import (
     an_external_table,
     cross_validation_pitfalls,
+    images_and_networks,
     label_noise,
     look_before_you_train,
     other_sites,
@@ -31,6 +32,7 @@ LESSONS = (
     cross_validation_pitfalls,
     other_sites,
     an_external_table,
+    images_and_networks,
 )
 ROWS: list[Row] = [row for lesson in LESSONS for row in vars(lesson).values() if isinstance(row, Row)]
 
