@@ -140,8 +140,16 @@ class Drawing {
     this.place.replaceChildren(...cells);
     this.views = await Promise.all(
       charts.map(async ([spec], i) => {
+        // Room on the right for words that may come. As padding, words that are there would take it twice.
+        const room = {
+          data: { values: [{}] },
+          mark: { type: "point", size: 1, opacity: 0, xOffset: spec.padding.right },
+          encoding: { x: { value: "width" }, y: { value: 0 } },
+        };
         let text = JSON.stringify({
           ...spec,
+          layer: [...spec.layer, room],
+          padding: { ...spec.padding, right: 0 },
           $schema: "https://vega.github.io/schema/vega-lite/v6.json",
           background: null,
           width: cells[i].clientWidth || 560,
