@@ -256,7 +256,7 @@ def write_page(page, book, target, panels):
     note = note.format(path=page.source, stem=path.stem)
     groups, before, after = contents(page, book)
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(WEB), undefined=jinja2.StrictUndefined)
-    made = environment.get_template("page.html").render(
+    made = environment.get_template("page.jinja").render(
         page={"title": page.name, "target": page.target},
         up="../" * page.target.count("/"),
         note=f'<p class="note">{note}</p>' if note else "",
