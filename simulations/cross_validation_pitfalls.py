@@ -35,6 +35,7 @@ EFFECT = functools.partial(Number, label="True effect", unit="standard deviation
 RELIABILITY = functools.partial(Share, 0.9, label="Reliability of the scans (intraclass correlation)")
 PAIRS = ("twice the number of folds", lambda p: 2 * p.n_folds)  # each fold with as many patients as controls
 TENTHS = np.arange(11) / 10
+ENDS = (-0.5, 0.5)  # of the axis of errors
 OF_MODELS = {"when": lambda p: p.varied != "coin tosses"}
 OF_ANALYSES = {"when": lambda p: p.varied == "analyses" and p.n_tried > 1}
 
@@ -305,10 +306,9 @@ class best_of_many:
         return {"reported": scores.max(axis=1), "honest": honest, "true": true, "sd": scores.std(axis=1)}
 
     def read(p, draws):
-        return (
-            f"The best of {p.n_tried} {p.varied}, {p.n_scans} scans: {optimism(draws)}. Done right, it would "
-            f"report {draws['honest'].mean():.2f}."
-        )
+        tried = f"The best of {p.n_tried} {p.varied}" if p.n_tried > 1 else "A single try"
+        honest = f"Done right, it would report {draws['honest'].mean():.2f}."
+        return f"{tried}, {p.n_scans} scans: {optimism(draws)}. {honest}"
 
 
 def _nested_choice(p, s):
@@ -424,12 +424,12 @@ def errors_of_cross_validation(outcome) -> list[Chart]:
     error = outcome.draws["reported"] - outcome.draws["true"]
     half, (low, high) = np.median(outcome.draws["claimed"]), np.quantile(error, [0.05, 0.95])
     said = [f"{low:+.2f} to {high:+.2f}".replace("-", "−"), f"±{half:.2f}"]
-    grid, height = density(error, (-0.4, 0.4))
+    grid, height, span = *density(error, ENDS), np.clip([[low, -half], [high, half]], *ENDS)
     data = {
         "truth": {"x": [0], "text": ["the truth"]},
         "errors": table(x=grid, y=1 + 1.4 * height, y2=1),
         "errors before": {"x": []},
-        "spans": table(x=np.array([low, -half]), x2=np.array([high, half]), y=[0.72, 0.22], row=[0, 1])
+        "spans": table(x=span[0], x2=span[1], y=[0.72, 0.22], row=[0, 1])
         | {"mid": [round((low + high) / 2, 4), 0], "text": said},
     }
     shades, base = {"color": by_row(["true", "reported"])}, {"y2": "y2"}
@@ -446,7 +446,7 @@ def errors_of_cross_validation(outcome) -> list[Chart]:
     names = {"words": ["nine studies\nin ten", "what the error\nbar claims"], "line": False}
     y = axis(ends=(-0.05, 2.5), at=[0.78, 0.28], **names)
     at = {"at": np.arange(-4, 5, 2) / 10, "words": ["−0.4", "−0.2", "0", "+0.2", "+0.4"]}
-    x = axis("Reported accuracy minus true accuracy", (-0.4, 0.4), **at)
+    x = axis("Reported accuracy minus true accuracy", ENDS, **at)
     return [chart(layers, data, x, y)]
 
 
@@ -518,12 +518,12 @@ class cross_validation_error:
 
     def read(p, draws):
         error = draws["reported"] - draws["true"]
-        low, high = np.quantile(error, [0.05, 0.95])
+        (low, high), claimed = np.quantile(error, [0.05, 0.95]), np.median(draws["claimed"])
         missed = np.mean(np.abs(error) > draws["claimed"])
         return (
-            f"{p.n_scans} scans, {p.scheme}: nine reported accuracies in ten lie between {low:+.2f} and "
-            f"{high:+.2f} of the truth. The usual error bar is ±{np.median(draws['claimed']):.2f}; it should "
-            f"miss the truth in 10 % of studies and misses it in {100 * missed:.0f} %."
+            f"{p.n_scans} scans, {p.scheme}: nine reported accuracies in ten are {low:+.2f} to "
+            f"{high:+.2f} off the truth. The usual error bar is ±{claimed:.2f}; it should miss "
+            f"the truth in 10 % of studies and misses it in {100 * missed:.0f} %."
         )
 
     def head(p, draws):

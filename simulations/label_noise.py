@@ -694,7 +694,7 @@ class scans_or_raters:
             told = f"the best model comes from {bought[best]} ({true[best]:.2f}), "
             told += f"the worst from {bought[worst]} ({true[worst]:.2f})"
         return (
-            f"For the price of {p.budget:g} unrated scans, a rating costing {p.rating_cost:g} of a scan: "
+            f"For the price of {p.budget:g} unrated scans, a rating at {100 * p.rating_cost:g} % of a scan: "
             f"{told}. The study reports {first.mean():.2f} with {p.raters[0]} and {last.mean():.2f} with "
             f"{p.raters[-1]} raters."
         )

@@ -355,7 +355,7 @@ class bias_and_variance:
     def read(p, draws):
         ceiling = draws["ceiling"].mean()
         words = [
-            f"the {name} model gets {draws[f'{name} true'][:, -1].mean():.2f} and training score "
+            f"the {name} model gets {draws[f'{name} true'][:, -1].mean():.2f}, in training "
             f"{draws[f'{name} train'][:, -1].mean():.2f} (lost to bias "
             f"{ceiling - draws[f'{name} limit'].mean():.2f})"
             for name in MODELS
@@ -466,7 +466,9 @@ class shrinkage_sweep:
 
     def head(p, draws):
         true = draws["true"].mean(axis=0)
-        return f"Truly {true[0]:.2f} without shrinking, at best {true.max():.2f}, at last {true[-1]:.2f}."
+        return (
+            f"Truly {true[0]:.2f} without shrinking, {true.max():.2f} at best, {true[-1]:.2f} with the most."
+        )
 
     def read(p, draws):
         true = draws["true"].mean(axis=0)

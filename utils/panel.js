@@ -133,7 +133,7 @@ class Drawing {
 
   async build(charts, tables, dark) {
     const { vegaEmbed } = await library();
-    const cells = charts.map(([, share]) => make("div", { class: "chart", style: `flex: ${share} 1 ${Math.round(240 * share)}px` }));
+    const cells = charts.map(([, share]) => make("div", { class: "chart", style: `flex: ${share} 1 ${Math.round(220 * share)}px` }));
     const old = this.views;
     this.resized.disconnect();
     this.place.style.minHeight = `${this.place.offsetHeight}px`; // so that the page does not jump
@@ -341,7 +341,9 @@ function render({ model, el }) {
   }
 
   function sayGuess({ answer, of }) {
-    if (!guess?.shown || answer === null) return;
+    if (!guess?.shown) return;
+    guess.said.textContent = "";
+    if (answer === null) return;
     const studies = of === 1 ? "In this study" : `Over these ${of} studies`;
     guess.said.textContent = `Your guess: ${guess.value().toFixed(2)}. ${studies} it is ${answer.toFixed(2)}.`;
   }
@@ -367,7 +369,7 @@ function render({ model, el }) {
     problem.hidden = !shown.problem;
     problem.textContent = shown.problem;
     stage.hidden = Boolean(shown.problem);
-    headline.textContent = asking ? "" : shown.headline;
+    headline.textContent = asking ? "" : shown.headline.replaceAll(" %", "\u00a0%");
     sentence.textContent = asking ? "" : shown.sentence;
     stage.setAttribute("aria-label", asking ? "The axis on which you guess." : shown.sentence || shown.problem);
     sayGuess(shown);

@@ -37,7 +37,7 @@ import traitlets
 from ipywidgets import widget_serialization
 
 from utils.code import code_of_one_study
-from utils.drawing import FEW, Chart, shown_number, takes_dots, whole
+from utils.drawing import FEW, SHARES, Chart, shown_number, takes_dots, whole
 from utils.simulation import Among, Parameter, ParameterError, Several, Simulation, with_minus
 
 # Without a handler of their own, the log's errors would be printed into the learner's notebook.
@@ -349,8 +349,10 @@ class Panel(anywidget.AnyWidget):
                     **self._limits(position),
                 }
 
-    def _answer(self, outcome) -> float:
-        """What the learner was asked for."""
+    def _answer(self, outcome) -> float | None:
+        """What the learner was asked for; a share of studies is nothing that one of them could tell."""
+        if outcome.repeats == 1 and getattr(self.run.draw, "func", self.run.draw) in SHARES:
+            return None
         name, at = self._asked_for if isinstance(self._asked_for, tuple) else (self._asked_for, -1)
         return float(np.ravel(shown_number(self.run.draw, outcome.draws[name]))[at])
 
