@@ -18,13 +18,16 @@ class Answers:
 
     ``@answers.right("task")`` and ``@answers.wrong("task", "words of the reason", ...)`` keep a function. A
     setting with several values makes variants of it: ``@answers.wrong("task", "words", k=(10, 20, 40))`` for
-    ``def f(X, y, k)`` (the first variant takes the first value of every setting, and so on).
+    ``def f(X, y, k)`` (the first variant takes the first value of every setting, and so on). With
+    ``slow=True`` only the repetitions run it: another answer gets the same reason.
     """
 
     def __init__(self, checks: ModuleType):
         self.checks, self.rights, self.wrongs = checks, [], []
 
     def _keep(self, kept, task, words, settings):
+        slow = settings.pop("slow", False)
+
         def keep(function):
             variants = max((len(values) for values in settings.values()), default=1)
             for i in range(variants):
@@ -32,7 +35,7 @@ class Answers:
                 # By name: the address of a function differs between the programs that run beside each other.
                 told = ", ".join(str(getattr(value, "__name__", value)) for value in chosen.values())
                 name = function.__name__ + (f"[{told}]" if chosen else "")
-                kept.append((task, name, with_settings(function, chosen), words, (i, variants)))
+                kept.append((task, name, with_settings(function, chosen), words, (i, variants), slow))
             return function
 
         return keep
@@ -60,9 +63,10 @@ class Answers:
             """In `make test` the first of those that agree in these values stands for all of them."""
             seen, found = set(), []
             for one in kept:
+                *one, slow = one
                 kind = tuple(one[i] for i in alike)
-                again = kind in seen
-                seen.add(kind)
+                again = slow or kind in seen
+                seen |= set() if slow else {kind}
                 marks = [pytest.mark.repetition] if again else []
                 found.append(pytest.param(*one, id=f"{one[0]}-{one[1]}", marks=marks))
             return found

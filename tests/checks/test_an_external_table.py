@@ -254,7 +254,7 @@ def auc_in_the_middle(y, risk):
     return low, auc, high
 
 
-@book.wrong("auc_with_interval", "with replacement")
+@book.wrong("auc_with_interval", "with replacement", slow=True)
 def without_replacement(y, risk):
     rng = np.random.default_rng(0)
     drawn = []
@@ -353,7 +353,7 @@ def fixed_beforehand(X, y, X_external, y_external, cut):
     return rates(y_external, LOGISTIC.fit(X, y).predict_proba(X_external)[:, 1] >= cut)
 
 
-@book.wrong("operating_point", "predictions of the very scans", trees=(100, 60, 150))
+@book.wrong("operating_point", "predictions of the very scans", trees=(100, 60, 150), slow=True)
 def threshold_of_a_forest_on_its_training_scans(X, y, X_external, y_external, trees):
     model = RandomForestClassifier(trees, random_state=0).fit(X, y)
     cut = youden(y, model.predict_proba(X)[:, 1])

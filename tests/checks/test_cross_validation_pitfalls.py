@@ -102,7 +102,7 @@ def twenty_of_them(X, y, first):
     return cross_val_score(NEAREST, X[:, taken], y, cv=SHUFFLED).mean()
 
 
-@book.wrong("selection", "something else was chosen by the score", model=MODELS)
+@book.wrong("selection", "something else was chosen by the score", model=MODELS, slow=True)
 def number_of_features_by_the_reported_score(X, y, model):
     ks = (2, 5, 10, 15, 20, 30, 50, 100)
     return max(cross_val_score(make_pipeline(SelectKBest(k=k), model), X, y, cv=SHUFFLED).mean() for k in ks)
@@ -468,7 +468,7 @@ def inner_folds_not_grouped(model, grid, X, y, subjects, outer, inner):
     return np.mean(outer_loop(model, grid, X, y, subjects, outer, inner, grouped=False))
 
 
-@book.wrong("nested_grouped", "both sides of the outer split", cv=FOLDS)
+@book.wrong("nested_grouped", "both sides of the outer split", cv=FOLDS, slow=True)
 def nothing_grouped(model, grid, X, y, subjects, cv):
     return cross_val_score(GridSearchCV(model, grid, cv=3), X, y, groups=subjects, cv=cv).mean()
 

@@ -136,12 +136,12 @@ def one_tree(X, y):
     )
 
 
-@book.wrong("trust_in_labels", "it has seen the label", k=(9, 15, 31))
+@book.wrong("trust_in_labels", "seen the label", k=(9, 15, 31))
 def many_neighbours_with_itself(X, y, k):
     return KNeighborsClassifier(k).fit(X, y).predict_proba(X)[np.arange(len(y)), y]
 
 
-@book.wrong("trust_in_labels", "it has seen the label", C=(1e-4, 1e-2))
+@book.wrong("trust_in_labels", "seen the label", C=(1e-4, 1e-2))
 def penalised_line_that_saw_it(X, y, C):
     return LogisticRegression(C=C).fit(X, y).predict_proba(X)[np.arange(len(y)), y]
 
@@ -158,19 +158,19 @@ book.short_wrongs(
     "trust_in_labels",
     forest_that_saw_it=(
         lambda X, y: own(RandomForestClassifier(15, random_state=0).fit(X, y).predict_proba(X), y),
-        "it has seen the label",
+        "seen the label",
     ),
     line_that_saw_it=(
         lambda X, y: own(LogisticRegression(max_iter=1000).fit(X, y).predict_proba(X), y),
-        "it has seen the label",
+        "seen the label",
     ),
     neighbours_with_itself=(
         lambda X, y: own(KNeighborsClassifier(3).fit(X, y).predict_proba(X), y),
-        "it has seen the label",
+        "seen the label",
     ),
     five_neighbours_with_itself=(
         lambda X, y: own(KNeighborsClassifier(5).fit(X, y).predict_proba(X), y),
-        "it has seen the label",
+        "seen the label",
     ),
     how_sure_it_is=(
         lambda X, y: cross_val_predict(LogisticRegression(), X, y, method="predict_proba").max(axis=1),
