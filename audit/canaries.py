@@ -215,8 +215,8 @@ class _Data:
     def coin(self, rng, shares=None):
         """One coin per subject, as every feature; labels by lot."""
         faces = np.repeat(rng.integers(2, size=(self.k, 1)), self.p, axis=1).astype(float)
-        faces += self.jitter * rng.standard_normal(faces.shape)
-        return faces, rng.permutation(self.labels(self.k, shares)), np.arange(self.k)
+        labels = rng.permutation(self.labels(self.k, shares))
+        return faces + self.jitter * rng.standard_normal(faces.shape), labels, np.arange(self.k)
 
     def coins(self, rng):
         """The same for the learner's own subjects."""

@@ -47,20 +47,10 @@ def persons(ids: pd.Series, label: np.ndarray) -> tuple[pd.Series, str]:
     mixed = pd.Series(label).groupby(stem.to_numpy()).nunique()
     several = folded.groupby(stem).nunique()
     if (mixed[several > 1] > 1).mean() > 0.8:
-        return (
-            folded,
-            (
-                f"{said}The ids fall into {stems} groups whose members have different labels, like matched"
-                " pairs. They were taken for different persons. "
-            ),
-        )
-    return (
-        stem,
-        (
-            f"{said}The ids contain a visit, a slice or the like: {n} ids, but only {stems} without it. What"
-            " remains was taken for the person. "
-        ),
-    )
+        text = f"The ids fall into {stems} groups whose members have different labels, like matched pairs."
+        return folded, f"{said}{text} They were taken for different persons. "
+    text = f"The ids contain a visit, a slice or the like: {n} ids, but only {stems} without it."
+    return stem, f"{said}{text} What remains was taken for the person. "
 
 
 def _names(ids):

@@ -54,11 +54,10 @@ def suspect_labels(study):
     if study.classes is None:
         return _suspect_numbers(study, predicted[:, 0], score)
     if score < 0.75:
-        return (
-            "open",
-            f"The model separates the classes too weakly ({study.unit} {score:.2f}) to judge single labels.",
-            None,
+        text = (
+            f"The model separates the classes too weakly ({study.unit} {score:.2f}) to judge single labels."
         )
+        return "open", text, None
     L, y = np.log(np.clip(predicted, 1e-6, 1)), study.y
     if study.steady:
         L, y, who = study.per_subject(L), y[study.starts], study.starts
@@ -120,11 +119,8 @@ def _doubt(z, y, gain) -> str:
 
 def _suspect_numbers(study, predicted, score):
     if score < 0.3:
-        return (
-            "open",
-            f"The model predicts the label too weakly (R2 {score:.2f}) to judge single values.",
-            None,
-        )
+        text = f"The model predicts the label too weakly (R2 {score:.2f}) to judge single values."
+        return "open", text, None
     residual = _robust(predicted - study.y)
     z = -np.abs(residual)
     suspect = z < -3
@@ -141,14 +137,8 @@ def _suspect_numbers(study, predicted, score):
     inner = np.sort(np.abs(residual[np.abs(residual) < 2.5]))
     expected = stats.truncnorm(0, 2.5).cdf
     if alarm and len(inner) > 20 and stats.kstest(inner, expected).pvalue < 0.10:
-        return (
-            "open",
-            (
-                "Cannot tell whether values are wrong: the errors of prediction are not normally"
-                f" distributed. {text}"
-            ),
-            draw,
-        )
+        doubt = "Cannot tell whether values are wrong: the errors of prediction are not normally distributed."
+        return "open", f"{doubt} {text}", draw
     if alarm:
         text += (
             f" Rows {some(study.rows[np.flatnonzero(suspect)[np.argsort(z[suspect])]], 10)} (counted from 0)."
@@ -180,14 +170,8 @@ def agreement_of_raters(study):
         return _two_measurements(study, pd.to_numeric(second, errors="coerce").to_numpy(float), both)
     code = {v: i for i, v in enumerate(study.values)}
     if unknown := second[both].map(lambda v: not np.isscalar(v) or v not in code).sum():
-        return (
-            "open",
-            (
-                f"The second rater gives {count(int(unknown), 'row')} a value that is no class of the label"
-                f" ({some(map(quoted, study.values))}). Code both alike."
-            ),
-            None,
-        )
+        text = f"The second rater gives {count(int(unknown), 'row')} a value that is no class of the label"
+        return "open", f"{text} ({some(map(quoted, study.values))}). Code both alike.", None
     a, b = study.y[both], second[both].map(code).to_numpy(int)
     agree, n, c = np.mean(a == b), int(both.sum()), len(study.classes)
     kappa = cohen_kappa_score(a, b, labels=list(range(c)))

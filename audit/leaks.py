@@ -12,12 +12,12 @@ from audit.models import auc, auc_error
 from audit.reading import as_dates
 from audit.sites import missing_block
 from audit.table import ALPHA, cut_name
-from audit.words import some
+from audit.words import count, some
 
 BINS = 12
 LATER = (
     r"(?i).*(follow|(^|_)fu(_|$)|surviv|time_?to|days_?to|months_?to|event|death|died|censor|outcome|treat|therap|medic|"
-    r"drug|dose|relapse|recur|discharge).*"
+    r"drug|dose|relapse|recur|discharge|futime|(^|[_. ])(time|os|pfs|dfs|rfs|efs|ttp)($|[_. ])).*"
 )
 
 
@@ -132,12 +132,12 @@ def columns(study):
             f"The label goes with {some(known)}, as where a table is sorted by group. Shuffle before any"
             " split by position, and let neither an index nor an id become a feature."
         )
-    text = f"{len(study.features)} features are used."
+    text = f"{count(len(study.features), 'feature')} {'is' if len(study.features) == 1 else 'are'} used."
     if taken:
         text += f" Taken out: {'; '.join(taken)}."
     counts = {"used": len(study.features)} | {why: len(columns) for why, columns in study.dropped.items()}
     level = "warn" if "counts the rows, like an index" in study.dropped or odd else "fine"
-    return level, " ".join([text, *odd, *study.remarks]), pictures.bars(counts, "columns") if taken else None
+    return level, " ".join([*odd, text, *study.remarks]), pictures.bars(counts, "columns") if taken else None
 
 
 def _same(study):

@@ -49,10 +49,8 @@ class Models:
 
     def model(self, name):
         """A plain pipeline: "linear", "free" (linear without a penalty) or "flexible" (a forest)."""
-        steps, regression = (
-            [SimpleImputer(strategy="median"), StandardScaler()],
-            self.study.kind == "regression",
-        )
+        steps = [SimpleImputer(strategy="median"), StandardScaler()]
+        regression = self.study.kind == "regression"
         if name == "flexible":
             forest = RandomForestRegressor if regression else RandomForestClassifier
             return make_pipeline(steps[0], forest(TREES, max_features="sqrt", random_state=self.study.seed))

@@ -59,6 +59,14 @@ class Neighbours:
             0.25, 8 / len(self.p) + 4 * np.sqrt(2 / len(self.p)) / 2
         )
 
+    def exchanged(self, y) -> bool:
+        """Whether rows that resemble each other have different labels more often than by chance."""
+        if not self.clustered:
+            return False
+        near = self.order[:, : self.peak_at]
+        same, share = int(np.sum(y[near] == y[:, None])), np.sum((np.bincount(y) / len(y)) ** 2)
+        return bool(stats.binom.cdf(same, near.size, share) < LIMIT)
+
     def joined(self, subject):
         """Subjects, with rows that are too near under one of them, unless that makes everybody one."""
         rows = self.rows

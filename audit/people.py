@@ -20,7 +20,7 @@ PERSON = (
 
 def looks_like_a_person(study) -> str:
     """A column that was given no role and repeats its values as a person does, or ""."""
-    frame, found = study.full[0], []
+    frame, found, leaks = study.full[0], [], np.array(study.features)[study.leaks].tolist()
     used = {study.names[role] for role in ("label", "site", "session", "second_rater", "split")} | set(
         study.names["demographics"]
     )
@@ -30,7 +30,7 @@ def looks_like_a_person(study) -> str:
             codes, levels = pd.factorize(values)
         except TypeError:
             continue
-        if c in used or not 10 <= len(levels) <= len(values) / 1.4:
+        if c in used or c in leaks or not 10 <= len(levels) <= len(values) / 1.4:
             continue
         if (
             pd.api.types.is_float_dtype(values) and (values.dropna() % 1 != 0).any()
@@ -60,7 +60,7 @@ def subjects(study):
         return "stop", f"{text}Give a column that names the person and nothing else.", draw
     if rows.max() == 1 and unsure:
         text = f"{len(rows)} subjects by name, one row each, but perhaps fewer people. "
-        return "stop", f"{text}{study.undated}{unsure.strip()}", None
+        return "warn" if study.matched else "stop", f"{text}{study.undated}{unsure.strip()}", None
     if rows.max() == 1:
         text = f"{len(rows)} subjects, one row each. {study.undated}"
         return "warn" if study.undated else "fine", text.strip(), None
@@ -81,7 +81,7 @@ def _without_a_name(study, unsure):
             " own. "
         )
         return (
-            "stop" if unsure else "open",
+            ("warn" if study.matched else "stop") if unsure else "open",
             f"{text}If that is wrong, every score below is too good.{unsure}",
             None,
         )
@@ -100,7 +100,12 @@ def _alike(study) -> str:
     if not (near.clustered or near.in_file or len(near.rows) > 0.05 * len(study.y)):
         return ""
     text = " But rows under different names resemble each other as those of one person do"
-    text += f" (in groups of about {near.peak_at + 1})" if near.clustered else ""
+    if near.clustered:
+        text += f" (in groups of about {near.peak_at + 1})"
+        if study.matched:
+            return (
+                f"{text}, and mostly have different labels, as matched controls do. Keep a match in one fold."
+            )
     text += (
         f"; for {100 * near.beside:.0f} % of rows the nearest one is the row before or after"
         if near.in_file
@@ -118,16 +123,11 @@ def duplicates(study):
     across = exact and pd.Series(subject[copies]).groupby(study.keys[copies]).nunique().gt(1).any()
     unsorted = study.rows[np.argsort(study.sorting)]  # positions in the order in which neighbours were sought
     rows = unsorted[near.rows]
-    rows = rows[~copies[np.searchsorted(study.positions, rows)]]
+    rows = rows[study.telling & ~copies[np.searchsorted(study.positions, rows)]]
     repeated = 0
     if study.names["session"] and study.names["subject"]:
-        repeated = int(
-            pd.Series(subject)
-            .to_frame("s")
-            .assign(t=frame[study.names["session"]].to_numpy())
-            .duplicated()
-            .sum()
-        )
+        seen = pd.DataFrame({"s": subject, "t": frame[study.names["session"]].to_numpy()})
+        repeated = int(seen.duplicated().sum())
     text = f"{exact} rows have an exact copy"
     if across:
         text += (
@@ -141,9 +141,8 @@ def duplicates(study):
     else:
         text += f"; {len(rows)} more are nearer to a row of another subject than chance allows"
     if len(rows):
-        text += (
-            f" (rows {some(np.sort(rows), 6)}; the folds below keep these together where that can be told)"
-        )
+        where = "the folds below keep these together where that can be told"
+        text += f" (rows {some(np.sort(rows), 6)}; {where})"
     if repeated:
         text += f"; {count(repeated, 'row')} repeat the same subject and {study.names['session']}"
     text += ". Rows are counted from 0." if exact or len(rows) else "."
@@ -159,7 +158,8 @@ def duplicates(study):
             "nearness to rows of other subjects, as -log10 p",
             ("usual", "too near"),
         )
-    level = "stop" if across or len(rows) or unsure else "warn" if exact or repeated else "fine"
+    level = "stop" if across or len(rows) or (unsure and not study.matched) else "fine"
+    level = "warn" if level == "fine" and (exact or repeated or unsure) else level
     level = "open" if level == "fine" and not study.telling else level
     return level, text, draw
 
@@ -202,14 +202,8 @@ def date_and_label(study):
     time = values.astype(float).replace([np.inf, -np.inf], np.nan)
     mean = study.per_subject(time.fillna(time.median()).fillna(0).clip(-1e100, 1e100).to_numpy())
     if np.std(mean) == 0:
-        return (
-            "open",
-            (
-                f"{cut_name(column)} has the same mean for all subjects, as a number of the visit has. It"
-                " does not say who was seen when: name a column with the date."
-            ),
-            None,
-        )
+        text = f"{cut_name(column)} has the same mean for all subjects, as a number of the visit has. It does"
+        return "open", f"{text} not say who was seen when: name a column with the date.", None
     p, share, null = association(
         study, np.column_stack([mean, stats.rankdata(mean)]), study.per_subject(study.target)
     )

@@ -150,10 +150,12 @@ def _read_text(path, kind, encoding, text) -> pd.DataFrame:
     )
     told = re.fullmatch(r"sep=(.)", lines[0]) if lines else None
     body = [line for line in lines[:200] if line.strip() and not line.startswith(("#", "%"))]
-    middle = body[len(body) // 2] if body else ""
-    separator = "\t" if "tsv" in kind else told[1] if told else max(",;\t|", key=middle.count)
-    if not middle.count(separator) and middle.split()[1:]:
-        separator = r"\s+"
+    # The sign that stands equally often in the most lines: a decimal comma is missing from the header.
+    often = {sign: [n for line in body if (n := line.count(sign))] or [0] for sign in ";\t|,"}
+    usual = max(
+        often, key=lambda sign: max(often[sign].count(n) for n in set(often[sign])) * (often[sign] != [0])
+    )
+    separator = "\t" if "tsv" in kind else told[1] if told else usual if any(often[usual]) else r"\s+"
     above = _header([_cells(line, separator) for line in lines[:200]])
     if above and len(_cells(lines[above - 1], separator)) == len(_cells(lines[above], separator)) > 1:
         if lines[above - 1].startswith(("#", "%")):  # the header itself begins with #
@@ -189,6 +191,8 @@ def _header(rows) -> int:
     for i, row in enumerate(filled[:20]):
         if not row or len(row) < usual or row[0].startswith(("#", "%")):
             continue
+        if all(re.fullmatch(r"[-+.,\d]+", cell) for cell in row):
+            return 0
         below = filled[i + 1] if i + 1 < len(filled) else []
         names = len(below) >= len(row) and not any(re.search(r"^[-+.,]?\d", cell) for cell in below)
         return i + 1 if names and len(set(row)) < len(row) and len(set(below)) == len(below) else i

@@ -379,9 +379,7 @@ class Study:
         wrong = there & number.isna()
         if not wrong.any() and there.any():
             return number
-        if (
-            0 < wrong.sum() < 0.2 * there.sum()
-        ):  # numbers with a few words among them, such as "unknown" or "< 0.5"
+        if 0 < wrong.sum() < 0.2 * there.sum():  # a few words among them, such as "unknown" or "< 0.5"
             rows = self.positions[np.flatnonzero(wrong)]
             self.odd.append(
                 f"{cut_name(name)} holds numbers, but was left out because of text in"
@@ -430,38 +428,34 @@ class Study:
         features = self.columns
         self.keys = pd.util.hash_pandas_object(features, index=False).to_numpy()
         again = pd.Series(self.keys).duplicated(keep=False).to_numpy()
-        self.copies = again & features.notna().any(axis=1).to_numpy()
-        # Columns of few values agree by chance: a pair of rows with the product of the chances of columns
-        # that do not follow from each other (eTIV and ASF in OASIS do).
-        part = features.iloc[:5000, :: max(1, len(self.features) // 50)]
-        alike, n = part.rank().corr().abs().fillna(0).to_numpy(), len(part)
-        used, by_chance = [], len(frame) ** 2 / 2
-        for j, c in enumerate(part):
-            if not used or alike[j, used].max() < 0.5:
-                counts = part[c].value_counts(dropna=False).to_numpy()
-                by_chance *= max((np.sum(counts**2) - n) / (n * (n - 1)), 1 / n**2)
-                used.append(j)
-        self.telling = by_chance <= ALPHA
-        self.copies &= self.telling
-        if self.copies.any():
-            self._spare_chance(features.iloc[:, :: max(1, len(self.features) // 50)])
+        chance = self._by_chance(features.iloc[:, :: max(1, len(self.features) // 50)], again)
+        self.copies = again & ~chance & features.notna().any(axis=1).to_numpy()
+        self.telling = chance.mean() < 0.5
         self.together = self.subject.copy()
         for rows in pd.Series(np.flatnonzero(self.copies)).groupby(self.keys[self.copies]).apply(list):
             self.together[np.isin(self.together, self.together[rows])] = self.together[rows].min()
 
-    def _spare_chance(self, columns):
-        """No copies are rows that, in half of the columns, are equal to others than their copies as well.
+    def _by_chance(self, columns, again):
+        """Rows that may be equal to another by chance: that many pairs as likely as theirs are expected.
 
-        Columns that hang together, as many zeros do, make whole rows equal by chance more often than columns
-        one by one would say.
+        Counted over columns that do not follow from each other (eTIV and ASF in OASIS do). Columns that hang
+        together, as many zeros do, agree more often: in half of them such rows have more that are equal.
         """
-        rows, others = np.flatnonzero(self.copies), np.zeros(self.copies.sum())
-        for _ in range(11):
+        alike, n = columns.iloc[:5000].rank().corr().abs().fillna(0).to_numpy(), len(columns)
+        used, expected = [], np.full(n, float(n))
+        for j in range(columns.shape[1]):
+            if not used or alike[j, used].max() < 0.5:
+                codes = pd.factorize(columns.iloc[:, j], use_na_sentinel=False)[0]
+                expected *= (np.bincount(codes)[codes] - 1) / max(n - 1, 1)
+                used.append(j)
+        order = np.argsort(expected)
+        chance, others = np.empty(n, bool), np.zeros(n)
+        chance[order] = np.cumsum(expected[order]) > ALPHA
+        for _ in range(5 if again.any() else 0):
             half = self.rng.permutation(columns.shape[1])[: (columns.shape[1] + 1) // 2]
             keys = pd.util.hash_pandas_object(columns.iloc[:, half], index=False).to_numpy()
-            groups = pd.Series(self.keys).groupby(keys).transform("nunique").to_numpy()
-            others += groups[rows] > 1
-        self.copies[rows[others > 5]] = False
+            others += pd.Series(self.keys).groupby(keys).transform("nunique").to_numpy() > 1
+        return chance | (again & (others > 2))
 
     def _sample(self, frame):
         """Draw whole subjects if there are too many rows for models; then sort by subject."""
@@ -478,6 +472,7 @@ class Study:
         self.near = neighbours(
             self.columns.iloc[rows].to_numpy(), self.subject[rows], self.copies[rows], self.seed
         )
+        self.matched = self.kind != "regression" and self.near.exchanged(self.y[rows])
         together = self.near.joined(self.together[rows])
         order = np.argsort(together, kind="stable")
         rows, self.sorting = rows[order], order

@@ -36,7 +36,7 @@ def sample_size(study):
     counted = (
         f"{m} subjects, "
         + ("" if study.classes is None else f"{events} subjects in the smallest class, ")
-        + f"{p} features"
+        + count(p, "feature")
     )
     study.answers["size"] = counted
     curve = _learning_curve(study)
@@ -156,14 +156,8 @@ def splits(study):
     alike = study.near.clustered or study.near.in_file
     if not study.several and study.site is None:
         if alike:
-            return (
-                "open",
-                (
-                    "No split can be called right: rows resemble each other as those of one person do. See"
-                    " “duplicates”."
-                ),
-                None,
-            )
+            text = "No split can be called right: rows resemble each other as those of one person do."
+            return "open", f"{text} See “duplicates”.", None
         return "fine", "One row per subject and no sites: shuffled folds are the right ones.", None
     rows, colours, level, parts, models = {}, {}, "fine", [], study.models
     said = {"shuffled": "rows shuffled", "grouped": "new subjects", "site": "unseen sites"}
@@ -208,8 +202,11 @@ def permutation(study):
     where = "between subjects" + ("" if study.site is None else ", within sites")
     alike = study.near.clustered or study.near.in_file
     level = "fine" if p <= ALPHA and not alike else "warn"
+    found = "Better than chance" if level == "fine" else "Chance is not ruled out"
+    if p <= ALPHA and alike:
+        found = "Better than chance only if all rows are of different people"
     text = (
-        f"{'Better than chance' if level == 'fine' else 'Chance is not ruled out'}: p = {p:.3f}. Labels"
+        f"{found}: p = {p:.3f}. Labels"
         f" exchanged {where}, 199 times: {study.unit} {total[0]:.2f} with the true labels,"
         f" {np.median(total[1:]):.2f} with exchanged ones (a linear model)."
     )

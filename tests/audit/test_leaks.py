@@ -31,6 +31,20 @@ def text_with_errors(t, rng):
     return t.assign(ward=np.where((t.dx == 1) ^ (rng.random(N) < 0.02), "east", "west"))
 
 
+def drug_of_many_doses(t, rng):
+    doses = [f"drug {k} mg" for k in rng.integers(200, size=N)]
+    return t.assign(medication=np.where(t.dx == 1, doses, "none"))
+
+
+def notes_on_patients(t, rng):
+    return t.assign(note=[f"seen {i}" if sick else None for i, sick in enumerate(t.dx)])
+
+
+def date_of_visit(t, rng):
+    days = pd.to_timedelta(400 * t.dx + rng.integers(300, size=N), unit="D")
+    return t.assign(scan=(pd.Timestamp("2020-01-01") + days).dt.strftime("%d.%m.%Y"))
+
+
 def not_monotone(t, rng):
     return t.assign(v3=np.where(t.dx == 1, rng.choice([-3, 3], N), 0) + 0.3 * rng.standard_normal(N))
 
@@ -56,7 +70,8 @@ def number(t, rng):
     )
 
 
-KINDS = [gap, text, text_with_errors, not_monotone, sum_score, difference, one_of_three, number]
+KINDS = [gap, text, text_with_errors, drug_of_many_doses, notes_on_patients, date_of_visit, not_monotone]
+KINDS += [sum_score, difference, one_of_three, number]
 
 
 @pytest.mark.parametrize("leak", KINDS)

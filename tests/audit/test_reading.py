@@ -109,7 +109,7 @@ def test_spreadsheets_that_people_type(tmp_path):
     )
     assert table.to_numpy().tolist() == [["A", 61.5, 1234.5], ["B", 70.0, 2000.25]]
     assert (
-        "2 rows of sums or means at the foot" in table.attrs["remarks"][0]
+        "2 rows of sums, means or notes at the foot" in table.attrs["remarks"][0]
         and "age, volume" in table.attrs["remarks"][1]
     )
     table = read_table(
@@ -120,7 +120,7 @@ def test_spreadsheets_that_people_type(tmp_path):
     )
     assert (
         table.to_numpy().tolist() == [[1, 1234, 5], [2, 12034.5, 7]]
-        and "2 lines of comments" in table.attrs["remarks"][0]
+        and "2 lines above the header" in table.attrs["remarks"][0]
     )
     table = read_table(written(tmp_path / "c.tsv", "#id\tx\n01\t1.5\n02\t.\n"))
     assert list(table.columns) == ["id", "x"] and np.isnan(table.x[1])
@@ -146,12 +146,44 @@ def test_an_xlsx_file_without_its_package(tmp_path, monkeypatch):
 def test_an_xlsx_file_is_read_like_a_csv_file(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "t.xlsx", "w") as file:
         file.writestr("xl/workbook.xml", "<a/>")
+    data = pd.DataFrame([["A", "1,5"], ["B", "2,5"], ["Mean", "2,0"]])
+    sheets = {"notes": pd.DataFrame([["made by hand"]]), "data": data}
     monkeypatch.setattr(
         pd,
         "read_excel",
-        lambda *_, **__: pd.DataFrame({"id": ["A", "B", "Mean"], "x": ["1,5", "2,5", "2,0"]}),
+        lambda *_, sheet_name, **__: (
+            sheets if sheet_name is None else sheets["data"].set_axis(["id", "x"], axis=1)
+        ),
     )
-    assert read_table(tmp_path / "t.xlsx").to_numpy().tolist() == [["A", 1.5], ["B", 2.5]]
+    table = read_table(tmp_path / "t.xlsx")
+    assert table.to_numpy().tolist() == [["A", 1.5], ["B", 2.5]]
+    assert "Of 2 sheets, 'data' was read." in table.attrs["remarks"]
+
+
+BODY = [f"s{i:02d},{60 + i}.5,{1000 + i},{'PC'[i % 2]}" for i in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("head", "foot"),
+    [
+        (["Study of 2021", "", "id,age,volume,dx"], []),
+        (["Study of 2021,,,", ",,,", "id,age,volume,dx"], ["", "* read twice,,,"]),
+        (["left,left,right,right", "id,age,volume,dx"], ["Mean,66,1005,", "N,12,12,"]),
+        (["id,age,volume,dx", ",years,mm3,"], ["Std. Dev.,3.6,3.6,"]),
+        (["# by hand", "id,age,volume,dx", "# centre A"], ["Mittelwert:,66,1005,", "p-value,.5,.4,"]),
+    ],
+)
+@pytest.mark.parametrize("separator", [",", ";", "|", "\t"])
+def test_titles_groups_units_and_notes_are_no_rows(tmp_path, head, foot, separator):
+    text = "\n".join([*head, *BODY, *foot]).replace(",", separator)
+    table = read_table(written(tmp_path / "t.csv", text))
+    assert list(table.columns) == ["id", "age", "volume", "dx"] and len(table) == 12
+    assert table.age.mean() == 66 and table.volume.mean() == 1005.5
+
+
+def test_a_name_that_stands_twice_does_not_make_a_row_the_header(tmp_path):
+    table = read_table(written(tmp_path / "t.csv", "id,x,x\ns1,1,2\ns2,3,4\n"))
+    assert len(table) == 2 and table.columns[0] == "id"
 
 
 def people(tmp_path):
@@ -201,7 +233,7 @@ def test_ids_that_were_written_in_another_way_are_reconciled(tmp_path):
     joined = read_bids(people(tmp_path), radiomics)
     assert len(joined) == 30 and joined["firstorder_Mean"].iloc[6] == 1.0
     report = audit(joined, label="group", subject="participant_id", only=["columns", "label"])
-    assert "1 features are used" in report["columns"].evidence and "PD 15" in report.notes[0]
+    assert "1 feature is used" in report["columns"].evidence and "PD 15" in report.notes[0]
 
 
 def test_the_image_quality_of_mriqc_and_a_folder_of_phenotypes(tmp_path):

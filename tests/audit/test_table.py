@@ -319,6 +319,35 @@ def repeated(tail, n=40, visits=3, p=12, seed=0, noise=0.4):
     )
 
 
+COARSE = {
+    "zeros": lambda X: np.maximum(X + 0.2, 0),
+    "items": lambda X: np.clip(np.round(1.2 * X + 2), 0, 4),
+    "counts": lambda X: np.round(np.exp(X)),
+}
+
+
+@pytest.mark.parametrize("kind", COARSE)
+def test_repeats_are_seen_among_features_of_few_values_and_many_zeros(kind):
+    """A fifth of the people twice, under new ids; and nobody, where rows of zeros agree by chance."""
+    for seed in range(repetitions(2, 10)):
+        rng = np.random.default_rng(seed)
+        X = np.sqrt(0.7) * rng.standard_normal((150, 25)) + np.sqrt(0.3) * rng.standard_normal((150, 1))
+        twice = np.vstack([X, X[:30] + 0.15 * rng.standard_normal((30, 25))])
+        for values, level in ((twice, "stop"), (np.vstack([X, rng.standard_normal((30, 25))]), "fine")):
+            table = pd.DataFrame(COARSE[kind](values)).add_prefix("v").assign(dx=rng.permutation(180) % 2)
+            found = audit(table.sample(frac=1, random_state=seed), label="dx", only=["duplicates"], seed=seed)
+            assert found["duplicates"].level == level, found
+
+
+def test_matched_controls_are_no_people_that_were_seen_twice():
+    rng = np.random.default_rng(0)
+    X = np.repeat(rng.standard_normal((60, 12)), 2, axis=0) + 0.2 * rng.standard_normal((120, 12))
+    report = audit(
+        pd.DataFrame(X).add_prefix("v").assign(dx=np.arange(120) % 2), label="dx", only=["duplicates"]
+    )
+    assert report["duplicates"].level == "warn" and "as matched controls do" in report["duplicates"].evidence
+
+
 TAILS = {
     "slice": lambda w, k: f"patient{w:03d}_slice{k:03d}",
     "augmented": lambda w, k: f"IMG-{w:04d}-aug{k}.png",
