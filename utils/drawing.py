@@ -120,6 +120,8 @@ def axis(
             look["labelExpr"] = f"split([{texts}][{nearest}], '|')"
     if form:
         look["format"] = form
+    if form.endswith("%"):
+        look["labelExpr"] = "replace(datum.label, '%', ' %')"
     scale = {"domain": [float(end) for end in ends], "nice": False, "zero": False}
     if log:
         scale["type"] = "log"
