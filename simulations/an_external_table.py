@@ -150,11 +150,14 @@ class external_scaling:
         rates = (draws[name].mean(axis=0) for name in _RATES)
         got = "; ".join(f"{name} {a:.2f} and {b:.2f}" for name, a, b in zip(SCALINGS, *rates, strict=True))
         low, high = np.quantile(draws["AUC"], [0.05, 0.95])
+        measured = f"nine cohorts in ten measure {low:.2f} to {high:.2f}"
+        if low == high:
+            measured = f"this cohort measures {low:.2f}"
         return (
-            f"External cohort of {p.n_external} with {percent(p.prevalence)} patients, scanner shift "
-            f"{p.scanner_shift:+.2g}. Sensitivity and specificity at the internal threshold, if the cohort "
+            f"External cohort of {p.n_external} with {percent(p.prevalence)} patients, whose scanner "
+            f"adds {p.scanner_shift:g} standard deviations. Sensitivity and specificity at the internal threshold, if the cohort "
             f"is scaled: {got}. Inside both were {draws['inside'].mean():.2f}. The AUC is the same for all "
-            f"three; nine cohorts in ten measure {low:.2f} to {high:.2f}."
+            f"three; {measured}."
         )
 
     def head(p, draws):

@@ -481,10 +481,11 @@ class sites_of_a_consortium:
         reported, true = draws["reported"].mean(axis=0), draws["true"].mean(axis=0)
         low, high = np.quantile(draws["external"][:, -1], [0.05, 0.95])
         first, last = (counted(p.site_counts[end], "site") for end in (0, -1))
+        span = f"{low:.2f} to {high:.2f}, nine times in ten" if len(draws["true"]) > 1 else f"{low:.2f}"
         return (
             f"{p.n_subjects} subjects in all. From {first}: the study reports {reported[0]:.2f} and a new "
             f"site gets {true[0]:.2f}. From {last}: reports {reported[-1]:.2f}, new site {true[-1]:.2f}. One "
-            f"external site of {p.n_external} subjects measures {low:.2f} to {high:.2f}, nine times in ten."
+            f"external site of {p.n_external} subjects measures {span}."
         )
 
     def head(p, draws):
