@@ -155,9 +155,9 @@ class external_scaling:
             measured = f"this cohort measures {low:.2f}"
         return (
             f"External cohort of {p.n_external} with {percent(p.prevalence)} patients, whose scanner "
-            f"adds {p.scanner_shift:g} standard deviations. Sensitivity and specificity at the internal threshold, if the cohort "
-            f"is scaled: {got}. Inside both were {draws['inside'].mean():.2f}. The AUC is the same for all "
-            f"three; {measured}."
+            f"adds {p.scanner_shift:g} standard deviations. Sensitivity and specificity at the internal "
+            f"threshold, if the cohort is scaled: {got}. Inside both were {draws['inside'].mean():.2f}. "
+            f"The AUC is the same for all three; {measured}."
         )
 
     def head(p, draws):

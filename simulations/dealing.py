@@ -50,7 +50,7 @@ def dealt_and_scored(
         for name, rows in places.items()
     }
     data["fold"] = {"text": ["First fold: ○ training, ● test"]}
-    data["known"] = {"text": [f"● test, but a {scan} of the same person in training"]}
+    data["known"] = {"text": [f"● test, person’s {scan} in training"]}
     hover = {"tooltip": tips(person="x")}
     layers = [
         layer("point", "trained on", **HOLLOW, encoding=hover),

@@ -281,7 +281,7 @@ class copies_slices_persons:
 
     def read(p, draws):
         return (
-            f"{p.n_persons} persons, {p.n_slices} x {p.n_copies} pictures of each: dealt by copy, "
+            f"{p.n_persons} persons, {p.n_slices} × {p.n_copies} pictures of each: dealt by copy, "
             f"{optimism(draws)}. Dealt by slice it would report {draws['slices'].mean():.2f}, by person "
             f"{draws['honest'].mean():.2f}."
         )
@@ -587,7 +587,8 @@ class what_a_map_shows:
     def read(p, draws):
         agrees = f"the scanner agrees with the diagnosis in {100 * p.agreement:.0f} %"
         trace = f"The trace lies {p.trace}, {agrees}" if p.size else "No scanner leaves a trace"
-        return f"{trace}: {optimism(draws)}. {100 * draws['organ'].mean():.0f} % of the map lie on the organ."
+        share = f"{100 * draws['organ'].mean():.0f} %"
+        return f"{trace}: {optimism(draws)}. {share} of the map lies on the organ."
 
     def head(p, draws):
         reported, true, organ = (draws[name].mean() for name in ("reported", "true", "organ"))
