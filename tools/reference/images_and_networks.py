@@ -75,7 +75,7 @@ def dealt():
 @row("N4")
 def pretrained():
     for people in (100, 200, 1000):
-        found = studies(seen_in_pretraining, 100 / people, n_people=people, n_scans=100)
+        found = studies(seen_in_pretraining, 100 / min(people, 250), n_people=people, n_scans=100)
         yield f"{people} people, ours among them", (remembered(50 / people), 0.015, found.mean("reported"))
         yield f"{people} people, others", (0.5, 0.015, found.mean("honest"))
     for taught in TAUGHT[1:]:
