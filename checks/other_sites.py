@@ -113,7 +113,8 @@ def _its_labels_are_only_counted(learner, draw):
         raise NotYet(
             "When the labels of one site are turned round, or exchanged in part, its AUCs do not follow as "
             "those of fixed scores do. So labels of the site had a say, as when columns are chosen before it "
-            "is left out, or the best of several AUCs is kept. → Do all that looks at labels with the other sites alone."
+            "is left out, or the best of several AUCs is kept. → Do all that looks at labels with the other "
+            "sites alone."
         )
     learner.right.append("The labels of the site that is left out have no say: they are only counted.")
 
