@@ -9,6 +9,7 @@ from scipy.sparse.csgraph import connected_components
 
 LIMIT = 0.01  # of the whole table, not of one row
 OTHERS, RARE = 60, 0.02  # columns of few values that are looked at; the least chance that one may give
+ENOUGH = 5  # dimensions of columns with many values
 FAR, CLOSE = 60, 11  # neighbours that give the scale; those that are tested (larger groups may be sites)
 
 
@@ -90,11 +91,13 @@ def neighbours(X, subject, copies, seed) -> Neighbours:
     doi:10.1038/s41598-017-11873-y, for later neighbours]. k comes from *far* neighbours, so that any number
     of repeats leaves it as it is. A person with c rows makes one large gap, after c - 1 neighbours.
     Features are turned into normal scores, so that skewed or heavy tails do no harm, and made uncorrelated.
-    Columns of few values, or with many zeros, add minus the log of the chance that two rows are so near in
-    them: k log r is such a sum too.
+    Where those are few, columns of few values or with many zeros add minus the log of the chance that two
+    rows are so near in them: k log r is such a sum too.
     """
     n = len(X)
     Y, ranks, alike = _uncorrelated(X, np.random.default_rng([seed, 7]))
+    if Y.shape[1] >= ENOUGH:  # the others are often marks of the site, and then they blur the scale
+        ranks, alike = ranks[:, :0], alike[:, :0]
     if Y.shape[1] + 0.5 * ranks.shape[1] < 2 or n < 30:
         return Neighbours()
     far = min(FAR, n // 3)

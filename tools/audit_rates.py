@@ -1,10 +1,11 @@
 """How often the audit and its canaries are wrong: `make audit-rates` writes AUDIT_RATES.md.
 
-    python tools/audit_rates.py [clean] [flaws] [functions] [--cohorts 20] [--flawed 6] [--seconds 4]
+    python tools/audit_rates.py [clean] [flaws] [functions] [--cohorts 20] [--flawed 6] [--seconds 4] [--new]
 
 Audits clean cohorts of eight kinds, and counts in how many each check raises an alarm ("warn" or "stop");
 audits cohorts with one planted flaw, and counts in how many the check that the flaw is for does. Then every
-function of ``tools/evaluations.py`` meets the canaries, on as many data sets as fit into so many seconds.
+function of ``tools/evaluations.py`` meets the canaries, on as many data sets as fit into so many seconds
+(with ``--new``, every function that is not on the page yet; the others keep their figures).
 The simulation is plain numpy and knows nothing of the audit; its seeds are not those of the tests. Parts
 that are named are measured anew, and the others stay as they are on the page.
 """
@@ -253,12 +254,16 @@ def flaw_part(cohorts):
     return "\n".join(lines), bad
 
 
-def function_part(seconds):
-    """The tables of honest and leaky functions, and what is out of bounds."""
+def function_part(seconds, new):
+    """The tables of honest and leaky functions, and what is out of bounds; if `new`, the others stay."""
     lines, bad, accusations = [], [], Counter()
+    known = re.findall(
+        r"^\| (.+) \| \w+ \| \**(\d+) of (\d+)", PAGE.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    known = {name: (int(n), int(runs)) for name, n, runs in known} if new else {}
     for functions, honest in ((HONEST, True), (LEAKY, False)):
         for name, (task, evaluate) in functions.items():
-            n, runs = accused(evaluate, task, seconds)
+            n, runs = known.get(name) or accused(evaluate, task, seconds)
             wrong = too_many(n, runs) if honest else too_many(runs - n, runs)
             bad += [f"{name} ({'honest' if honest else 'leaky'})"] * wrong
             if honest:
@@ -313,8 +318,10 @@ TAIL = f"""## What is not found
 
 {BLIND} A scanner that goes with the diagnosis is none of theirs: the audit of the table looks for that.
 
-Near copies are not found among features of few values or many zeros, nor wrong labels where predictions have
-long tails; the findings then say that they cannot tell.
+Near copies of few rows are not found among few features of few values or many zeros (eight, in the table
+above); a tenth of the people with a second row is seen among 25 of them. Wrong labels are found mostly where
+a model reaches an AUC of about .98. Where its AUC is .95 the audit misses, or cannot tell, in every third
+table; and it never tells wrong labels of one class from a mild form of that class.
 """
 
 
@@ -338,7 +345,7 @@ def measured(name, asked):
     elif name == "flaws":
         table, bad = flaw_part(asked.flawed)
     else:
-        table, bad = function_part(asked.seconds)
+        table, bad = function_part(asked.seconds, asked.new)
     minutes = (time.process_time() - began) / 60
     versions = ", ".join(f"{one} {importlib.metadata.version(one)}" for one in ("numpy", "scikit-learn"))
     made = (
@@ -354,6 +361,7 @@ def main():
     parser.add_argument("--cohorts", type=int, default=20, help="clean cohorts of each kind")
     parser.add_argument("--flawed", type=int, default=6, help="cohorts with each flaw")
     parser.add_argument("--seconds", type=float, default=4, help="for each function, in one run at least")
+    parser.add_argument("--new", action="store_true", help="only functions that the page has not yet")
     asked, models.TREES = parser.parse_args(), TREES
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(unknown)}; there are {', '.join(PARTS)}")

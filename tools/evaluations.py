@@ -7,6 +7,7 @@ named functions with the task that they are for: "binary", "classes", "regressio
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
+from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
@@ -20,6 +21,7 @@ from sklearn.metrics import (
     f1_score,
     r2_score,
     roc_auc_score,
+    roc_curve,
 )
 from sklearn.model_selection import (
     GridSearchCV,
@@ -118,6 +120,25 @@ def scaled_outside(X, y, g):
     return averaged(LINEAR, DEALT, "roc_auc")(PCA(3).fit_transform(StandardScaler().fit_transform(X)), y, g)
 
 
+def spread_taken_off(X, y, g):
+    """A cautious score: the mean over folds less its standard deviation."""
+    scores = cross_val_score(LINEAR, X, y, groups=g, cv=DEALT, scoring="roc_auc")
+    return scores.mean() - scores.std()
+
+
+def sensitivity(y, p):
+    """At a specificity of .8."""
+    wrong, right, _ = roc_curve(codes(y), p)
+    return np.interp(0.2, wrong, right)
+
+
+def subject_means(X, y, g):
+    """One row for every subject: the mean of theirs."""
+    rows = pd.DataFrame(np.asarray(X)).groupby(np.asarray(g)).mean().to_numpy()
+    labels = pd.Series(np.asarray(y)).groupby(np.asarray(g)).first().to_numpy()
+    return cross_val_score(LINEAR, rows, labels, cv=SHUFFLED, scoring="roc_auc").mean()
+
+
 # Scores of every model and splitter, the mean over folds.
 COMBINED = {
     ("logistic", "stratified groups"): (
@@ -164,6 +185,15 @@ HONEST = {
         "by names": by_names,
         "mean over seeds": mean_over_seeds,
         "scaled outside": scaled_outside,
+        "accuracy in per cent": lambda X, y, g: 100 * averaged(LINEAR, DEALT, "accuracy")(X, y, g),
+        "Gini": lambda X, y, g: 2 * averaged(LINEAR, DEALT, "roc_auc")(X, y, g) - 1,
+        "mean less its spread": spread_taken_off,
+        "partial AUC": pooled(LINEAR, DEALT, lambda y, p: roc_auc_score(y, p, max_fpr=0.3), "predict_proba"),
+        "sensitivity at a specificity of .8": pooled(LINEAR, DEALT, sensitivity, "predict_proba"),
+        "means of subjects": subject_means,
+    },
+    repeated={
+        "groups kept": averaged(KNeighborsClassifier(1), GroupKFold(5), None),
     },
     classes={
         "three classes, accuracy": averaged(LINEAR, DEALT, "accuracy"),
@@ -172,6 +202,10 @@ HONEST = {
         "three classes, F1": averaged(GaussianNB(), DEALT, "f1_macro"),
         "three classes, log loss": averaged(LINEAR, DEALT, "neg_log_loss"),
         "three classes, one left out": pooled(GaussianNB(), LeaveOneOut(), accuracy_score),
+        "three classes, among the two likeliest": averaged(LINEAR, DEALT, "top_k_accuracy"),
+        "three classes, weighted kappa": pooled(
+            GaussianNB(), DEALT, lambda y, p: cohen_kappa_score(y, p, weights="quadratic")
+        ),
     },
     regression={
         "R2": averaged(RidgeCV(), GroupKFold(5), "r2"),
@@ -179,6 +213,9 @@ HONEST = {
         "MAE": averaged(Ridge(), GroupKFold(5), "neg_mean_absolute_error"),
         "RMSE": averaged(RidgeCV(), GroupKFold(5), "neg_root_mean_squared_error"),
         "explained variance": averaged(RidgeCV(), GroupKFold(5), "explained_variance"),
+        "mean squared error": averaged(RidgeCV(), GroupKFold(5), "neg_mean_squared_error"),
+        "partial least squares": averaged(PLSRegression(2), GroupKFold(5), "r2"),
+        "correlation": pooled(Ridge(), GroupKFold(5), lambda y, p: np.corrcoef(y, p)[0, 1]),
     },
 )
 
@@ -300,6 +337,12 @@ def chosen_outside(model, score="roc_auc", splitter=DEALT, by=f_classif):
     return lambda X, y, g: averaged(model, splitter, score)(selected(X, y, by), y, g)
 
 
+def best_number(X, y, g):
+    """Features in the order of all rows, and as many of them as score best."""
+    order = np.argsort(-f_classif(X, y)[0])
+    return max(auc_of(ridge(10), np.asarray(X)[:, order[:k]], codes(y), g) for k in (1, 2, 4, 8))
+
+
 def best_fold(X, y, g):
     """The best of five folds stands for all."""
     return cross_val_score(LINEAR, X, y, groups=g, cv=DEALT, scoring="roc_auc").max()
@@ -329,6 +372,13 @@ LEAKY = by_task(
         "misfits left out": without_misfits,
         "classes aligned over all rows": aligned,
         "supervised components outside": supervised_components,
+        "refitted on all after a search": lambda X, y, g: roc_auc_score(
+            y,
+            GridSearchCV(LINEAR, {"logisticregression__C": [0.01, 1]}, cv=DEALT)
+            .fit(X, y, groups=g)
+            .predict_proba(X)[:, 1],
+        ),
+        "best number of features": best_number,
     },
     classes={
         "selection outside, three classes": chosen_outside(LINEAR, "accuracy"),
@@ -341,6 +391,9 @@ LEAKY = by_task(
     },
     repeated={
         "groups ignored": averaged(KNeighborsClassifier(1), SHUFFLED, None),
+        "rows split at random": lambda X, y, g: (
+            KNeighborsClassifier(1).fit(X[::2], y[::2]).score(X[1::2], y[1::2])
+        ),
     },
 )
 
