@@ -307,7 +307,7 @@ def test_the_code_is_clean():
 
 
 def text_files():
-    return [path for path in links.tracked() if path.suffix not in (".png", ".gz", ".npz")]
+    return [path for path in links.tracked() if path.suffix not in (".png", ".webp", ".gz", ".npz")]
 
 
 def read(path):
