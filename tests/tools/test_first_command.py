@@ -315,6 +315,8 @@ def test_a_stopped_set_up_says_how_to_go_on_and_without_the_network_it_says_so(f
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # What a shell starts in the background is deaf to Ctrl-C, and so would this be, of such tests.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         silent.settimeout(300)
         silent.accept()
