@@ -202,14 +202,21 @@ def fingerprint(call: Call) -> str:
     return found.hexdigest()[:20]
 
 
+def _packed(call: Call, most: int) -> str:
+    text = json.dumps(baked(call.run, call.given, most), separators=(",", ":"))
+    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
+
+
 def script(call: Call, folder: Path, most: int = SETTINGS) -> str:
     """The text of a panel's file, a script that hands the panel to site.js; kept in a folder."""
     kept = folder / f"{call.name}.{fingerprint(call)}.{most}.js"
     if not kept.is_file():
-        text = json.dumps(baked(call.run, call.given, most), separators=(",", ":"))
-        packed = base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
-        if len(packed) > LARGEST:
-            raise ValueError(f"{call.name} has {len(packed):,} bytes, more than {LARGEST:,}.")
+        packed, fewer = _packed(call, most), most
+        while len(packed) > LARGEST:  # pictures of pixels: with half as many settings
+            if fewer < FEWEST:
+                raise ValueError(f"{call.name} has {len(packed):,} bytes, more than {LARGEST:,}.")
+            fewer //= 2
+            packed = _packed(call, fewer)
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob(f"{call.name}.*.{most}.js"):
             old.unlink()
