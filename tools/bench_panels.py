@@ -104,6 +104,10 @@ class LivePanel:
     def turn(self) -> int:
         return int(self.panel.get_attribute("data-turn"))
 
+    def inputs(self) -> int:
+        """Moves so far: keys that a slider at its end, or stopped by another one, has not taken are none."""
+        return self.panel.evaluate("panel => panel.bench.inputs")
+
     def seconds_to(self, what: str, turn: int) -> float:
         """Wait until a position is "shown" or "refined"; ms since the last key."""
         at = [self.panel.element_handle(), what, turn]
@@ -118,7 +122,9 @@ class LivePanel:
         self.times["refined"].append(self.seconds_to("refined", turn))
 
     def reset(self) -> None:
+        before = self.turn()
         self.panel.get_by_role("button", name="Reset").click()
+        self.seconds_to("shown", before + 1)
         self.page.wait_for_timeout(300)
 
     def move_slider(self, slider, moves: int) -> None:
@@ -128,22 +134,26 @@ class LivePanel:
             at, last = int(slider.input_value()), int(slider.get_attribute("max"))
             return itertools.islice(back_and_forth(at, last), count)
 
+        if slider.is_disabled():  # another setting has made it one that does nothing
+            return
         slider.focus()
         for key in keys(moves):
-            before = self.turn()
+            before, inputs = self.turn(), self.inputs()
             slider.press(key)
-            self.times["first"].append(self.seconds_to("shown", before + 1))
+            if self.inputs() > inputs:
+                self.times["first"].append(self.seconds_to("shown", before + 1))
             self.page.wait_for_timeout(300)
-        last = self.turn() + FAST
+        last = self.turn() - self.inputs()
         for key in keys(FAST):
             self.page.keyboard.press(key)
             self.page.wait_for_timeout(30)
+        last += self.inputs()
         self.note_refined(last)
         self.times["lag"].append(self.seconds_to("shown", last))
         for key in ("Home", "End"):
-            before, at = self.turn(), slider.input_value()
+            before, inputs = self.turn(), self.inputs()
             slider.press(key)
-            if slider.input_value() != at:
+            if self.inputs() > inputs:
                 self.note_refined(before + 1)
         self.reset()
 

@@ -1,6 +1,7 @@
 panel => {
-    const log = panel.bench = { keys: [], shown: {}, refined: {} };
+    const log = panel.bench = { keys: [], inputs: 0, shown: {}, refined: {} };
     panel.addEventListener('keydown', () => log.keys.push(performance.now()), true);
+    panel.addEventListener('input', event => { log.inputs += event.target.type === 'range'; }, true);
     panel.addEventListener('change', event => {
         if (event.target.tagName === 'SELECT') log.keys.push(performance.now());
     }, true);
