@@ -77,12 +77,11 @@ def operating_points(outcome, *, dots: bool = False) -> list[Chart]:
             layer("upright", f"{rate} inside", "reported", strokeWidth=2.5, strokeDash=DASHED),
             layer("text", f"{rate} inside", "reported", encoding=top, **bold),
         ]
-        names = [scaling.replace("by ", "scaled by\n") for scaling in SCALINGS] if not charts else [""] * 3
+        names = [scaling.replace("by ", "scaled by\n") for scaling in SCALINGS]
         y = axis(ends=(-0.5, 2.6), at=[2.1, 1.1, 0.1], words=names, line=False)
         x = axis(f"{rate.capitalize()} outside", at=np.arange(0, 1.1, 0.2), form=".1f")
         layers = [*([] if charts else guess_line()), *lines, *layers, *under]
-        named = {"share": 1 if charts else 1.6}
-        charts.append(chart(layers, data | NO_GUESS, x, y, height=250, right=36, **named))
+        charts.append(chart(layers, data | NO_GUESS, x, y, height=250, right=36))
     return charts
 
 

@@ -340,9 +340,9 @@ def correlation_by_site(outcome, *, dots: bool = False) -> list[Chart]:
         layer("point", "site 2", **HOLLOW, encoding=hover),
         layer("line", "line of all", "reported", strokeWidth=4, strokeDash=DASHED),
         layer("line", "line of a site", "honest", strokeWidth=4, encoding={"detail": "row"}),
-        above("whose", line=1, fontSize=TEXT - 1),
-        above("of all", "reported", **bold),
-        above("of a site", "honest", dx=155, **bold),
+        above("whose", line=2, fontSize=TEXT - 1),
+        above("of all", "reported", line=1, **bold),
+        above("of a site", "honest", **bold),
     ]
     x, y = (
         axis(f"{name} (standard deviations)", (-6, 6), at=range(-6, 7, 3), form="~g")
@@ -354,8 +354,8 @@ def correlation_by_site(outcome, *, dots: bool = False) -> list[Chart]:
     none, zero = chance_line(0, "no correlation")
     r = axis("Correlation, over many studies", (-1, 1), at=np.arange(-1, 1.1, 0.5), form="~g")
     return [
-        chart(layers, data, x, y, top=42, share=1.1),
-        chart([*none, *ridges], more | zero, r, names, top=42),
+        chart(layers, data, x, y, top=60, share=1.1),
+        chart([*none, *ridges], more | zero, r, names, top=60),
     ]
 
 

@@ -241,7 +241,7 @@ def published_and_unpublished(outcome) -> list[Chart]:
     )
     hover = {"tooltip": tips(scans="size", reported="y|.2f", really="true|.2f")}
     dot, top = {"size": 30, "opacity": 1}, {"y": {"value": 0}}
-    bold, left, right = {"fontWeight": "bold"}, {"x": {"value": 0}}, {"x": {"value": "width"}}
+    bold, left = {"fontWeight": "bold"}, {"x": {"value": 0}}
     layers = [
         layer("point", "drawer", "#737373", strokeWidth=1.3, filled=False, encoding=hover, **dot),
         layer("point", "published", "reported", filled=True, encoding=hover, **dot),
@@ -250,12 +250,12 @@ def published_and_unpublished(outcome) -> list[Chart]:
         layer("line", "filter", "reported", strokeWidth=2, strokeDash=DASHED),
         layer("text", "shares", "reported", dy=-10, encoding=top, **bold),
         layer("text", "words", "reported", dy=-29, align="left", encoding=top | left, **bold),
-        layer("text", "others", "#737373", dy=-29, align="right", encoding=top | right),
+        layer("text", "others", "#737373", dy=-46, align="left", encoding=top | left),
         *labels,
     ]
     x = axis("Scans in the study", (sizes[0] / 1.3, sizes[-1] * 1.2), at=sizes, form="~g", log=True)
     y = axis("Accuracy reported", ends, at=np.arange(0, 1.1, 0.2), form=".1f")
-    return [chart(layers, data | more, x, y, top=46, right=64)]
+    return [chart(layers, data | more, x, y, top=62, right=64)]
 
 
 @simulation(block=20, draw=published_and_unpublished)

@@ -489,17 +489,43 @@ SUMMARIES = {
     "highest voxel": ("highest\nvoxel", "true"),
     "all voxels": ("all\nvoxels", "true"),
 }
+ACCURACIES = "Accuracy on new subjects, over many studies"
+PEOPLE = 8  # whose voxels are shown
 
 
-@simulation(
-    block=5,
-    draw=functools.partial(
-        ridges,
-        rows=SUMMARIES,
-        label="Accuracy on new subjects, over many simulated studies",
-        ceiling="ceiling",
-    ),
-)
+def shown_voxels(X):
+    """What `voxels_and_scores` draws of a study's first scans: 0 is two standard deviations below 0."""
+    return {"shown": np.clip(X[..., :PEOPLE, :] / 6 + 1 / 3, 0, 1).astype(np.float32)}
+
+
+def voxels_and_scores(outcome, **shown) -> list[Chart]:
+    """The voxels of some people of one study, beside the distributions of scores."""
+    voxels = outcome.draws["shown"][0]
+    groups = {"controls": voxels[::2], "patients": voxels[1::2]}
+    rows = [(name, one) for name, group in groups.items() for one in [*group, None]][:-1]  # a gap between
+    found = [(x, y, v) for y, (_, one) in enumerate(rows) if one is not None for x, v in enumerate(one)]
+    x, y, value = np.array(found).T
+    first = {name: next(y for y, row in enumerate(rows) if row[0] == name) for name in groups}
+    words = "".join(f"datum.value == {y} ? '{name}' : " for name, y in first.items()) + "''"
+    shade = {"field": "value", "type": "quantitative", "scale": {"domain": [0, 1], "range": [0, 1]}}
+    layers = [layer("rect", "voxels", encoding={"opacity": shade | {"legend": None}})]
+    bare = {"domain": False, "ticks": False, "title": None}
+    (scores,) = ridges(outcome, rows=SUMMARIES, label=ACCURACIES, ceiling="ceiling", **shown)
+    people = chart(
+        layers,
+        {"voxels": table(x=x.astype(int), y=y.astype(int), value=value.round(2))},
+        {
+            "type": "ordinal",
+            "axis": bare | {"labels": False, "title": f"Voxels of {len(voxels)} people; stronger is higher"},
+        },
+        {"type": "ordinal", "axis": bare | {"labelExpr": words}, "scale": {"domain": list(range(len(rows)))}},
+        height=scores.spec["height"],
+        right=8,
+    )
+    return [people, scores]
+
+
+@simulation(block=5, draw=voxels_and_scores)
 class region_mean:
     """A focal effect, seen through the mean of its region, through all voxels, or through the highest voxel.
 
@@ -508,7 +534,7 @@ class region_mean:
 
     Draws, accuracies on new subjects (the same for the studies of a block): "region mean" and "highest voxel"
     (one number per scan, nearest centroid), "all voxels" (ridge regression on the labels, penalty 10),
-    "ceiling" (the Bayes rule).
+    "ceiling" (the Bayes rule). For the picture: "shown", the voxels of the first scans, from 0 to 1.
     """
 
     n_scans = Whole(100, 4, of=2, label="Scans", at=(20, 40, 100, 200), doc="Half are patients.")
@@ -563,10 +589,11 @@ class region_mean:
         places = range(p.n_voxels if study.moves else 1)
         patients = [noise.logpdf(study.new - np.roll(region, first)) for first in places]
         ratio = logsumexp(patients, axis=0) - np.log(len(places)) - noise.logpdf(study.new)
-        return draws | {"ceiling": np.mean((ratio > 1e-9) == study.new_labels)}
+        draws["ceiling"] = np.mean((ratio > 1e-9) == study.new_labels)
+        return draws | shown_voxels(study.X)
 
     def analyse(p, s):
-        draws = {}
+        draws = shown_voxels(s.X)
         for name, summary in (("region mean", np.mean), ("highest voxel", np.max)):
             known = summary(s.X, axis=-1)
             low, high = known[:, s.labels == 0].mean(axis=1), known[:, s.labels == 1].mean(axis=1)
@@ -590,7 +617,7 @@ class region_mean:
         return f"Mean of the region {mean:.2f}, all voxels {voxels:.2f}, at best {ceiling:.2f}."
 
     def read(p, draws):
-        got = ", ".join(f"{name} {values.mean():.2f}" for name, values in draws.items() if name != "ceiling")
+        got = ", ".join(f"{name} {draws[name].mean():.2f}" for name in SUMMARIES)
         return (
             f"The effect fills {p.n_affected} of {p.n_voxels} voxels, its place is {p.place}; {p.n_scans} "
             f"scans. Accuracy on new subjects: {got}. The ceiling is {draws['ceiling'].mean():.2f}."

@@ -230,7 +230,7 @@ function render({ model, el }) {
   const words = make("details", { class: "words" }, make("summary", { ...KEYS }, "In words"), sentence);
   const asked = model.get("guess");
   const guess = asked.question ? makeGuess(asked.question, `${id}-guess`, redraw, commit) : null;
-  const settings = make("fieldset", { class: "settings" }, ...rows);
+  const settings = make("fieldset", { class: "settings", "aria-label": "Settings" }, ...rows);
   const steps = few ? [make("div", { class: "buttons" }, one, hundred, all)] : [];
   settings.append(...steps, make("div", { class: "buttons" }, sample, reset));
   const side = make("div", { class: "side" }, settings, status);
@@ -424,7 +424,10 @@ function render({ model, el }) {
   hundred.addEventListener("click", () => step(100));
   all.addEventListener("click", () => move({ seed: model.get("position").seed, studies: null }));
   sample.addEventListener("click", () => move({ seed: model.get("position").seed + 1 }));
-  reset.addEventListener("click", () => move(model.get("start")));
+  reset.addEventListener("click", () => {
+    before = last = null; // as at first: without the ghost of another position
+    move(model.get("start"));
+  });
   stage.addEventListener("pointerdown", drag);
   stage.addEventListener("pointermove", drag);
   const moved = () => {

@@ -249,3 +249,15 @@ def test_a_fixed_penalty_gives_way_to_more_scans(make):
     assert np.all(np.diff(means) > 0.01)
     if make == "shrunken centroid":
         assert means == pytest.approx([0.52, 0.64, 0.80, 0.84], abs=0.025)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_picture_shows_patients_voxels_as_they_are(place):
+    people, _ = region_mean.draw(region_mean(n_affected=16, effect=4, place=place, repeats=5))
+    value = np.full((9, 64), np.nan)  # four controls, a gap, four patients
+    value[people.data["voxels"]["y"], people.data["voxels"]["x"]] = people.data["voxels"]["value"]
+    assert np.isnan(value[4]).all() and not np.isnan(np.delete(value, 4, axis=0)).any()
+    raised = (value > 2 / 3).sum(axis=1)  # two standard deviations, as far from 0 as from the effect
+    assert max(raised[:4]) < 8 < min(raised[5:])
+    same = [set(np.flatnonzero(one > 2 / 3)) & set(range(16)) for one in value[5:]]
+    assert (min(map(len, same)) > 8) == (place == PLACES[0])
