@@ -168,8 +168,6 @@ def _bake(one: panels.Panel, where: dict, baking: _Baking) -> None:
     """Keep what a panel shows with its controls at `where`: all studies, a few of them, other samples."""
     start, few = where == one.start["at"], one.one_by_one
     piles = sorted({min(few, count) for count in PILES[start]}) if few else []
-    if not start and len(json.dumps(one.numbers)) > HEAVY:
-        piles = piles[:1]
     first = one.start["seed"]
     for seed in range(first, first + SAMPLES):
         # Every sample in full at the start only: elsewhere the first one, and single studies of the others.
@@ -188,12 +186,14 @@ def _bake(one: panels.Panel, where: dict, baking: _Baking) -> None:
             position = {"turn": 0, "at": where, "seed": seed, "studies": studies}
             one._show(position, None, some)  # a move would simulate the same studies for every view
             baking.add(key(where, seed, studies), one)
+            if studies is None and not start and len(json.dumps(one.numbers)) > HEAVY:
+                del views[2:]
 
 
 def fingerprint(call: Call) -> str:
     """Changes with whatever a panel's file depends on: code, settings, versions."""
     code = sorted([*(ROOT / "utils").glob("*.py"), *(ROOT / "review").glob("*.*"), Path(__file__)])
-    code.append(Path(sys.modules[call.run.__module__].__file__))
+    code += [Path(sys.modules[call.run.__module__].__file__), ROOT / "simulations" / "dealing.py"]
     found = hashlib.sha256(repr((call.run.__name__, sorted(call.given.items()))).encode())
     for path in code:
         if path.is_file():
@@ -202,21 +202,23 @@ def fingerprint(call: Call) -> str:
     return found.hexdigest()[:20]
 
 
-def _packed(call: Call, most: int) -> str:
-    text = json.dumps(baked(call.run, call.given, most), separators=(",", ":"))
-    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
+def _packed(call: Call, most: int) -> tuple[str, int]:
+    """A panel as letters, and at how many settings it stands."""
+    found = baked(call.run, call.given, most)
+    text = json.dumps(found, separators=(",", ":"))
+    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode(), found["settings"][0]
 
 
 def script(call: Call, folder: Path, most: int = SETTINGS) -> str:
     """The text of a panel's file, a script that hands the panel to site.js; kept in a folder."""
     kept = folder / f"{call.name}.{fingerprint(call)}.{most}.js"
     if not kept.is_file():
-        packed, fewer = _packed(call, most), most
+        packed, settings = _packed(call, most)
         while len(packed) > LARGEST:  # pictures of pixels: with half as many settings
-            if fewer < FEWEST:
+            packed, fewer = _packed(call, settings // 2)
+            if fewer == settings:
                 raise ValueError(f"{call.name} has {len(packed):,} bytes, more than {LARGEST:,}.")
-            fewer //= 2
-            packed = _packed(call, fewer)
+            settings = fewer
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob(f"{call.name}.*.{most}.js"):
             old.unlink()
