@@ -16,6 +16,7 @@ from utils.drawing import (
     DASHED,
     DOTTED,
     Chart,
+    above,
     axis,
     by_row,
     chance_line,
@@ -223,7 +224,7 @@ def performance(study, cut, best):
     return draws | {"true": draws.pop("accuracy"), "reported": draws.pop("reported accuracy")}
 
 
-def _groups_and_threshold(draws) -> Chart:
+def _groups_and_threshold(draws, moved) -> Chart:
     """Left half of `threshold_and_errors`."""
     names = ("controls", "patients", "wrong controls", "wrong patients")
     groups = {name: draws[name][0, ::2] for name in names}
@@ -238,7 +239,7 @@ def _groups_and_threshold(draws) -> Chart:
         "wrong": {"text": ["■ labelled wrongly"]},
         "band": table(x=np.array([low]), x2=np.array([high]), y=[0], y2=[1.04]),
         "cuts": table(x=cuts, beside=cuts.clip(0.25, 0.75), y=[0, 0], y2=[1.04, 1.04], height=[1.17, 1.09])
-        | {"row": [0, 1], "text": ["threshold learnt", "with right labels"]},
+        | {"row": [0, 1], "text": [f"threshold {'moved' if moved else 'learnt'}", "with right labels"]},
         "cuts before": {"x": []},
     }
     layers = []
@@ -254,12 +255,8 @@ def _groups_and_threshold(draws) -> Chart:
         layer("rule", "cuts", strokeWidth=3, encoding=upright | row | dash | {"tooltip": tips(what="text")}),
         layer("text", "cuts", fontWeight="bold", encoding=row | {"x": "beside", "y": "height"}),
     ]
-    above = {"x": {"value": 0}, "y": {"value": -14}}
-    layers += [
-        layer("text", "wrong", "chance", align="left", encoding=above),
-        layer("halo", "group names"),
-        layer("text", "group names", "chance"),
-    ]
+    layers += [above("wrong", "chance", dy=-14), layer("halo", "group names")]
+    layers.append(layer("text", "group names", "chance"))
     x = axis("How ill the scan looks →", at=[])
     return chart(layers, data, x, axis(ends=(0, 1.22), at=[], line=False), top=32, share=1.4)
 
@@ -287,7 +284,7 @@ def threshold_and_errors(outcome) -> list[Chart]:
     ]
     x = axis("Mean over many studies", at=[0, 0.5, 1], form=".1f")
     y = axis(ends=(-0.6, 1.6), at=[1, 0], words=["Sensitivity", "Specificity"], line=False)
-    return [_groups_and_threshold(draws), chart(layers, data, x, y, top=32)]
+    return [_groups_and_threshold(draws, outcome.parameters["moved"]), chart(layers, data, x, y, top=32)]
 
 
 @simulation(block=25, draw=threshold_and_errors)
@@ -310,6 +307,7 @@ class kinds_of_wrong_labels:
     rate = PER_CENT(0.2, 0, 0.4, label="How many of these", at=(0, 0.1, 0.2, 0.3, 0.4))
     prevalence = Number(0.5, 0.05, 0.95, label="Share of patients", unit="%", at=np.linspace(0.1, 0.9, 9))
     n_scans = Whole(400, TEN_OF_EACH, label="Training scans", at=(100, 400, 2000))
+    moved = Number(0.0, label="Move the threshold by", unit=SD, at=np.arange(-6, 7) / 4, doc="By hand.")
     effect = Number(2.0, 0, open="low", doc="Cohen's d.")
 
     def recruit(p, rng, repeats):
@@ -337,11 +335,11 @@ class kinds_of_wrong_labels:
             model = LogisticRegression(C=1e3, solver="newton-cholesky", tol=1e-14)
             model.fit(study.scans[:, None], labels)
             cuts.append(-model.intercept_[0] / model.coef_[0, 0])
-        return performance(study, *cuts)
+        return performance(study, cuts[0] + p.moved, cuts[1])
 
     def analyse(p, s):
         right = np.broadcast_to(s.labels, s.scans.shape)
-        draws = performance(s, logistic_cuts(s.scans, s.recorded), logistic_cuts(s.scans, right))
+        draws = performance(s, logistic_cuts(s.scans, s.recorded) + p.moved, logistic_cuts(s.scans, right))
         seen, top = np.linspace(-s.end, s.end, 121), s.groups.max()
         shapes = {"controls": s.groups[0], "patients": s.groups[1]}
         shapes |= {"wrong controls": s.groups[0] * s.chance[0], "wrong patients": s.groups[1] * s.chance[1]}
@@ -352,9 +350,9 @@ class kinds_of_wrong_labels:
     def read(p, draws):
         mean = {name: draws[name].mean() for name in draws}
         moved = mean["threshold"] - mean["threshold, right labels"]
-        cut = (
-            "stays" if abs(moved) <= 0.006 else f"moves towards the {'patients' if moved > 0 else 'controls'}"
-        )
+        cut = f"is moved by {p.moved:+g} {SD}" if p.moved else "stays"
+        if not p.moved and abs(moved) > 0.006:
+            cut = f"moves towards the {'patients' if moved > 0 else 'controls'}"
         return (
             f"{p.kind[0].upper()}{p.kind[1:]}, {100 * p.rate:.0f} %; {100 * p.prevalence:.0f} % are patients."
             f" The threshold {cut}. The study reports sensitivity {mean['reported sensitivity']:.2f}, "

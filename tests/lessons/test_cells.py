@@ -141,6 +141,7 @@ SPOKEN_OF = {
     "04 kinds_of_wrong_labels": [
         {"kind": "mild patients missed", "rate": 0.2},
         {"kind": "anyone, by chance", "prevalence": 0.2},
+        {"moved": -0.5},
     ],
     "04 shared_errors": [{"through": "the scan itself"}],
     "04 labels_or_architecture": [{"signal": "XOR"}, {"worst": 0.1}, {"models": "three linear ones"}],

@@ -118,6 +118,15 @@ def test_missed_patients_and_called_controls_move_the_threshold_for_good(prevale
         assert direction * (found["specificity"] - found["best specificity"]) > 0
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_threshold_moved_back_repairs_the_model_and_its_labels_cannot_tell(seed):
+    learnt, moved = (means(kinds_of_wrong_labels(moved=by, repeats=200, seed=seed)) for by in (0, -0.5))
+    assert learnt["true"] == pytest.approx(0.81, abs=0.005)
+    assert moved["true"] == pytest.approx(0.84, abs=0.005)
+    assert learnt["reported"] == pytest.approx(0.772, abs=0.003)
+    assert moved["reported"] == pytest.approx(learnt["reported"], abs=0.003)
+
+
 def test_with_very_unequal_groups_the_drift_can_hide_the_shift():
     """10 % patients: one control in ten called a patient, and yet the threshold goes up."""
     outcome = kinds_of_wrong_labels(kind=CALLED, rate=0.1, prevalence=0.1, n_scans=2000, repeats=200)
