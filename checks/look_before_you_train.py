@@ -20,7 +20,7 @@ def copied(draw):
     for i, (name, pairs) in enumerate((
         ("exact copies", 6), ("copies to the fourth digit", 15), ("more such copies", 15), ("still more", 15),
         ("two people who agree in the column with the largest numbers alone", 0), ("no copies", 0),
-        ("people who were scanned with the same settings, and agree in half of the columns", 0),
+        ("people who were scanned with the same settings, and agree in half of the columns or more", 0),
     )):  # fmt: skip
         rng = draw(i)
         X = rng.normal(6, 1, (80, 40)).clip(1.5)
@@ -31,7 +31,7 @@ def copied(draw):
         if i == 4:
             X[rows[4], -1] = X[rows[5], -1]
         if i == 6:
-            for k, part in enumerate((slice(20), slice(20, 40), slice(0, 40, 2), slice(1, 40, 2))):
+            for k, part in enumerate((slice(20), slice(6, 40), slice(0, 40, 2), slice(1, 40, 2))):
                 X[rows[2 * k], part] = X[rows[2 * k + 1], part]
         found[name] = (X * np.append(np.logspace(-4, 4, 39), 1e9),)
     return found

@@ -38,9 +38,11 @@ def by_site(value) -> dict[str, float]:
             f"The function returns a value of type {type(value).__name__}. → Return a dict from the name "
             "of a site to its AUC, such as {'site A': 0.81}."
         ) from None
-    if wrong := [f"{name}: {number:.4g}" for name, number in found.items() if number < 0 or number > 1]:
-        raise NotYet(f"{wrong[0]} is no AUC. → Every AUC lies between 0 and 1.")
-    return {name: number for name, number in found.items() if np.isfinite(number)}  # NaN: left out as well
+    if wrong := [f"{name}: {number:.4g}" for name, number in found.items() if not 0 <= number <= 1]:
+        raise NotYet(
+            f"{wrong[0]} is no AUC. → Every AUC lies between 0 and 1; a site that has none is left out."
+        )
+    return found
 
 
 def _sites(learner, data):

@@ -81,6 +81,10 @@ book.short_wrongs(
         "of different people",
     ),
     with_itself=(lambda X: [(i, i) for i in range(len(X))], "pairs a row with itself"),
+    small_numbers_ignored=(
+        lambda X: np.argwhere(np.triu(np.isclose(X[:, None], X, 1e-3, 0.01).all(axis=2), 1)),
+        "of different people",
+    ),
     only_their_number=(lambda X: len(close_pairs(X, 0.1)), "list of pairs of row numbers", "int"),
 )
 
