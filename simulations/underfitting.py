@@ -510,13 +510,14 @@ def voxels_and_scores(outcome, **shown) -> list[Chart]:
     shade = {"field": "value", "type": "quantitative", "scale": {"domain": [0, 1], "range": [0, 1]}}
     layers = [layer("rect", "voxels", encoding={"opacity": shade | {"legend": None}})]
     bare = {"domain": False, "ticks": False, "title": None}
+    title = [f"Voxels of {len(voxels)} people;", "stronger is higher"]
     (scores,) = ridges(outcome, rows=SUMMARIES, label=ACCURACIES, ceiling="ceiling", **shown)
     people = chart(
         layers,
         {"voxels": table(x=x.astype(int), y=y.astype(int), value=value.round(2))},
         {
             "type": "ordinal",
-            "axis": bare | {"labels": False, "title": f"Voxels of {len(voxels)} people; stronger is higher"},
+            "axis": bare | {"labels": False, "title": title},
         },
         {"type": "ordinal", "axis": bare | {"labelExpr": words}, "scale": {"domain": list(range(len(rows)))}},
         height=scores.spec["height"],

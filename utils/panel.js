@@ -83,7 +83,10 @@ class Drawing {
     this.resized = new ResizeObserver((entries) => {
       for (const { target, contentRect } of entries) {
         const one = this.views.find(({ cell }) => cell === target);
-        if (one && contentRect.width > 0) one.view.width(contentRect.width).runAsync();
+        if (!one || !contentRect.width) continue;
+        // A width that the plot within its axes has already would be no news to the library.
+        const same = one.view.width() === contentRect.width;
+        one.view.width(contentRect.width - (same ? 1 : 0)).runAsync();
       }
     });
   }
