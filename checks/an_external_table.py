@@ -281,8 +281,8 @@ def calibrated(draw):
     return found
 
 
-def regression(y, x):
-    model = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(x[:, None], y)
+def regression(y, x, C=np.inf, **settings):
+    model = LogisticRegression(C=C, tol=1e-8, max_iter=1000, **settings).fit(x[:, None], y)
     return model.intercept_[0], model.coef_[0, 0]
 
 
@@ -313,7 +313,7 @@ CALIBRATION = Table(
             "The intercept is that of a regression with the slope set free. → Hold the slope at 1.",
         ),
         penalised=(
-            wrong_slope(lambda y, risk: LogisticRegression().fit(logit(risk)[:, None], y).coef_[0, 0]),
+            wrong_slope(lambda y, risk: regression(y, logit(risk), C=1)[1]),
             "The slope is pulled towards 0, most of all in a small cohort: LogisticRegression has a penalty. "
             "→ Switch it off: C=np.inf.",
         ),
@@ -331,13 +331,7 @@ CALIBRATION = Table(
             AVERAGES.format("The intercept is measured from the average of the log odds."),
         ),
         weighted=(
-            wrong_slope(
-                lambda y, risk: (
-                    LogisticRegression(C=1e9, class_weight="balanced")
-                    .fit(logit(risk)[:, None], y)
-                    .coef_[0, 0]
-                )
-            ),
+            wrong_slope(lambda y, risk: regression(y, logit(risk), class_weight="balanced")[1]),
             "The slope is that of a regression that weights patients and controls alike. → Leave the weights "
             "out: the cohort counts as it is.",
         ),

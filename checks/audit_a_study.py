@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.stats import norm
 
-from checks.judge import NotYet, Row, Table, check, numbers, reader
+from checks.judge import NotYet, Row, Table, check, named, numbers, reader
 from checks.mistakes import mistakes
 
 # Task 1: the share of each flaw
@@ -11,15 +11,12 @@ from checks.mistakes import mistakes
 NAMES = ("seeds", "selection", "twins", "slices", "scanner", "cut-off")
 
 
-@reader("dict of shares")
+DICT = named("dict from the name of a flaw to its share", "{'seeds': 0.03}")
+
+
+@reader(DICT.answer)
 def shares(value) -> dict[str, float]:
-    try:
-        found = {str(name): float(number) for name, number in dict(value).items()}
-    except (TypeError, ValueError):
-        raise NotYet(
-            f"The function returns a value of type {type(value).__name__}. → Return a dict from the name of "
-            "a flaw to its share, such as {'seeds': 0.03}."
-        ) from None
+    found = DICT(value)
     missing, extra = sorted(set(NAMES) - set(found)), sorted(set(found) - set(NAMES))
     if missing or extra:
         told = f"It lacks {', '.join(missing)}." if missing else f"It also holds {', '.join(extra)}."
@@ -63,13 +60,9 @@ def one_after_the_other(study, flaws):
     return {name: study(flaws[k:]) - study(flaws[k + 1 :]) for k, name in enumerate(flaws)}
 
 
-def parts(study, flaws, whole=1):
-    found = fall(study, flaws)
-    return {name: whole * share / sum(found.values()) for name, share in found.items()}
-
-
 def scaled(study, flaws):
-    return parts(study, flaws, study(flaws) - study([]))
+    found, whole = fall(study, flaws), study(flaws) - study([])
+    return {name: whole * share / sum(found.values()) for name, share in found.items()}
 
 
 def _alike(one, other):
@@ -105,10 +98,6 @@ SHARES = Table(
             scaled,
             "The shares were scaled so that they add up to the whole optimism. → They need not: give each "
             "fall as it is.",
-        ),
-        of_the_sum=(
-            parts,
-            "These are parts of their sum. → Give the shares as differences of scores.",
         ),
         per_cent=(
             lambda study, flaws: {name: 100 * share for name, share in fall(study, flaws).items()},

@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from checks.identities import opposite
 from checks.judge import (
     ANOTHER,
     CLEAR,
@@ -100,30 +101,38 @@ def selection(learner, draw):
     accuracy_on_blank(learner, [hidden(draw(700 + i)) for i in range(3)])
 
 
-def _repeated_leaks(learner, draw, mean):
-    single = learner.maybe([(*scans(draw(900 + i), p=60), np.arange(50) + 100) for i in range(12)])
-    if single > 0.72:
-        return f"with one scan per subject it is {single:.2f}, so {FITTED}"
-    if mean < 0.75 and single > 0.545:
+def repeated_leaks(person, alone):
+    """What leaks where a person has several scans; `alone`: what to say if one scan of each is as high."""
+
+    def leak(learner, draw, mean):
+        single = learner.maybe([(*scans(draw(900 + i), p=60), np.arange(50) + 100) for i in range(12)])
+        if single > 0.72:
+            return f"with one scan of each {person} it is {single:.2f}, so {alone}"
+        if mean < 0.75 and single > 0.545:
+            return (
+                f"with one scan of each {person} it is {single:.2f}, so the {person}s are not the reason: "
+                "features or settings were chosen with labels of the test scans, or by the score. → Do that "
+                "inside the folds."
+            )
+        X, y, whose = repeated(draw(910), p=20, spread=2)
+        mixed = [learner.maybe([(X, y, draw(i).permutation(whose))]) for i in (910, 911)]
+        start = f"the same {person} stands on both sides of the split."
+        if np.ptp([*mixed, learner.maybe([(X, y, whose)])]) < 1e-12:
+            return (
+                f"{start} The score does not change when the {person}s are mixed up, so `{person}s` has no "
+                "effect on the folds. → Take a splitter that knows groups (GroupKFold, say); others ignore "
+                "`groups`."
+            )
         return (
-            f"with one scan per subject it is {single:.2f}, so the subjects are not the reason: features or "
-            "settings were chosen with labels of the test scans, or by the score. → Do that inside the folds."
+            f"{start} `{person}s` has an effect, but does not keep a {person}'s scans together. → Split by "
+            f"{person}."
         )
-    X, y, subjects = repeated(draw(910), p=20, spread=2)
-    mixed = [learner.maybe([(X, y, draw(i).permutation(subjects))]) for i in (910, 911)]
-    start = "the same subject stands on both sides of the split."
-    if np.ptp([*mixed, learner.maybe([(X, y, subjects)])]) < 1e-12:
-        return (
-            f"{start} The score does not change when the subjects are mixed up, so `subjects` has no effect "
-            "on the folds. → Take a splitter that knows groups (GroupKFold, say); others ignore `groups`."
-        )
-    return (
-        f"{start} `subjects` has an effect, but does not keep a subject's scans together. → Split by subject."
-    )
+
+    return leak
 
 
 REPEATED = Scores(
-    repeated, 40, _repeated_leaks,
+    repeated, 40, repeated_leaks("subject", FITTED),
     (Signal(partial(repeated, effect=3), 0.75, 1.0),
      Signal(hidden_repeated, 0.66, 0.95, ANOTHER, "hidden patients")),
     LOT, least=0.05,
@@ -144,27 +153,29 @@ class ByHeart(ClassifierMixin, BaseEstimator):
     """A model that knows by heart whom it has seen, and looks at one measure, number `rule`, in all others.
 
     All scans of a person have the same first feature, by which the model knows the person. Rule 0 makes no
-    mistake in people whom it knows, and guesses in all others; other rules make a slip in every tenth scan of
-    people whom they know. So who chooses by scans of known people takes rule 0, and fails in new ones.
+    mistake in people whom it knows, and guesses in all others, otherwise after every fit; other rules make a
+    slip in every tenth scan of people whom they know. So who chooses by scans of known people takes rule 0,
+    and fails in new ones. A contrary model always says the opposite.
     """
 
-    def __init__(self, rule=0):
-        self.rule = rule
+    def __init__(self, rule=0, contrary=False):
+        self.rule, self.contrary = rule, contrary
 
     def fit(self, X, y):
         X, y = np.asarray(X), np.asarray(y)
         self.classes_ = np.unique(y)
         self.label_ = dict(zip(X[:, 0], (y == self.classes_[-1]).astype(int), strict=True))
         self.middle_ = (X.min(axis=0) + X.max(axis=0)) / 2  # between the two heaps of every measure
+        self.lot_ = 1e4 * np.abs(X[:, 1]).sum()
         return self
 
     def decision_function(self, X):
         X = np.asarray(X)
-        lot = np.floor(1e4 * np.abs(X[:, 1])).astype(int)  # has nothing to do with the label
+        lot = np.floor(self.lot_ * np.abs(X[:, 1])).astype(int)  # has nothing to do with the label
         guess = X[:, self.rule] > self.middle_[self.rule] if self.rule else lot % 2
         slip = (lot % 10 == 0) & (self.rule > 0)
         known = np.array([self.label_.get(who, -1) for who in X[:, 0]])
-        return 2.0 * np.where(known < 0, guess, known ^ slip) - 1
+        return (2.0 * np.where(known < 0, guess, known ^ slip) - 1) * (-1 if self.contrary else 1)
 
     def predict(self, X):
         return self.classes_[(self.decision_function(X) > 0) * (len(self.classes_) - 1)]
@@ -187,8 +198,8 @@ def measured(rng, n, *, informative=None, rare=0.5, share=0.05):
 def choices(n, wrap, blind):
     """Noise and signals for a function that chooses among `RULES`; `wrap` adds what else it takes."""
 
-    def noise(rng):
-        return ByHeart(), RULES, *wrap(rng, *measured(rng, n))
+    def noise(rng, **one):
+        return ByHeart(**one), {"rule": [0]} if one else RULES, *wrap(rng, *measured(rng, n))
 
     def signal(rng, only=False, **settings):
         good = int(rng.integers(2, 4))  # neither the first rule nor the last one
@@ -223,9 +234,17 @@ TUNING_NOISE, TUNING_SIGNALS = choices(
     "So it does not find the good one. → Choose the setting by its score on scans that the model was not "
     "fitted to.",
 )
+
+
+def _tuning_leaks(learner, draw, mean):
+    if mean > 0.8:
+        return FITTED
+    opposite(learner, draw, TUNING_NOISE)
+    return f"the scans {CHOSE}"
+
+
 TUNING = Scores(
-    TUNING_NOISE, 30, lambda *found: FITTED if found[-1] > 0.8 else f"the scans {CHOSE}",
-    TUNING_SIGNALS, "pure noise with five settings",
+    TUNING_NOISE, 30, _tuning_leaks, TUNING_SIGNALS, "pure noise with five settings", unseen="",
 )  # fmt: skip
 
 
@@ -233,10 +252,12 @@ TUNING = Scores(
 def tuning(learner, draw):
     """``evaluate(model, grid, X, y)``: settings chosen and tested on different scans, accuracy returned."""
     TUNING.judge(learner, draw)
+    opposite(learner, draw, TUNING_NOISE)
 
 
 def _nested_leaks(learner, draw, mean):
     if mean < 0.8:
+        opposite(learner, draw, NESTED_NOISE)
         return f"the folds are grouped, but the subjects {CHOSE}"
     alone = [(ByHeart(), RULES, *measured(draw(i), 30), np.arange(30) + 100) for i in (900, 901)]
     if learner.maybe(alone) > 0.8:
@@ -250,13 +271,14 @@ NESTED_NOISE, NESTED_SIGNALS = choices(
     "stands on both sides of the inner split. → Group the inner folds too, with the subjects of the "
     "training rows.",
 )  # fmt: skip
-NESTED = Scores(NESTED_NOISE, 24, _nested_leaks, NESTED_SIGNALS, LOT)
+NESTED = Scores(NESTED_NOISE, 24, _nested_leaks, NESTED_SIGNALS, LOT, unseen="")
 
 
 @check("model", "grid", "X", "y", "subjects", read=score("accuracy"))
 def nested_grouped(learner, draw):
     """``nested_grouped(model, grid, X, y, subjects)``: tuned in grouped folds inside grouped folds."""
     NESTED.judge(learner, draw)
+    opposite(learner, draw, NESTED_NOISE)
 
 
 # Task 4: the rare class
@@ -368,7 +390,7 @@ def witnessed(rng, n=12, *, effect=0.0, contrary=False, rounds=ROUNDS, one_class
 
 
 def _look_at_fits(fits, X, y):
-    """What the witness was fitted to: a label for each subject, every label as often as it was given."""
+    """Judge what the witness was fitted to; how many different parts had the recorded labels, and any."""
     label = dict(zip(X[:, 0], y, strict=True))
     known = [(who, given) for who, given in fits if set(who) <= set(label)]
     each = [dict(zip(who, given, strict=True)) for who, given in known]
@@ -411,7 +433,8 @@ def _look_at_fits(fits, X, y):
             )
         )
 
-    if len(each) > ROUNDS and len({frozenset(one.items()) for one in each}) < len(each) / 5:
+    parts = {frozenset(one.items()) for one in each}
+    if len(each) > ROUNDS and len(parts) < len(each) / 5:
         raise NotYet(
             "The labels were given to the subjects in the same new order again and again. → Make the "
             "generator once, before the loop, so that every permutation is another one."
@@ -421,6 +444,17 @@ def _look_at_fits(fits, X, y):
         raise NotYet(
             f"In {ROUNDS} permutations {len(kept)} of {len(label)} subjects never got another label: only a "
             "part of the labels was permuted. → Permute the labels of all subjects."
+        )
+    return sum(one <= label.items() for one in parts), len(parts)
+
+
+def _scored_alike(recorded, parts):
+    """Of so many different training parts, so many have the recorded labels: one in `ROUNDS` + 1."""
+    if parts > ROUNDS and recorded > 1.5 * (parts - recorded) / ROUNDS:
+        raise NotYet(
+            f"The labels as recorded were scored in {recorded} different training parts, and every "
+            f"permutation in {(parts - recorded) / ROUNDS:.0f}: not exactly alike. The best of several "
+            "runs, say, beats one run of a permutation. → Score the permutations as the recorded labels."
         )
 
 
@@ -451,10 +485,11 @@ def permutation(learner, draw):
     fits, Witness.fits = Witness.fits, []
     if not fits and np.ptp([found, *learner.all([witnessed(draw(i)) for i in (1, 2, 3)])]) < 1e-12:
         raise NotYet(f"The function returns {found:.2f} whatever the data are. → Compute p from X and y.")
-    _look_at_fits(fits, *strong[1:3])
+    parts = _look_at_fits(fits, *strong[1:3])
     learner.right.append("Every subject keeps one label, and stands on one side of every split.")
     _possible([found])
     _possible([learner(*witnessed(draw(1), 20, effect=3, rounds=10))], 10)
+    _scored_alike(*parts)
     learner.twice(*strong)
     if found > 0.15:
         raise NotYet(

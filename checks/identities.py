@@ -7,31 +7,57 @@ import numpy as np
 from checks.judge import Learner, NotYet
 
 
+def off(learner: Callable, sets: list[tuple], weights: tuple = (1, 1), aim: float = 1) -> tuple[float, list]:
+    """How far a weighted sum of the scores of these data is from what it should be, and the scores.
+
+    NaN where the sum is off and a second call on the same data gives another score.
+    """
+
+    def seeded(data):  # what has no random_state draws from numpy's global generator
+        state = np.random.get_state()  # noqa: NPY002
+        np.random.seed(0)  # noqa: NPY002
+        try:
+            return learner(*data)
+        finally:
+            np.random.set_state(state)  # noqa: NPY002
+
+    scores = [seeded(data) for data in sets]
+    found = np.dot(weights, scores) - aim
+    return found if abs(found) < 1e-9 or seeded(sets[0]) == scores[0] else np.nan, scores
+
+
 def say_of(learner: Callable, data: tuple, at: int, other: np.ndarray | None = None) -> tuple[float, list]:
     """How far the score is from one in which the labels `data[at]` had no say: 0 for a right answer, exactly.
 
     Where predictions are fixed, every label adds its own part to the score, and no more. So the scores
     of labels and of all labels turned round have the sum 1. With `other` labels, of as many patients in
-    either half, the scores of both have the same sum when they exchange one half. NaN where a second call on
-    the same data gives another score. The scores are given too.
+    either half, the scores of both have the same sum when they exchange one half. The scores are given too.
     """
     one = data[at]
-    sets = (one, 1 - one)
+    labels, weights, aim = (one, 1 - one), (1, 1), 1
     if other is not None:
         half = np.arange(len(one)) < len(one) // 2
-        sets = one, other, np.where(half, one, other), np.where(half, other, one)
+        labels = one, other, np.where(half, one, other), np.where(half, other, one)
+        weights, aim = (1, 1, -1, -1), 0
+    return off(learner, [(*data[:at], these, *data[at + 1 :]) for these in labels], weights, aim)
 
-    def seeded(labels):  # models without a random_state draw from numpy's global generator
-        state = np.random.get_state()  # noqa: NPY002
-        np.random.seed(0)  # noqa: NPY002
-        try:
-            return learner(*data[:at], labels, *data[at + 1 :])
-        finally:
-            np.random.set_state(state)  # noqa: NPY002
 
-    scores = [seeded(labels) for labels in sets]
-    say = sum(scores) - 1 if other is None else scores[0] + scores[1] - scores[2] - scores[3]
-    return say if abs(say) < 1e-9 or seeded(one) == scores[0] else np.nan, scores
+def opposite(learner: Learner, draw: Callable, make: Callable) -> None:
+    """Judge a score of a model: a contrary one, which always says the opposite, gets exactly the rest.
+
+    ``make(rng, contrary=...)`` gives data with a model whose answers depend on the scans it was fitted to.
+    So the best one of several runs, or of several folds, is more than the rest of the contrary one's best.
+    """
+    for i in range(4):
+        more, _ = off(learner, [make(draw(800 + i), contrary=contrary) for contrary in (False, True)])
+        if abs(more) > 0.021:  # a score may be rounded; without any seed there is no exact answer
+            raise NotYet(
+                "With one setting, a model and another one that always says the opposite have accuracies "
+                f"with the sum 1, and here the sum is {1 + more:.2f}. So the score was chosen, or changed: "
+                "the best of several runs, or of several folds. → Report the mean of one cross-validation, "
+                "as it is."
+            )
+    learner.right.append("A model that says the opposite of everything gets exactly the rest.")
 
 
 def held_out(learner: Learner, draw: Callable, make: Callable, whose: str) -> None:

@@ -12,7 +12,7 @@ from checks.cross_validation_pitfalls import (
     accuracy_on_blank,
     hidden_repeated,
     repeated,
-    scans,
+    repeated_leaks,
 )
 from checks.identities import held_out
 from checks.judge import NotYet, Scores, Signal, Table, check, reader, score
@@ -21,26 +21,12 @@ from checks.mistakes import mistakes
 # Task 1: copies and slices
 
 
-def _copies_leak(learner, draw, mean):
-    single = learner.maybe([(*scans(draw(900 + i), p=60), np.arange(50) + 100) for i in range(6)])
-    if single > 0.72:
-        return (
-            f"with one slice of each person it is {single:.2f}, so the same slice stands on both sides of "
-            "the split, as a copy or as itself. → Split first; then make copies of the training slices alone."
-        )
-    X, y, persons = repeated(draw(910), p=20, spread=2)
-    mixed = [learner.maybe([(X, y, draw(i).permutation(persons))]) for i in (910, 911)]
-    start = "slices of the same person stand on both sides of the split."
-    if np.ptp([*mixed, learner.maybe([(X, y, persons)])]) < 1e-12:
-        return (
-            f"{start} The score does not change when the persons are mixed up, so `persons` has no effect on "
-            "the folds. → Take a splitter that knows groups (GroupKFold, say); others ignore `groups`."
-        )
-    return f"{start} `persons` has an effect, but does not keep them together. → Split by person."
-
-
 SLICES = Scores(
-    repeated, 40, _copies_leak,
+    repeated, 40,
+    repeated_leaks(
+        "person", "the same slice stands on both sides of the split, as a copy or as itself. → Split first; "
+        "then make copies of the training slices alone.",
+    ),
     (Signal(partial(repeated, effect=3), 0.75, 1.0),
      Signal(hidden_repeated, 0.705, 0.95, ANOTHER, "hidden patients")),
     LOT, least=0.05,
@@ -155,19 +141,17 @@ def same_scores(one, other):
 
 
 def told(name, data, got, right):
-    missing = [one for one in right if one not in got]
-    if missing:
-        return f"{name}: the group {missing[0]!r} is missing. → Every group with patients belongs in it."
-    wrong = next(
-        (one for one in got if one not in right or not np.allclose(got[one], right[one], atol=0.006)), None
-    )
-    share, n = got[wrong]
-    if wrong not in right:
-        return f"{name}: the group {wrong!r} has no patients, and should not be there."
-    return (
-        f"{name}: of {wrong!r} the function returns {share:.2f} and {n:g}, and {right[wrong][0]:.2f} of "
-        f"{right[wrong][1]} patients is right."
-    )
+    def wrong(one):
+        return not (one in got and one in right and np.allclose(got[one], right[one], atol=0.006))
+
+    one = next(filter(wrong, sorted({*got, *right})))
+    start = f"{name}: the group {one!r}"
+    if one not in got:
+        return f"{start} is missing. → Every group with patients belongs in it."
+    if one not in right:
+        return f"{start} has no patients, and should not be there."
+    (share, n), (true, patients) = got[one], right[one]
+    return f"{start} gets {share:.2f} and {n:g}, and {true:.2f} of {patients} patients is right."
 
 
 OF_PATIENTS = "→ Among the patients of a group (y == 1), the share that was predicted to be patients."

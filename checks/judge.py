@@ -385,6 +385,22 @@ def numbers(*names: str) -> Callable:
     return read
 
 
+def named(answer: str, example: str) -> Callable:
+    """A reader of a dict, or a Series, from names to numbers."""
+
+    @reader(answer)
+    def read(value) -> dict[str, float]:
+        try:
+            return {str(name): float(number) for name, number in dict(value).items()}
+        except (TypeError, ValueError):
+            kind = type(value).__name__
+            raise NotYet(
+                f"The function returns a value of type {kind}. → Return a {answer}, such as {example}."
+            ) from None
+
+    return read
+
+
 # Tasks with a determined answer
 
 

@@ -81,10 +81,6 @@ CEILING = Table(
             with_ceiling(lambda one, two: 1 - highest(agree(one, two))),
             "That is how often a rater is wrong. → The ceiling is the rest.",
         ),
-        by_kappa=(
-            with_ceiling(lambda one, two: highest((kappa(one, two) + 1) / 2)),
-            "It is computed from kappa, which depends on how common the disease is. → Use the agreement.",
-        ),
     ),
     "Agreement and ceiling are right for four pairs of raters, one of them where few are ill; two raters who "
     "agree less than a coin get 0.50.",

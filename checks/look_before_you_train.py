@@ -8,7 +8,7 @@ from scipy import stats
 from scipy.spatial.distance import pdist
 from sklearn.metrics import roc_auc_score
 
-from checks.judge import NotYet, Scores, Signal, Table, blank, check, reader, score
+from checks.judge import NotYet, Scores, Signal, Table, blank, check, named, reader, score
 from checks.mistakes import mistakes
 
 # Task 1: the same scan twice
@@ -178,10 +178,6 @@ GAPS = Table(
             lambda table, y: {name: one / len(y) for name, one in of_counts(table, y).items()},
             "The counts are divided by all people. → Divide each by the size of its own class.",
         ),
-        together=(
-            lambda table, y: table.isna().mean().to_dict(),
-            "This is the share missing in all people. → Compare the two classes.",
-        ),
         zeros=(
             lambda table, y: difference(table.mask(table == 0), y),
             "Zeros were counted as missing. → A zero is a value here.",
@@ -211,12 +207,7 @@ GAPS = Table(
 )
 
 
-@reader("Series, or dict, with one number for each column")
-def by_column(value) -> dict:
-    return {str(name): float(one) for name, one in dict(value).items()}
-
-
-@check("table", "y", read=by_column)
+@check("table", "y", read=named("Series, or a dict, with one number for each column", "{'age': 0.1}"))
 def gaps_by_label(learner, draw):
     """``gaps_by_label(table, y)``: share of missing values in class 1 minus that in class 0, by column."""
     try:

@@ -5,7 +5,7 @@ from scipy.special import expit, logit
 from scipy.stats import norm, t
 
 from checks.identities import say_of
-from checks.judge import NotYet, Row, Scores, Signal, Table, check, numbers, reader, score
+from checks.judge import NotYet, Row, Scores, Signal, Table, check, named, numbers, reader, score
 from checks.mistakes import mistakes
 
 # Task 1: every site left out
@@ -29,15 +29,12 @@ def collection(rng, effects, *, sizes=None, own=0, p=4):
     return X[rows], y[rows], NAMES[place[rows]]
 
 
-@reader("dict from the name of a site to its AUC")
+AUCS = named("dict from the name of a site to its AUC", "{'site A': 0.81}")
+
+
+@reader(AUCS.answer)
 def by_site(value) -> dict[str, float]:
-    try:
-        found = {str(name): float(number) for name, number in dict(value).items()}
-    except (TypeError, ValueError):
-        raise NotYet(
-            f"The function returns a value of type {type(value).__name__}. → Return a dict from the name "
-            "of a site to its AUC, such as {'site A': 0.81}."
-        ) from None
+    found = AUCS(value)
     if wrong := [f"{name}: {number:.4g}" for name, number in found.items() if not 0 <= number <= 1]:
         raise NotYet(
             f"{wrong[0]} is no AUC. → Every AUC lies between 0 and 1; a site that has none is left out."

@@ -73,7 +73,7 @@ def groups_ignored(X, y, persons):
     return cross_val_score(NEAREST, X, y, groups=persons, cv=folds).mean()
 
 
-@book.wrong("copies_and_slices", "does not keep them together")
+@book.wrong("copies_and_slices", "does not keep a person's scans together")
 def half_of_the_persons_kept_together(X, y, persons):
     names = np.where(persons % 2 == 0, persons, 10_000 + np.arange(len(y)))
     return cross_val_score(NEAREST, X, y, groups=names, cv=GroupKFold(5)).mean()
