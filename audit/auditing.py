@@ -92,13 +92,8 @@ def audit(table, *, label, subject=None, site=None, session=None, second_rater=N
         raise AuditError(f"There is no check {quoted(unknown[0])}. There are: {', '.join(ORDER)}.")
     study = Study(table, names, task, positive, int(seed))
     prepare(study)
-    tell = (
-        progress
-        if callable(progress)
-        else line
-        if progress or (progress is None and study.X.size > 200_000)
-        else lambda text: None
-    )
+    shown = progress or (progress is None and study.X.size > 200_000)
+    tell = progress if callable(progress) else line if shown else lambda text: None
     findings = []
     for i, one in enumerate(wanted):
         try:
@@ -153,13 +148,8 @@ def _scores(study):
     for score, low, high in rows.values():
         vague = low is not None and (high - low > 0.9 * (1 if study.classes else 2))
         values.append("not defined: no site has both classes" if np.isnan(score) else f"{score:.2f}")
-        spans.append(
-            ""
-            if low is None or np.isnan(score)
-            else "nothing can be said"
-            if vague
-            else f"{low:.2f} to {high:.2f}"
-        )
+        known = low is not None and np.isfinite(score)
+        spans.append("" if not known else "nothing can be said" if vague else f"{low:.2f} to {high:.2f}")
     known = {name: row for name, row in rows.items() if np.isfinite(row[0])}
     return pd.DataFrame({"predicted from": list(rows), study.unit: values, "95 % interval": spans}), known
 

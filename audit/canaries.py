@@ -366,7 +366,8 @@ class _Score:
         # A few accuracies may agree by chance: no spread is taken as less than what is called little.
         error = (found.var(ddof=1) + little**2) / len(found)
         error += guess.var(ddof=1) / len(guess) if len(guess) > 1 else 0
-        return bool(gap > little and stats.t.sf(gap / np.sqrt(error), len(found) - 1) < ALPHA)
+        alpha = ALPHA / (3 if len(found) > self.data.repeats else 1)  # further runs are further looks
+        return bool(gap > little and stats.t.sf(gap / np.sqrt(error), len(found) - 1) < alpha)
 
     def runs(self, number, name, make):
         """The scores on one canary, and of guessing: half of the runs, and more if those are above guessing.

@@ -6,15 +6,14 @@ import numpy as np
 import pandas as pd
 
 _DAY, _MONTH, _YEAR = "(?:[12]\\d|3[01]|0?[1-9])", "(?:1[0-2]|0?[1-9])", "(?:19|20)\\d\\d"
-DATE = rf"{_YEAR}[-_.]?{_MONTH}(?:[-_.]?{_DAY})?(?:t?\d{{4,6}})?|{_DAY}[-_.]{_MONTH}[-_.]{_YEAR}"
+DATE = rf"{_YEAR}[-_.]?{_MONTH}(?:[-_.]?{_DAY})?(?:t?\d{{4,6}}|[t_-]\d{{6}})?|{_DAY}[-_.]{_MONTH}[-_.]{_YEAR}"
 REPEAT = re.compile(
-    r"[-_."
-    r" ]*(?:(?:ses|session|visit|vis|scan|run|slice|slc|sl|img|image|im|frame|patch|crop|tile|roi|view|acq|"
-    r"echo|"
+    r"[-_. ]*(?:(?:ses|session|visit|vis|scan|run|slice|slc|sl|img|image|im|frame|patch|crop|tile|roi|view|"
+    r"acq|echo|"
     r"aug|augm|augmented|copy|dup|flip|rot|noise|rep|repeat|repetition|trial|rec|recording|sample|tp|timepoint|time|"
     r"wave|month|week|year|day|mon|yr|wk|fu|followup|follow[-_]up|bl|baseline|screening|pre|post|retest|test|eye|"
-    r"left|right|lh|rh|od|os|part|seg|segment|z)(?:[-_. ]?[a-z]*\d{0,4}[a-z]*)?|[tvmwyd]\d{1,3}|[lr]|[ts]\d|"
-    rf"{DATE})(?:[-_. ]+(?:run|rep|slice|scan|echo|acq|aug)[-_]?\w{{0,4}})*"
+    r"left|right|lh|rh|od|os|part|seg|segment|z)(?:[-_. ]?[a-z]*\d{0,4}[a-z]*)?|[tvmwy]\d{1,3}|d\d{1,4}|[lr]|"
+    rf"[ts]\d|{DATE})(?:[-_. ]+(?:run|rep|slice|scan|echo|acq|aug)[-_]?\w{{0,4}})*"
 )
 PLACE = r"(site|cent(er|re)|hospital|hosp|scanner|family|fam|lab)[-_. ]?\w{1,3}"
 BEFORE = r"[lr]h?|left|right|od|os|ses(sion)?-?\w*|vis(it)?-?\d*|[tv]\d{1,2}|baseline|followup|pre|post"

@@ -138,8 +138,10 @@ def neighbours(X, subject, copies, seed) -> Neighbours:
 def _gaps(log, first, close):
     """The first gaps of every row, in units of those at far neighbours."""
     gaps = np.diff(log, axis=1) * np.arange(1, log.shape[1])
-    typical = np.median(gaps[first, gaps.shape[1] // 2 :].mean(1))
-    return gaps[:, :close] / typical if typical > 1e-9 else None
+    own = gaps[:, gaps.shape[1] // 2 :].mean(1, keepdims=True)
+    typical = np.median(own[first])
+    # A row with fewer zeros than most has more dimensions than they, and longer gaps.
+    return gaps[:, :close] / np.maximum(0.75 * own, typical) if typical > 1e-9 else None
 
 
 def _surprise(likeness):

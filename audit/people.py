@@ -134,6 +134,9 @@ def duplicates(study):
             f" under another subject (rows {some(study.positions[copies], 6)}; the folds below keep these"
             " together)"
         )
+    other = pd.Series(study.full[2][copies]).groupby(study.keys[copies]).transform("nunique").gt(1).sum()
+    if other:
+        text += f"; {other} of these with another label, so that one of two is wrong"
     if not study.telling:
         text += "; copies cannot be told, since whole rows agree by chance where columns have few values"
     elif near.p is None:

@@ -18,9 +18,10 @@ BEYOND = 1e100  # a larger number is a mistake, and its square would overflow
 ROLES = ("label", "subject", "site", "session", "second_rater", "split")
 UNKNOWN = set("|.|?|-|--|na|n/a|n.a.|nan|<na>|#n/a|null|unknown|unk|missing|undefined|nil".split("|"))
 UNKNOWN |= set("not available|not known|not recorded|not applicable|no diagnosis|pending".split("|"))
-UNKNOWN |= set("n.d.|nd|tbd|to be determined".split("|"))
+UNKNOWN |= set("n.d.|nd|tbd|to be determined|k.a.|keine angabe|unbekannt|inconnu|desconocido".split("|"))
 MISSING_CODE = r"[+-]?(9+|8{2,}|7{2,})(\.0+)?"
-VAGUE = r"None|(?i:.*\b(others?|prodromal|possible|probable|unclear|uncertain|mixed|excluded?|swedd)\b.*)"
+VAGUE = r"None|(?i:.*\b(others?|prodromal|possible|probable|unclear|uncertain|mixed|excluded?|swedd|"
+VAGUE += r"indeterminate|inconclusive|equivocal|unclassified|withdrawn)\b.*)"
 SPLIT = r"(?i)(train\w*|dev\w*|derivation|discovery|val|valid\w*|tun\w*|test\w*|hold-?out|external)"
 
 
@@ -163,7 +164,7 @@ class Study:
             label = pd.Series(list(label), label.index)
         if not is_number(label) or label.dtype == object:
             text = label.map(lambda value: value.strip().casefold() if isinstance(value, str) else "a value")
-            words = text.isin(UNKNOWN)
+            words = text.str.replace(r"^-?\d+ ?[=:] ?", "", regex=True).isin(UNKNOWN)  # "9=unknown" too
             if not text[~words].str.fullmatch(r"[+-]?[\d.,]+").all():  # among words, -9 is no class either
                 words |= text.str.fullmatch(MISSING_CODE)
             if words.any():
@@ -175,7 +176,7 @@ class Study:
                 self.doubtful = True
                 label = label.where(~words, None)
             label = self._spelt_alike(label)
-            number = as_numbers(label) if label.map(lambda v: isinstance(v, str)).any() else label
+            number = label if label.map(lambda v: isinstance(v, bool)).any() else as_numbers(label)
             if number is not label and (number.notna() == label.notna()).all():
                 label = number
         if is_number(label) and not pd.api.types.is_bool_dtype(label) and label.nunique() <= 11:
@@ -451,11 +452,11 @@ class Study:
         order = np.argsort(expected)
         chance, others = np.empty(n, bool), np.zeros(n)
         chance[order] = np.cumsum(expected[order]) > ALPHA
-        for _ in range(5 if again.any() else 0):
+        for _ in range(8 if again.any() else 0):
             half = self.rng.permutation(columns.shape[1])[: (columns.shape[1] + 1) // 2]
             keys = pd.util.hash_pandas_object(columns.iloc[:, half], index=False).to_numpy()
             others += pd.Series(self.keys).groupby(keys).transform("nunique").to_numpy() > 1
-        return chance | (again & (others > 2))
+        return chance | (again & (others > 0) & (expected > 1e-12))
 
     def _sample(self, frame):
         """Draw whole subjects if there are too many rows for models; then sort by subject."""

@@ -1,11 +1,11 @@
 """How often the audit and its canaries are wrong: `make audit-rates` writes AUDIT_RATES.md.
 
-    python tools/audit_rates.py [clean] [flaws] [functions] [--cohorts 20] [--flawed 6] [--seconds 4] [--new]
+    python tools/audit_rates.py [clean] [flaws] [functions] [--cohorts 20] [--flawed 6] [--runs 8] [--new]
 
 Audits clean cohorts of eight kinds, and counts in how many each check raises an alarm ("warn" or "stop");
 audits cohorts with one planted flaw, and counts in how many the check that the flaw is for does. Then every
-function of ``tools/evaluations.py`` meets the canaries, on as many data sets as fit into so many seconds
-(with ``--new``, every function that is not on the page yet; the others keep their figures).
+function of ``tools/evaluations.py`` meets the canaries, on so many data sets (with ``--new``, on those
+that are lacking to its figures on the page).
 The simulation is plain numpy and knows nothing of the audit; its seeds are not those of the tests. Parts
 that are named are measured anew, and the others stay as they are on the page.
 """
@@ -16,13 +16,14 @@ import importlib.metadata
 import platform
 import re
 import time
+import zlib
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from evaluations import HONEST, LEAKY, study
-from scipy.stats import binom
+from evaluations import HONEST, LEAKY, QUICK, study
+from scipy.stats import beta, binom
 
 from audit import CHECKS, audit, canaries, models
 from audit.canaries import BLIND
@@ -189,14 +190,11 @@ def found(cohorts, flaw, kind="binary", start=10_000):
     return np.mean([FLAWS[flaw] in alarms(start + i, flaw, kind, only=only) for i in range(cohorts)])
 
 
-def accused(evaluate, task, seconds, start=START):
-    """On how many data sets the canaries name a leak in this function, and on how many they were tried."""
-    began, named, runs = time.process_time(), 0, 0
-    while runs < 1 or (time.process_time() - began) * (runs + 1) / runs < seconds:
-        seed = start + runs
-        named += canaries(evaluate, *study(task, seed), seed=seed).worst in ("warn", "stop")
-        runs += 1
-    return named, runs
+def accused(name, function, numbers):
+    """In how many of these runs the canaries name a leak; the data of each are this function's own."""
+    task, evaluate = function
+    seeds = [START + zlib.crc32(name.encode()) // 100 * 100 + number for number in numbers]
+    return sum(canaries(evaluate, *study(task, seed), seed=seed).worst in ("warn", "stop") for seed in seeds)
 
 
 # The page
@@ -254,30 +252,35 @@ def flaw_part(cohorts):
     return "\n".join(lines), bad
 
 
-def function_part(seconds, new):
-    """The tables of honest and leaky functions, and what is out of bounds; if `new`, the others stay."""
-    lines, bad, accusations = [], [], Counter()
-    known = re.findall(
-        r"^\| (.+) \| \w+ \| \**(\d+) of (\d+)", PAGE.read_text(encoding="utf-8"), re.MULTILINE
-    )
-    known = {name: (int(n), int(runs)) for name, n, runs in known} if new else {}
+def rate(count, of):
+    """A count and its share in per cent, with a 95 % interval (Clopper and Pearson)."""
+    ends = beta.ppf([0.025, 0.975], [count, count + 1], [of - count + 1, of - count])
+    low, high = 100 * np.where(np.isnan(ends), [0, 1], ends)
+    return f"{count} of {of} runs: {100 * count / of:.1f} %, 95 % interval {low:.1f} to {high:.1f} %"
+
+
+def function_part(runs, new):
+    """The tables of honest and leaky functions, and what is out of bounds; if `new`, what is known stays."""
+    page, lines, bad, totals = PAGE.read_text(encoding="utf-8"), [], [], []
+    known = re.findall(r"^\| (.+) \| \w+ \| \**(\d+) of (\d+)", page, re.MULTILINE) if new else []
+    known = {name: (int(n), int(of)) for name, n, of in known}
     for functions, honest in ((HONEST, True), (LEAKY, False)):
-        for name, (task, evaluate) in functions.items():
-            n, runs = known.get(name) or accused(evaluate, task, seconds)
-            wrong = too_many(n, runs) if honest else too_many(runs - n, runs)
+        total = Counter()
+        for name, function in functions.items():
+            n, of = known.get(name, (0, 0))
+            most = runs * (50 if name in QUICK else 1)
+            n, of = n + accused(name, function, range(of, most)), max(of, most)
+            wrong = too_many(n if honest else of - n, of)
             bad += [f"{name} ({'honest' if honest else 'leaky'})"] * wrong
-            if honest:
-                accusations += Counter(named=n, runs=runs)
-            lines.append(row(name, "honest" if honest else "leaky", rated(n, runs, wrong)))
+            total += Counter(named=n, runs=of)
+            lines.append(row(name, "honest" if honest else "leaky", rated(n, of, wrong)))
             print(lines[-1], flush=True)
-    if too_many(accusations["named"], accusations["runs"], 0.01):
-        bad.append("honest functions accused, in all")
-    head = [row("function", "is", "named"), "|-|-|-|"]
-    total = (
-        f"Honest functions were accused in {accusations['named']} of {accusations['runs']} runs"
-        f" ({len(HONEST)} functions)."
-    )
-    return "\n".join(head + lines) + f"\n\n{total}", bad
+        n, of = total["named"], total["runs"]
+        if too_many(n, of, 0.01) if honest else too_many(of - n, of):
+            bad.append("honest functions accused, in all" if honest else "leaks found, in all")
+        verb = "Honest functions were accused" if honest else "Leaks were found"
+        totals.append(f"{verb} in {rate(n, of)} ({len(functions)} functions).")
+    return "\n".join([row("function", "is", "named"), "|-|-|-|", *lines, "", *totals]), bad
 
 
 HEAD = """# How often the audit is wrong
@@ -308,8 +311,8 @@ In how many of {flawed} cohorts the check that the flaw is for gave the alarm:
     "functions": """## Functions
 
 Functions as people write them, on studies of 60 people with eight features
-([tools/evaluations.py](tools/evaluations.py)). In how many runs the canaries named a leak, as far as
-{seconds:g} seconds for each function allow:
+([tools/evaluations.py](tools/evaluations.py)). In how many runs, each with data of its own, the
+canaries named a leak (in every second run a class is twice as large as another):
 
 {table}
 """,
@@ -345,7 +348,7 @@ def measured(name, asked):
     elif name == "flaws":
         table, bad = flaw_part(asked.flawed)
     else:
-        table, bad = function_part(asked.seconds, asked.new)
+        table, bad = function_part(asked.runs, asked.new)
     minutes = (time.process_time() - began) / 60
     versions = ", ".join(f"{one} {importlib.metadata.version(one)}" for one in ("numpy", "scikit-learn"))
     made = (
@@ -360,8 +363,8 @@ def main():
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; without any, all")
     parser.add_argument("--cohorts", type=int, default=20, help="clean cohorts of each kind")
     parser.add_argument("--flawed", type=int, default=6, help="cohorts with each flaw")
-    parser.add_argument("--seconds", type=float, default=4, help="for each function, in one run at least")
-    parser.add_argument("--new", action="store_true", help="only functions that the page has not yet")
+    parser.add_argument("--runs", type=int, default=8, help="of each function (8)")
+    parser.add_argument("--new", action="store_true", help="only the runs that the page has not yet")
     asked, models.TREES = parser.parse_args(), TREES
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
