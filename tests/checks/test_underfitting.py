@@ -9,6 +9,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
+    RepeatedStratifiedKFold,
     StratifiedKFold,
     cross_val_predict,
     cross_val_score,
@@ -94,7 +95,14 @@ def best_of_models(X, y):
     return stats.binomtest(int(best), len(y), 0.5, alternative="greater").pvalue
 
 
-@book.wrong("hidden_signal", "not independent", slow=True)
+@book.wrong("hidden_signal", "nor folds of the same scans", k=(5, 3, 4), slow=True)
+def t_test_of_the_folds(X, y, k):
+    folds = RepeatedStratifiedKFold(n_splits=k, n_repeats=3, random_state=0)
+    scores = cross_val_score(RandomForestClassifier(25, random_state=0), X, y, cv=folds)
+    return stats.ttest_1samp(scores, 0.5, alternative="greater").pvalue
+
+
+@book.wrong("hidden_signal", "neither tests", slow=True)
 def sum_of_logs(X, y):
     more = [stats.mannwhitneyu(X[y == 1, k], X[y == 0, k]).pvalue for k in (0, 1)]
     more += [stats.levene(X[y == 1, k], X[y == 0, k]).pvalue for k in (0, 1)]
