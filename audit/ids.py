@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 
 _DAY, _MONTH, _YEAR = "(?:[12]\\d|3[01]|0?[1-9])", "(?:1[0-2]|0?[1-9])", "(?:19|20)\\d\\d"
-DATE = rf"{_YEAR}[-_.]?{_MONTH}(?:[-_.]?{_DAY})?(?:t?\d{{4,6}}|[t_-]\d{{6}})?|{_DAY}[-_.]{_MONTH}[-_.]{_YEAR}"
+DATE = (
+    rf"{_YEAR}[-_.]?{_MONTH}(?:[-_.]?{_DAY})?(?:t?\d{{4,6}}|[t_-]\d{{5,6}})?|{_DAY}[-_.]{_MONTH}[-_.]{_YEAR}"
+)
 REPEAT = re.compile(
     r"[-_. ]*(?:(?:ses|session|visit|vis|scan|run|slice|slc|sl|img|image|im|frame|patch|crop|tile|roi|view|"
     r"acq|echo|"

@@ -1,10 +1,13 @@
 """Canaries: honest functions pass in any style, leaky ones are named, and what cannot be run is told."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from evaluations import HONEST, LEAKY, study
 from harness import repetitions
+from scipy import stats
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_selection import SelectKBest, f_classif
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -20,6 +23,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
 from audit import AuditError, canaries
+from audit.canaries import LEAST, _Score
 
 # Canaries
 
@@ -215,6 +219,16 @@ def test_the_error_of_a_fold_is_told_in_one_line():
     with pytest.raises(AuditError, match="could not be run: ValueError: Input X contains NaN") as caught:
         canaries(evaluate, np.vstack([X, X * np.nan]), np.arange(80) % 2, np.arange(80))
     assert "\n" not in str(caught.value)
+
+
+def test_further_looks_at_a_canary_need_more():
+    """Eight runs that chance makes once in 1400 tell of a leak; sixteen, which are further looks, do not."""
+    score = object.__new__(_Score)
+    score.data, score.scale = SimpleNamespace(repeats=8), 1.0
+    for n, alarm in ((8, True), (16, False)):
+        spread = np.resize([0.1, -0.1], n)
+        gap = stats.t.isf(0.0007, n - 1) * np.sqrt((spread.var(ddof=1) + LEAST**2) / n)
+        assert score.alarm(0.5 + gap + spread, np.array([0.5])) == alarm
 
 
 # Functions as people write them: see tools/evaluations.py. `make audit-rates` runs all of them, many times.

@@ -178,8 +178,12 @@ def test_flaws_in_a_regression():
 def test_copies_do_not_stand_on_both_sides():
     table = cohort(5, flaw="no signal")
     copied = pd.concat([table, table.assign(person="copy-" + table["person"])], ignore_index=True)
+    copied.loc[:5, "diagnosis"] = 1 - copied.loc[:5, "diagnosis"]
+    copied.loc[390:, "feature_0"] += 0.5  # a third row that is nearly the same makes the two no chance
+    copied = pd.concat([copied, copied.iloc[190:200].assign(person="again")], ignore_index=True)
     report = audit(copied, **ROLES, only=["duplicates", "sample size", "over- and underfitting"])
     assert report["duplicates"].level == "stop" and "400 rows" in report["duplicates"].evidence
+    assert "12 of these with another label" in report["duplicates"].evidence
     forest = float(
         re.search(
             r"forest\): training [\d.]+, new subjects ([\d.]+)", report["over- and underfitting"].evidence
@@ -199,6 +203,12 @@ def test_equal_rows_of_few_values_are_chance():
     table = pd.DataFrame(rng.integers(3, size=(100, 3)), columns=list("abc")).assign(y=np.arange(100) % 2)
     found = audit(table, label="y", only=["duplicates"])["duplicates"]
     assert found.level == "open" and "copies cannot be told" in found.evidence
+    for seed in repetitions([58, 72, 80], range(58, 81)):  # two people of whom one cause moves all answers
+        rng = np.random.default_rng(7000 + seed)
+        rng.standard_normal((200, 9))
+        items = rng.standard_normal((200, 1)) + rng.standard_normal((200, 18)) + 2
+        table = pd.DataFrame(items.round().clip(0, 4)).add_prefix("q").assign(y=rng.permutation(200) % 2)
+        assert audit(table, label="y", only=["duplicates"])["duplicates"].level != "stop", seed
 
 
 # The numbers beneath
