@@ -162,8 +162,9 @@ def test_each_level_of_dealing_leaks_what_it_leaves_apart():
     assert two["reported"] == pytest.approx(0.9, abs=0.03)
     none = at(n_slices=1, n_copies=1)
     assert np.ptp([none[name] for name in ("reported", "slices", "honest")]) < 0.04
-    weak, no = at(alike=0.3), at(alike=0.0)
+    weak, faint, no = at(alike=0.3), at(alike=0.1), at(alike=0.0)
     assert weak["slices"] > 0.65 and weak["reported"] > 0.95 and abs(no["slices"] - no["true"]) < 0.03
+    assert 0.02 < faint["slices"] - faint["honest"] < 0.1
 
 
 # Features that have seen the test subjects
@@ -228,6 +229,7 @@ def test_anywhere_architecture_decides_and_at_one_place_it_depends():
     assert 0.04 < place[0] - place[1] < 0.075 and 0.035 < place[2] - place[3] < 0.075
     few, many = true(300, place=PLACES[1], n_scans=40), true(place=PLACES[1], n_scans=200)
     assert few[0] - few[1] > few[0] - few[2] + 0.02 and few[0] - few[1] == pytest.approx(0.2, abs=0.025)
+    assert few[0] - few[2] == pytest.approx(0.15, abs=0.02)
     for model in (0, 2):  # more scans buy back what wrong labels cost
         assert many[model] - many[model + 1] < (few[model] - few[model + 1]) / 1.5
 
