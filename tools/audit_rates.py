@@ -30,6 +30,7 @@ from audit.canaries import BLIND
 
 PAGE = Path(__file__).resolve().parent.parent / "AUDIT_RATES.md"
 START = 1000  # the first seed of the page; tests begin at 0
+OFTEN = 400  # runs of each honest function that is quick
 TREES = 20  # of a forest, where the audit has 50: they take most of its time
 ROLES = {
     "label": "diagnosis",
@@ -264,11 +265,16 @@ def function_part(runs, new):
     page, lines, bad, totals = PAGE.read_text(encoding="utf-8"), [], [], []
     known = re.findall(r"^\| (.+) \| \w+ \| \**(\d+) of (\d+)", page, re.MULTILINE) if new else []
     known = {name: (int(n), int(of)) for name, n, of in known}
-    for functions, honest in ((HONEST, True), (LEAKY, False)):
-        total = Counter()
+    groups = {
+        "Honest functions were accused": {name: one for name, one in HONEST.items() if name not in QUICK},
+        "Quick honest functions were accused": {name: HONEST[name] for name in QUICK},
+        "Leaks were found": LEAKY,
+    }
+    for said, functions in groups.items():
+        total, honest = Counter(), functions is not LEAKY
         for name, function in functions.items():
             n, of = known.get(name, (0, 0))
-            most = runs * (50 if name in QUICK else 1)
+            most = OFTEN if name in QUICK else runs
             n, of = n + accused(name, function, range(of, most)), max(of, most)
             wrong = too_many(n if honest else of - n, of)
             bad += [f"{name} ({'honest' if honest else 'leaky'})"] * wrong
@@ -277,9 +283,8 @@ def function_part(runs, new):
             print(lines[-1], flush=True)
         n, of = total["named"], total["runs"]
         if too_many(n, of, 0.01) if honest else too_many(of - n, of):
-            bad.append("honest functions accused, in all" if honest else "leaks found, in all")
-        verb = "Honest functions were accused" if honest else "Leaks were found"
-        totals.append(f"{verb} in {rate(n, of)} ({len(functions)} functions).")
+            bad.append(f"{said} in {n} of {of} runs")
+        totals.append(f"{said} in {rate(n, of)} ({len(functions)} functions).")
     return "\n".join([row("function", "is", "named"), "|-|-|-|", *lines, "", *totals]), bad
 
 
@@ -355,7 +360,8 @@ def measured(name, asked):
         f"*{datetime.date.today()}, Python {platform.python_version()}, {versions}; {minutes:.0f} minutes of"
     )
     text = PARTS[name].format(table=table, trees=TREES, **vars(asked))
-    return f"{text}\nOut of bounds: {'; '.join(bad) or 'nothing'}.\n\n{made} one processor.*\n", bad
+    made += f" one processor{' for the runs added last' * asked.new}.*"
+    return f"{text}\nOut of bounds: {'; '.join(bad) or 'nothing'}.\n\n{made}\n", bad
 
 
 def main():

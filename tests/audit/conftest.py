@@ -3,7 +3,8 @@
 import pytest
 from harness import REPETITIONS
 
-from audit import models
+from audit import audit, models
+from utils.data import load
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -12,3 +13,9 @@ def _small_forests():
     usual, models.TREES = models.TREES, models.TREES if REPETITIONS else 10
     yield
     models.TREES = usual
+
+
+@pytest.fixture(scope="session")
+def voice():
+    data = load("parkinsons_voice")
+    return audit(data.table, label="status", subject="subject_id", features=data.features)

@@ -42,12 +42,6 @@ def _no_warning():
 
 
 @pytest.fixture(scope="module")
-def voice():
-    data = load("parkinsons_voice")
-    return audit(data.table, label="status", subject="subject_id", features=data.features)
-
-
-@pytest.fixture(scope="module")
 def oasis():
     data = load("oasis2")
     table = data.table.assign(demented=data.y).drop(columns="Group")

@@ -10,7 +10,6 @@ from audit_rates import ROLES, cohort
 
 from audit import CHECKS, LEVELS, AuditError, audit
 from audit import table as module
-from utils.data import load
 
 CHEAP = ["columns", "subjects", "duplicates", "target leakage", "suspect labels", "better than chance"]
 
@@ -20,12 +19,6 @@ def _no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
-
-
-@pytest.fixture(scope="module")
-def voice():
-    data = load("parkinsons_voice")
-    return audit(data.table, label="status", subject="subject_id", features=data.features)
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +34,19 @@ def page(clean, tmp_path_factory):
 # Every report
 
 
-def test_every_finding_is_complete(clean, voice):
+def test_every_finding_is_complete(clean, voice, page):
     assert list(CHECKS) and {f.name for f in clean.findings} <= set(CHECKS)
     drawn = ("subjects", "ways to split")
     for finding in [*clean.findings, *map(voice.__getitem__, drawn)]:
         assert finding.level in LEVELS and finding.lesson in {f"{i:02d}" for i in range(8)}
         assert finding.why.endswith(".") and finding.do.endswith(".") and finding.evidence.endswith(".")
         assert "nan" not in finding.evidence
-        if finding.draw is not None:
-            assert 2_000 < len(finding._repr_png_()) < 60_000
+    pictures = re.findall(
+        r'base64,([^"]*)"', page
+    )  # one of the scores, and one of every finding that has one
+    assert len(pictures) == 1 + sum(finding.draw is not None for finding in clean.findings)
+    assert all(5_000 < len(one) < 200_000 for one in pictures)
+    assert all(2_000 < len(voice[name]._repr_png_()) < 60_000 for name in drawn)
 
 
 def test_the_worst_comes_first_and_the_baselines_are_shown(voice, clean):
