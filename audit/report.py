@@ -82,6 +82,7 @@ class Finding:
 
     def _html(self, picture: bool) -> str:
         sign, colour, _ = LEVELS[self.level]
+        colour = colour if picture else "inherit"  # a notebook may be dark
         text = html.escape
         first, _, rest = self.evidence.partition(". ")
         more = f"<p>{text(rest)}</p>" if rest else ""
@@ -323,5 +324,6 @@ summary{font-weight:bold;cursor:pointer}
 table{border-collapse:collapse;font-size:.9em} td,th{border:1px solid #bbb;padding:.25em .5em;text-align:left;
 vertical-align:top} th{background:#eee} p,li,h3{overflow-wrap:anywhere} td{overflow-wrap:break-word}
 td:nth-child(5){min-width:12em}
-@media print{body{font-size:11pt} section,tr{break-inside:avoid} .wide{overflow:visible} main{max-width:none}}
+@media print{body{font-size:11pt} section,tr{break-inside:avoid} .wide{overflow:visible} main{max-width:none}
+details::details-content{content-visibility:visible;block-size:auto}}
 """

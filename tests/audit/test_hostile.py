@@ -131,9 +131,9 @@ def test_a_line_without_end(tmp_path):
     path.write_bytes(b"a,b\n1," + b"9" * 12_000_000)
     refused(path, "has a line of more than 10 MB.*ends of the lines")
     path.write_text(
-        "\n".join(["id," + ",".join(f"feature_{i}" for i in range(5000)), "1," + ",".join(["2"] * 5000)])
+        "\n".join(["id," + ",".join(f"feature_{i}" for i in range(1000)), "1," + ",".join(["2"] * 1000)])
     )
-    assert read_table(path).shape == (1, 5001)  # many features are no such line
+    assert read_table(path).shape == (1, 1001)  # many features are no such line
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links, pipes and rights of files are others on Windows")

@@ -77,7 +77,8 @@ def test_the_report_opens_anywhere_and_runs_nothing(clean, page):
     assert not re.search(r"<(script|link|iframe|object)|(src|href)=\"(?!data:|#)|url\(|@import", page)
     assert "default-src 'none'" in page and '<html lang="en">' in page and "width=device-width" in page
     assert page.count("<img ") == page.count(' alt="') >= 8 and len(page) < 2_000_000
-    assert "@media print" in page
+    assert "@media print" in page and "details::details-content{content-visibility:visible" in page
+    assert LEVELS["fine"][1] in page and not re.search(r"#[0-9a-fA-F]{6}", clean._repr_html_())
     assert "data:image" not in clean._repr_html_() and len(clean._repr_html_()) < 20_000
 
 
