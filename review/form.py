@@ -91,7 +91,7 @@ class ReviewForm(anywidget.AnyWidget):
         if papers < 2:
             return ""
         found, planted, wrong = map(sum, zip(*self._total.values(), strict=True))
-        return f"All {papers} papers together: {found} of {planted} flaws found, {wrong} wrong accusations."
+        return f"All {papers} papers together: {found} of {planted} flaws found, wrong accusations: {wrong}."
 
     def _repr_mimebundle_(self, **kwargs):
         """The widget; and for front ends without a kernel, what stands on it."""

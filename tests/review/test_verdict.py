@@ -162,7 +162,7 @@ def test_the_next_paper_and_the_score_of_all():
     verdict = answered(form, 3, [("selection", "major"), ("sites", "minor")])
     found, wrong = len(first.found) + len(second.found), len(first.accused) + len(second.accused)
     planted = len(simulate(1).planted) + len(simulate(2).planted)
-    total = f"All 2 papers together: {found} of {planted} flaws found, {wrong} wrong accusations."
+    total = f"All 2 papers together: {found} of {planted} flaws found, wrong accusations: {wrong}."
     assert verdict["total"] == total
     # A second answer, with the truth known, does not count.
     assert answered(form, 4, [(name, "major") for name in simulate(2).planted])["total"] == total
