@@ -1,11 +1,11 @@
 """How often the audit and its canaries are wrong: `make audit-rates` writes AUDIT_RATES.md.
 
-    python tools/audit_rates.py [clean] [flaws] [functions] [--cohorts 20] [--flawed 6] [--runs 8] [--new]
+    python tools/audit_rates.py [clean] [flaws] [functions] [--cohorts 20] [--flawed 6] [--runs 8] [--new [of]]
 
 Audits clean cohorts of eight kinds, and counts in how many each check raises an alarm ("warn" or "stop");
 audits cohorts with one planted flaw, and counts in how many the check that the flaw is for does. Then every
 function of ``tools/evaluations.py`` meets the canaries, on so many data sets (with ``--new``, on those
-that are lacking to its figures on the page).
+that its figures on the page lack).
 The simulation is plain numpy and knows nothing of the audit; its seeds are not those of the tests. Parts
 that are named are measured anew, and the others stay as they are on the page.
 """
@@ -260,21 +260,21 @@ def rate(count, of):
     return f"{count} of {of} runs: {100 * count / of:.1f} %, 95 % interval {low:.1f} to {high:.1f} %"
 
 
-def function_part(runs, new):
-    """The tables of honest and leaky functions, and what is out of bounds; if `new`, what is known stays."""
+def function_part(runs, group):
+    """The tables of honest and leaky functions, and what is out of bounds; of a group, only what is lacking."""
     page, lines, bad, totals = PAGE.read_text(encoding="utf-8"), [], [], []
-    known = re.findall(r"^\| (.+) \| \w+ \| \**(\d+) of (\d+)", page, re.MULTILINE) if new else []
+    known = re.findall(r"^\| (.+) \| \w+ \| \**(\d+) of (\d+)", page, re.MULTILINE) if group else []
     known = {name: (int(n), int(of)) for name, n, of in known}
     groups = {
-        "Honest functions were accused": {name: one for name, one in HONEST.items() if name not in QUICK},
-        "Quick honest functions were accused": {name: HONEST[name] for name in QUICK},
-        "Leaks were found": LEAKY,
+        "honest": ("Honest functions were accused", {n: f for n, f in HONEST.items() if n not in QUICK}),
+        "quick": ("Quick honest functions were accused", {name: HONEST[name] for name in QUICK}),
+        "leaky": ("Leaks were found", LEAKY),
     }
-    for said, functions in groups.items():
+    for one, (said, functions) in groups.items():
         total, honest = Counter(), functions is not LEAKY
         for name, function in functions.items():
             n, of = known.get(name, (0, 0))
-            most = OFTEN if name in QUICK else runs
+            most = 0 if group not in (None, "all", one) else OFTEN if name in QUICK else runs
             n, of = n + accused(name, function, range(of, most)), max(of, most)
             wrong = too_many(n if honest else of - n, of)
             bad += [f"{name} ({'honest' if honest else 'leaky'})"] * wrong
@@ -360,7 +360,7 @@ def measured(name, asked):
         f"*{datetime.date.today()}, Python {platform.python_version()}, {versions}; {minutes:.0f} minutes of"
     )
     text = PARTS[name].format(table=table, trees=TREES, **vars(asked))
-    made += f" one processor{' for the runs added last' * asked.new}.*"
+    made += f" one processor{' for the runs added last' * bool(asked.new)}.*"
     return f"{text}\nOut of bounds: {'; '.join(bad) or 'nothing'}.\n\n{made}\n", bad
 
 
@@ -370,7 +370,13 @@ def main():
     parser.add_argument("--cohorts", type=int, default=20, help="clean cohorts of each kind")
     parser.add_argument("--flawed", type=int, default=6, help="cohorts with each flaw")
     parser.add_argument("--runs", type=int, default=8, help="of each function (8)")
-    parser.add_argument("--new", action="store_true", help="only the runs that the page has not yet")
+    parser.add_argument(
+        "--new",
+        nargs="?",
+        const="all",
+        metavar="GROUP",
+        help="only the runs that the page has not yet, of all functions or the honest, quick or leaky",
+    )
     asked, models.TREES = parser.parse_args(), TREES
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
