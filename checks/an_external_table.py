@@ -7,6 +7,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from checks.identities import off
 from checks.intervals import Around
 from checks.judge import NotYet, Row, Table, check, numbers, reader
 from checks.mistakes import mistakes
@@ -147,15 +148,6 @@ COLUMNS = Table(
             then(lambda a, b, theirs, factors, code: (a, b[sorted(b, reverse=True)])),
             "Both results have the same columns, but not in the same order. A model that gets arrays takes "
             "the first column for the first, whatever its name. → Order both alike.",
-        ),
-        converted_dropped=(
-            then(
-                lambda a, b, theirs, factors, code: (
-                    a.drop(columns=list(factors)),
-                    b.drop(columns=list(factors)),
-                )
-            ),
-            "The columns in another unit are gone. → Keep all common columns, converted.",
         ),
     ),
     "The columns that only one side has are gone from both, the order is the same, the codes became gaps "
@@ -300,10 +292,6 @@ def wrong_slope(slope):
     return lambda y, risk: np.array([shift_and_slope(y, risk)[0], slope(y, risk)])
 
 
-AVERAGES = (
-    "{} → Find the number that, added to everybody's log odds, makes the mean risk equal to the share of "
-    "patients."
-)
 CALIBRATION = Table(
     calibrated,
     shift_and_slope,
@@ -324,11 +312,8 @@ CALIBRATION = Table(
         ),
         odds_of_the_mean=(
             wrong_shift(lambda y, risk: logit(y.mean()) - logit(risk.mean())),
-            AVERAGES.format("The intercept compares the log odds of two averages."),
-        ),
-        mean_of_the_odds=(
-            wrong_shift(lambda y, risk: logit(y.mean()) - logit(risk).mean()),
-            AVERAGES.format("The intercept is measured from the average of the log odds."),
+            "The intercept compares the log odds of two averages. → Find the number that, added to "
+            "everybody's log odds, makes the mean risk equal to the share of patients.",
         ),
         weighted=(
             wrong_slope(lambda y, risk: regression(y, logit(risk), class_weight="balanced")[1]),
@@ -338,10 +323,6 @@ CALIBRATION = Table(
         of_the_risk=(
             wrong_slope(lambda y, risk: regression(y, risk)[1]),
             "The slope is about the risk itself. → Take the log odds of the risk.",
-        ),
-        straight_line=(
-            wrong_slope(lambda y, risk: np.polyfit(risk, y, 1)[0]),
-            "The slope is that of a straight line. → Take a logistic regression on the log odds.",
         ),
         slope_first=(
             lambda y, risk: shift_and_slope(y, risk)[::-1],
@@ -424,11 +405,6 @@ CLEAR_CASES = Table(
             lambda *data: 1 - measured(*data),
             "These are the shares of errors. → Return what is right: 1 minus the errors.",
         ),
-        own_mean=(
-            lambda X, y, new, true: rates(true, new[:, 0] > new[:, 0].mean()),
-            "The answers are those of an external cohort scaled by its own mean: the disease goes with the "
-            "mean. → Scale with what was learnt from X.",
-        ),
         predictive_values=(
             lambda X, y, new, true: (
                 np.array([true[new[:, 0] > 2.5].sum(), (1 - true[new[:, 0] < 2.5]).sum()])
@@ -452,7 +428,7 @@ CLEAR_CASES = Table(
 
 def _diagnoses_speak(learner, draw):
     """Fixed predictions: with all external diagnoses exchanged, both numbers change places, as errors."""
-    off, state = [], np.random.get_state()  # noqa: NPY002 (what scikit-learn draws from without a seed)
+    says, state = [], np.random.get_state()  # noqa: NPY002 (what scikit-learn draws from without a seed)
     for i in range(30):
         inside, outside = people(draw(100 + i), 100, 0.5, 1), people(draw(200 + i), 77, 0.3, 0)
         found = []
@@ -460,20 +436,35 @@ def _diagnoses_speak(learner, draw):
             np.random.seed(0)  # noqa: NPY002
             found.append(learner(*inside, outside[0], labels))
         np.random.set_state(state)  # noqa: NPY002
-        off.append(found[0] + found[1][::-1] - 1)
+        says.append(found[0] + found[1][::-1] - 1)
         if np.allclose(found[0] + found[1], 1, atol=0.011):
             return  # predictive values, which the clear cohorts tell
         same = np.allclose(found[0], found[2], atol=1e-9)
-        if (same and i == 3) or (same and np.abs(off[-1]).max() > 0.011):
+        if (same and i == 3) or (same and np.abs(says[-1]).max() > 0.011):
             break  # a function that draws with a generator of its own needs more sets
-    spread = np.std(np.mean(off, axis=1)) / np.sqrt(len(off))
-    if (np.abs(off[-1]).max() > 0.011) if same else (np.mean(off) > max(0.03, 4.5 * spread)):
+    spread = np.std(np.mean(says, axis=1)) / np.sqrt(len(says))
+    if (np.abs(says[-1]).max() > 0.011) if same else (np.mean(says) > max(0.03, 4.5 * spread)):
         raise NotYet(
             "With all external diagnoses exchanged, who was missed is now rightly spared: the new "
             "sensitivity must be 1 minus the old specificity. It is not, so these diagnoses had a say, in "
             "the threshold, in its scale or in the fit. → Choose and fit within X and y."
         )
     learner.right.append("The external diagnoses have no say: they are only counted.")
+
+
+def _others_speak(learner, draw):
+    """Who is called does not depend on who else is external: of two tables, what both get is the mean."""
+    for i in range(2):
+        inside, (X, y) = people(draw(100 + i), 100, 0.5, 1), people(draw(200 + i), 400, 0.3, 0)
+        far = np.add(X, [100, 0, 0])  # as from another scanner
+        tables = (np.concatenate([X, far]), np.concatenate([y, y])), (X, y), (far, y)
+        more, _ = off(lambda *all: learner(*all)[0], [(*inside, *one) for one in tables], (2, -1, -1), 0)
+        if abs(more) > 0.021:  # a share may be rounded
+            raise NotYet(
+                "Who is called must not depend on who else is in the external table, and here it does: two "
+                "tables together do not get the mean of what each gets alone. So something was learnt from "
+                "the external table, such as a scale or a fill-in. → Learn it from X alone."
+            )
 
 
 def _rare(draw, share, i):
@@ -498,6 +489,7 @@ def operating_point(learner, draw):
         )
     _diagnoses_speak(learner, draw)
     CLEAR_CASES.judge(learner, draw)
+    _others_speak(learner, draw)
     gaps = []
     for share, who in ((0.05, "patients"), (0.8, "controls")):
         found = learner.all([_rare(draw, share, i) for i in range(3)])
