@@ -1,6 +1,6 @@
 """How often the audit and its canaries are wrong: `make audit-rates` writes AUDIT_RATES.md.
 
-    python tools/audit_rates.py [clean] [flaws] [functions] [--cohorts 20] [--flawed 6] [--runs 8] [--new [of]]
+    python tools/audit_rates.py [clean] [flaws] [functions] [--cohorts 20] [--flawed 6] [--runs 8] [--new]
 
 Audits clean cohorts of eight kinds, and counts in how many each check raises an alarm ("warn" or "stop");
 audits cohorts with one planted flaw, and counts in how many the check that the flaw is for does. Then every
@@ -261,7 +261,7 @@ def rate(count, of):
 
 
 def function_part(runs, group):
-    """The tables of honest and leaky functions, and what is out of bounds; of a group, only what is lacking."""
+    """The tables of honest and leaky functions, and what is out of bounds; of a group, what is lacking."""
     page, lines, bad, totals = PAGE.read_text(encoding="utf-8"), [], [], []
     known = re.findall(r"^\| (.+) \| \w+ \| \**(\d+) of (\d+)", page, re.MULTILINE) if group else []
     known = {name: (int(n), int(of)) for name, n, of in known}
