@@ -391,13 +391,18 @@ class _Score:
 
     def nothing_to_learn(self):
         """Whether the function finds something in coins."""
-        guess, mean = self.guess(None), self.coin.mean()
+        guess, sounds = self.guess(None), self.kind != "loss"
+        if sounds and self.alarm(
+            self.coin, np.array([guess])
+        ):  # eight lucky runs are no alarm: as many again
+            self.coin = np.r_[self.coin, self._many(self.data.coin, 99, start=len(self.coin))]
+        mean = self.coin.mean()
         text = (
             f"Labels by lot, and nothing in the features that could be learnt: mean score {mean:.2f},"
             f" guessing {guess:.2f}."
         )
         level = "fine"
-        if self.kind != "loss" and self.alarm(self.coin, np.array([guess])):
+        if sounds and self.alarm(self.coin, np.array([guess])):
             level = "stop" if mean - guess > 0.3 * self.scale or mean > 0.9 else "warn"
             text = f"A score where there is nothing: {text[0].lower()}{text[1:]}"
         return finding(

@@ -30,7 +30,7 @@ from audit.canaries import BLIND
 
 PAGE = Path(__file__).resolve().parent.parent / "AUDIT_RATES.md"
 START = 1000  # the first seed of the page; tests begin at 0
-OFTEN = 400  # runs of each honest function that is quick
+OFTEN = 200  # runs of each honest function that is quick
 TREES = 20  # of a forest, where the audit has 50: they take most of its time
 ROLES = {
     "label": "diagnosis",

@@ -257,6 +257,19 @@ def test_further_looks_at_a_canary_need_more():
         assert score.alarm(0.5 + gap + spread, np.array([0.5])) == alarm
 
 
+def test_a_lucky_start_is_looked_at_again():
+    calls = []
+
+    def evaluate(X, y, groups):
+        calls.append(len(calls))
+        if abs(np.corrcoef(X[:, 0], y)[0, 1]) > 0.9:
+            return 1.0
+        return (0.6 if 1 <= calls[-1] <= 8 else 0.46) + 0.01 * (calls[-1] % 3)
+
+    report = canaries(evaluate, *study("binary", 0))
+    assert report["nothing to learn"].level == "fine" and "0.54" in report["nothing to learn"].evidence
+
+
 # Functions as people write them: see tools/evaluations.py. `make audit-rates` runs all of them, many times.
 
 QUICK = {"nearest mean by hand, accuracy", "MAE", "selection outside, MAE"}
