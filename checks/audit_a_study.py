@@ -99,10 +99,6 @@ SHARES = Table(
             "The shares were scaled so that they add up to the whole optimism. → They need not: give each "
             "fall as it is.",
         ),
-        per_cent=(
-            lambda study, flaws: {name: 100 * share for name, share in fall(study, flaws).items()},
-            "These are per cent. → Give the shares as differences of scores.",
-        ),
     ),
     "Each share is the score as published minus the score with this one flaw repaired, and the list of flaws "
     "stays whole.",

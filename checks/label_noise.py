@@ -77,10 +77,6 @@ CEILING = Table(
             "That splits the disagreements between the two, and forgets the scans on which both are wrong. → "
             "There they agree.",
         ),
-        error=(
-            with_ceiling(lambda one, two: 1 - highest(agree(one, two))),
-            "That is how often a rater is wrong. → The ceiling is the rest.",
-        ),
     ),
     "Agreement and ceiling are right for four pairs of raters, one of them where few are ill; two raters who "
     "agree less than a coin get 0.50.",
