@@ -391,10 +391,12 @@ class _Score:
 
     def nothing_to_learn(self):
         """Whether the function finds something in coins."""
-        guess, sounds = self.guess(None), self.kind != "loss"
-        if sounds and self.alarm(
-            self.coin, np.array([guess])
-        ):  # eight lucky runs are no alarm: as many again
+        guess = self.guess(None)
+
+        def alarm():
+            return self.kind != "loss" and self.alarm(self.coin, np.array([guess]))
+
+        if alarm():  # eight lucky runs are none: as many again
             self.coin = np.r_[self.coin, self._many(self.data.coin, 99, start=len(self.coin))]
         mean = self.coin.mean()
         text = (
@@ -402,7 +404,7 @@ class _Score:
             f" guessing {guess:.2f}."
         )
         level = "fine"
-        if sounds and self.alarm(self.coin, np.array([guess])):
+        if alarm():
             level = "stop" if mean - guess > 0.3 * self.scale or mean > 0.9 else "warn"
             text = f"A score where there is nothing: {text[0].lower()}{text[1:]}"
         return finding(
