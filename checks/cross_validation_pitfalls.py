@@ -235,16 +235,10 @@ TUNING_NOISE, TUNING_SIGNALS = choices(
     "fitted to.",
 )
 
-
-def _tuning_leaks(learner, draw, mean):
-    if mean > 0.8:
-        return FITTED
-    opposite(learner, draw, TUNING_NOISE)
-    return f"the scans {CHOSE}"
-
-
 TUNING = Scores(
-    TUNING_NOISE, 30, _tuning_leaks, TUNING_SIGNALS, "pure noise with five settings", unseen="",
+    TUNING_NOISE, 30,
+    lambda *all: FITTED if all[-1] > 0.8 else opposite(*all[:2], TUNING_NOISE) or f"the scans {CHOSE}",
+    TUNING_SIGNALS, "pure noise with five settings", unseen="",
 )  # fmt: skip
 
 

@@ -64,6 +64,14 @@ CURVES = Table(
             lambda sizes, training, unseen: training[-1] - unseen[-1] > 0.1,
             f"A gap alone promises nothing: on pure noise it is wide, and training closes it. {END}",
         ),
+        always=(
+            lambda sizes, training, unseen: True,
+            f"The function says True to every learning curve, and half of them are flat. {END}",
+        ),
+        never=(
+            lambda sizes, training, unseen: False,
+            f"The function says False to every learning curve, and half of them still climb. {END}",
+        ),
         turned_round=(
             lambda sizes, training, unseen: unseen[-1] - unseen[-2] <= 0.01,
             "Every answer is the wrong way round. → Return True where more scans would help.",
@@ -88,6 +96,10 @@ CURVES = Table(
             "The last slope per scan promises too much, since curves flatten. → Compare what a doubling "
             "brings.",
         ),
+        straight_on=(
+            lambda sizes, training, unseen: (unseen[-1] - unseen[0]) / (1 - sizes[0] / sizes[-1]) > 0.05 / 3,
+            "A straight line in the number of scans promises too much. → Compare what a doubling brings.",
+        ),
         low_score=(
             lambda sizes, training, unseen: unseen[-1] < 0.95,
             f"A score may be low and flat, or high and still climb. {END}",
@@ -107,6 +119,10 @@ CURVES = Table(
             lambda sizes, training, unseen: training[-1] > 0.999 or worth_more_scans(sizes, training, unseen),
             "Training is 1.00 because the model remembers every scan, and unseen is flat all the same. → "
             "Leave the training score out.",
+        ),
+        not_if_training_falls=(
+            lambda s, training, unseen: training[-1] >= training[0] and worth_more_scans(s, training, unseen),
+            "Training falls in most models that still learn. → Leave the training score out.",
         ),
     ),
     "All sixteen curves are read rightly: six still climb and ten do not, among them pure noise with a "

@@ -489,7 +489,6 @@ SUMMARIES = {
     "highest voxel": ("highest\nvoxel", "true"),
     "all voxels": ("all\nvoxels", "true"),
 }
-ACCURACIES = "Accuracy on new subjects, over many studies"
 PEOPLE = 8  # whose voxels are shown
 
 
@@ -501,28 +500,21 @@ def shown_voxels(X):
 def voxels_and_scores(outcome, **shown) -> list[Chart]:
     """The voxels of some people of one study, beside the distributions of scores."""
     voxels = outcome.draws["shown"][0]
-    groups = {"controls": voxels[::2], "patients": voxels[1::2]}
-    rows = [(name, one) for name, group in groups.items() for one in [*group, None]][:-1]  # a gap between
-    found = [(x, y, v) for y, (_, one) in enumerate(rows) if one is not None for x, v in enumerate(one)]
-    x, y, value = np.array(found).T
-    first = {name: next(y for y, row in enumerate(rows) if row[0] == name) for name in groups}
-    words = "".join(f"datum.value == {y} ? '{name}' : " for name, y in first.items()) + "''"
+    controls, patients = voxels[::2], voxels[1::2]
+    y, x = np.indices(voxels.shape)
+    y += y >= len(controls)  # a gap between the groups
+    words = f"datum.value == 0 ? 'controls' : datum.value == {len(controls) + 1} ? 'patients' : ''"
     shade = {"field": "value", "type": "quantitative", "scale": {"domain": [0, 1], "range": [0, 1]}}
     layers = [layer("rect", "voxels", encoding={"opacity": shade | {"legend": None}})]
-    bare = {"domain": False, "ticks": False, "title": None}
-    title = [f"Voxels of {len(voxels)} people;", "stronger is higher"]
-    (scores,) = ridges(outcome, rows=SUMMARIES, label=ACCURACIES, ceiling="ceiling", **shown)
-    people = chart(
-        layers,
-        {"voxels": table(x=x.astype(int), y=y.astype(int), value=value.round(2))},
-        {
-            "type": "ordinal",
-            "axis": bare | {"labels": False, "title": title},
-        },
-        {"type": "ordinal", "axis": bare | {"labelExpr": words}, "scale": {"domain": list(range(len(rows)))}},
-        height=scores.spec["height"],
-        right=8,
-    )
+    data = {"voxels": table(x=x.ravel(), y=y.ravel(), value=np.vstack([controls, patients]).ravel().round(2))}
+    bare = {"domain": False, "ticks": False}
+    across = {"type": "ordinal", "axis": bare | {"labels": False}}
+    across["axis"]["title"] = [f"Voxels of {len(voxels)} people;", "stronger is higher"]
+    down = {"type": "ordinal", "axis": bare | {"labelExpr": words, "title": None}}
+    down["scale"] = {"domain": list(range(len(voxels) + 1))}
+    shown |= {"rows": SUMMARIES, "label": "Accuracy on new subjects, over many studies", "ceiling": "ceiling"}
+    (scores,) = ridges(outcome, **shown)
+    people = chart(layers, data, across, down, height=scores.spec["height"], right=8)
     return [people, scores]
 
 

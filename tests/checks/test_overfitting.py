@@ -50,7 +50,7 @@ def there_is_a_gap(sizes, training, unseen, least):
     return training[-1] - unseen[-1] > least
 
 
-@book.wrong("learning_curves", "The function says", least=(0.01, 0.015, 0.02))
+@book.wrong("learning_curves", "Training falls in most models that still learn", least=(0.01, 0.015, 0.02))
 def not_if_training_falls(sizes, training, unseen, least):
     return training[-1] >= training[0] and last_step_rises(sizes, training, unseen, least)
 
@@ -75,7 +75,7 @@ def slope_per_scan(sizes, training, unseen, least):
     return (unseen[-1] - unseen[-2]) / (sizes[-1] - sizes[-2]) > least
 
 
-@book.wrong("learning_curves", "The function says", least=(0.05, 0.03, 0.04))
+@book.wrong("learning_curves", "A straight line in the number", least=(0.05, 0.03, 0.04))
 def straight_line_in_n(sizes, training, unseen, least):
     return 3 * sizes[-1] * (unseen[-1] - unseen[0]) / (sizes[-1] - sizes[0]) > least
 
@@ -85,7 +85,7 @@ def until_it_is_good(sizes, training, unseen, least):
     return unseen[-1] < least
 
 
-@book.wrong("learning_curves", "The function says", answer=(True, False, 1))
+@book.wrong("learning_curves", "to every learning curve", answer=(True, False, 1))
 def the_same_for_all(sizes, training, unseen, answer):
     return answer
 
