@@ -3,6 +3,7 @@
 import ast
 import functools
 import io
+import re
 import subprocess
 import sys
 import tokenize
@@ -96,6 +97,16 @@ def test_a_wing_is_small(wing):
 
 def test_five_wings_are_small():
     assert sum(text.count("\n") for text in files(*WINGS).values()) <= FIVE_WINGS
+
+
+def test_the_map_names_the_rooms_that_there_are():
+    """CONTRIBUTING.md: the modules of utils; in wings with a file per lesson, the others."""
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    lessons = {path.stem[3:] for path in (ROOT / "lessons").glob("*.ipynb")}
+    for wing in ("utils", "simulations", "checks"):
+        said = re.search(rf"^\| `{wing}/` \| (.*?) \|", page, re.MULTILINE)[1]
+        there = {path.stem for path in (ROOT / wing).glob("*.py")} - lessons - {"__init__"}
+        assert set(re.findall(r"`(\w+)`", said)) == there, wing
 
 
 def lines_of_code(text):

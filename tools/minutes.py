@@ -3,7 +3,6 @@
 Prose and what cells print at 180 words a minute, 6 seconds for a line of code, 4 minutes for a panel, and
 some for a form. References, and the appendix that may follow them, are left out, and so is the code of
 cells that are folded or show a panel. The minutes that a lesson states are these, rounded up to 5.
-up to 5.
 """
 
 import math
