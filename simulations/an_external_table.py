@@ -20,6 +20,7 @@ from utils.drawing import (
     axis,
     chart,
     guess_line,
+    handle,
     layer,
     table,
     tips,
@@ -188,10 +189,10 @@ def moved_by_prevalence(outcome) -> list[Chart]:
     at = np.arange(5)[::-1] + [0.12 * name.count("\n") for name in names]
     y = axis(ends=(-0.4, 4.6), at=at, words=names, line=False)
     x = axis("Inside, and in the external cohort", at=np.arange(0, 1.1, 0.2), form=".1f")
-    return [chart(layers, data, x, y, share=1.25), _calibration(draws, outcome.parameters["threshold"])]
+    return [chart(layers, data, x, y, share=1.25), _calibration(draws, outcome.parameters)]
 
 
-def _calibration(draws, threshold) -> Chart:
+def _calibration(draws, moved) -> Chart:
     """Predicted risk and share of patients, in tenths of the cohort by predicted risk."""
     at, observed = (draws[name].mean(axis=0) for name in ("predicted", "observed"))
     low, high = np.quantile(draws["observed"], [0.05, 0.95], axis=0)
@@ -203,26 +204,32 @@ def _calibration(draws, threshold) -> Chart:
         "calibrated word": {"x": [1], "text": ["as predicted"]},
         "tenths": table(x=at, y=observed, low=low, high=high),
         "tenths before": {"x": []},
-        "threshold": {"x": [threshold], "text": ["··· threshold"]},
+        "threshold": {"x": [moved["threshold"]], "text": ["··· threshold"]},
+        "prevalence": {"y": [moved["prevalence_outside"]]},
         "numbers": {"x": [place[0]], "y": [place[1]], "text": [[one.replace("-", "−") for one in said]]},
     }
     hover = {"tooltip": tips(predicted="x|.0%", observed="y|.0%")}
     words, corner = {"fontWeight": "bold", "lineHeight": 16}, {"x": {"value": 0}, "y": {"value": 0}}
+    threshold, at_threshold = handle("threshold", moved["threshold"])
+    prevalence, at_prevalence = handle("prevalence_outside", moved["prevalence_outside"], level=True)
     layers = [
         layer("line", "calibrated", "reported", strokeDash=DASHED, strokeWidth=2),
         layer("text", "calibrated word", "reported", align="right", dy=-12, encoding={"y": {"value": 0}}),
         layer("area", "tenths", "true", opacity=0.25, encoding={"y": "low", "y2": "high"}),
         layer("line", "tenths before", "before", strokeDash=DOTTED, strokeWidth=1.5),
         layer("line", "tenths", "true", strokeWidth=3),
-        layer("circle", "tenths", "true", size=60, opacity=1, encoding=hover),
         layer("upright", "threshold", "chance", strokeDash=DOTTED, strokeWidth=2),
+        layer("level", "prevalence", "chance", strokeWidth=1),
+        layer("circle", "tenths", "true", size=60, opacity=1, encoding=hover),
+        *prevalence,
+        *threshold,
         layer("text", "threshold", "chance", align="left", dy=-12, encoding=corner),
         layer("halo", "numbers", **words),
         layer("text", "numbers", "true", **words),
     ]
     ends = {"at": np.arange(0, 1.1, 0.25), "form": ".0%"}
     x, y = (axis(label, **ends) for label in ("Predicted risk", "Share of patients"))
-    return chart(layers, data, x, y)
+    return chart(layers, data | at_threshold | at_prevalence, x, y)
 
 
 STEEPEST = 10.0

@@ -23,6 +23,7 @@ from utils.drawing import (
     chart,
     curves,
     end_labels,
+    handle,
     layer,
     table,
     tips,
@@ -224,13 +225,14 @@ def performance(study, cut, best):
     return draws | {"true": draws.pop("accuracy"), "reported": draws.pop("reported accuracy")}
 
 
-def _groups_and_threshold(draws, moved) -> Chart:
+def _groups_and_threshold(draws, p) -> Chart:
     """Left half of `threshold_and_errors`."""
     names = ("controls", "patients", "wrong controls", "wrong patients")
     groups = {name: draws[name][0, ::2] for name in names}
     at = np.linspace(0, 1, len(groups["controls"]))
     low, high = np.quantile(draws["threshold"], [0.05, 0.95])
     cuts = np.array([draws["threshold"].mean(), draws["threshold, right labels"].mean()])
+    grip, where = handle("moved", cuts[0], per=1 / (p["effect"] + 5))
     flanks = np.array([12, 48])  # of both hills: there stand their names
     data = {
         "groups": table(x=at, **groups),
@@ -239,7 +241,7 @@ def _groups_and_threshold(draws, moved) -> Chart:
         "wrong": {"text": ["■ labelled wrongly"]},
         "band": table(x=np.array([low]), x2=np.array([high]), y=[0], y2=[1.04]),
         "cuts": table(x=cuts, beside=cuts.clip(0.25, 0.75), y=[0, 0], y2=[1.04, 1.04], height=[1.17, 1.09])
-        | {"row": [0, 1], "text": [f"threshold {'moved' if moved else 'learnt'}", "with right labels"]},
+        | {"row": [0, 1], "text": [f"threshold {'moved' if p['moved'] else 'learnt'}", "with right labels"]},
         "cuts before": {"x": []},
     }
     layers = []
@@ -254,19 +256,19 @@ def _groups_and_threshold(draws, moved) -> Chart:
         layer("rule", "cuts before", "before", strokeWidth=1.5, strokeDash=DOTTED, encoding=upright),
         layer("rule", "cuts", strokeWidth=3, encoding=upright | row | dash | {"tooltip": tips(what="text")}),
         layer("text", "cuts", fontWeight="bold", encoding=row | {"x": "beside", "y": "height"}),
+        above("wrong", "chance", dy=-14),
+        *(layer(kind, "group names", "chance") for kind in ("halo", "text")),
+        *grip,
     ]
-    layers += [above("wrong", "chance", dy=-14), layer("halo", "group names")]
-    layers.append(layer("text", "group names", "chance"))
     x = axis("How ill the scan looks →", at=[])
-    return chart(layers, data, x, axis(ends=(0, 1.22), at=[], line=False), top=32, share=1.4)
+    return chart(layers, data | where, x, axis(ends=(0, 1.22), at=[], line=False), top=32, share=1.4)
 
 
 def threshold_and_errors(outcome) -> list[Chart]:
     """Both groups along one measure with those labelled wrongly, the threshold, and what it gets."""
     draws, words = outcome.draws, ["reported", "truth", "right labels"]
-    names = [
-        f"{name}{score}" for score in ("sensitivity", "specificity") for name in ("reported ", "", "best ")
-    ]
+    kinds = ("reported ", "", "best ")
+    names = [f"{kind}{score}" for score in ("sensitivity", "specificity") for kind in kinds]
     means = np.array([draws[name].mean() for name in names])
     data = {
         "marks": table(x=means, beside=means.clip(0.2, 0.8), y=np.array([1.3, 1, 0.7, 0.3, 0, -0.3]))
@@ -284,7 +286,7 @@ def threshold_and_errors(outcome) -> list[Chart]:
     ]
     x = axis("Mean over many studies", at=[0, 0.5, 1], form=".1f")
     y = axis(ends=(-0.6, 1.6), at=[1, 0], words=["Sensitivity", "Specificity"], line=False)
-    return [_groups_and_threshold(draws, outcome.parameters["moved"]), chart(layers, data, x, y, top=32)]
+    return [_groups_and_threshold(draws, outcome.parameters), chart(layers, data, x, y, top=32)]
 
 
 @simulation(block=25, draw=threshold_and_errors)

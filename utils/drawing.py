@@ -62,14 +62,15 @@ class Chart:
 
 def table(**columns) -> dict:
     """A table of a `Chart`: arrays become lists of numbers with as many digits as can be seen."""
-    # In single precision 0.3 would be sent as 0.30000001192092896.
-    double = {
-        name: column.astype(float) if getattr(column, "dtype", None) == np.float32 else column
-        for name, column in columns.items()
-    }
+
+    def numbers(column):
+        # In single precision 0.3 would be sent as 0.30000001192092896.
+        double = column.astype(float) if column.dtype == np.float32 else column
+        return np.round(double, 4).tolist()
+
     return {
-        name: np.round(column, 4).tolist() if isinstance(column, np.ndarray) else column
-        for name, column in double.items()
+        name: numbers(column) if isinstance(column, np.ndarray) else column
+        for name, column in columns.items()
     }
 
 
@@ -130,15 +131,12 @@ def axis(
 
 def tips(**fields: str) -> list[dict]:
     """What is read when the pointer rests on a mark: title by column, the format after a bar ("x|.2f")."""
-    found = []
-    for title, field in fields.items():
-        name, _, form = field.partition("|")
-        kind = {"format": form} if form else {}
-        found.append(
-            {"field": name, "title": title.replace("_", " "), "type": "quantitative" if form else "nominal"}
-            | kind
-        )
-    return found
+    parts = {title.replace("_", " "): field.partition("|")[::2] for title, field in fields.items()}
+    return [
+        {"field": name, "title": title, "type": "nominal"}
+        | ({"format": form, "type": "quantitative"} if form else {})
+        for title, (name, form) in parts.items()
+    ]
 
 
 def layer(kind: str, data: str, colour: str = INK, *, encoding: Mapping = {}, **look) -> dict:
@@ -229,9 +227,7 @@ def guess_line(level: bool = False) -> list[dict]:
     place = {"dy": -9 if level else -20, "encoding": edge | {"text": {"value": "your guess"}}}
     layers = [layer("level" if level else "upright", "guess", strokeWidth=3)]
     # Where there is no room on the right of the line, the words stand on its left.
-    for align, dx, where in (("right", -5, "x > 0.75"), ("left", 6, "x <= 0.75")):
-        if level and align == "left":
-            continue
+    for align, dx, where in (("right", -5, "x > 0.75"), ("left", 6, "x <= 0.75"))[: 1 if level else 2]:
         look = place | {"align": align, "dx": dx}
         wanted = {} if level else {"transform": [{"filter": f"datum.{where}"}]}
         layers += [layer(kind, "guess", **look) | wanted for kind in ("halo", "text")]
@@ -239,6 +235,22 @@ def guess_line(level: bool = False) -> list[dict]:
 
 
 NO_GUESS = {"guess": {"x": [], "y": []}}  # empty until the panel fills it in
+
+
+def handle(slider: str, at: float, *, per: float = 1, level: bool = False) -> tuple[list[dict], dict]:
+    """Layers and data of a line that a learner can drag, `level` or upright, and of the grip at its end.
+
+    It moves the slider of that parameter by one of its units for every `per` units of the axis.
+    """
+    kind, cursor, sign = ("level", "ns-resize", "↕") if level else ("upright", "ew-resize", "↔")
+    name, end = f"drag_{slider}", {"x": {"value": "width"}} if level else {"y": {"value": "height"}}
+    look = {"cursor": cursor, "encoding": {"tooltip": {"value": "Drag it, or move the slider."}}}
+    grip = {"fontSize": 22, "dx": -12 if level else 0, "dy": 0 if level else -12}
+    layers = [layer(kind, name, opacity=0, strokeWidth=14, **look)]
+    look["encoding"] = look["encoding"] | end
+    layers += [layer(one, name, "chance", **grip, **look) for one in ("halo", "text")]
+    numbers = table(**{"y" if level else "x": [at], "per": [per], "text": [sign]})
+    return [one | {"name": f"{name}_{i}"} for i, one in enumerate(layers)], {name: numbers}
 
 
 def spread_labels(heights: np.ndarray, sizes: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -266,17 +278,25 @@ def end_labels(
     `ends` are those of the axis. Where `x` changes, give the words a place `beside`: a picture is laid out
     once, with room for words where they are then. A `name` of their own keeps several charts apart.
     """
-    heights = spread_labels(ends_at, np.full(len(words), 0.062 * np.ptp(ends)), *ends)
-    row = {"color": by_row(colours)}
-    data = table(y=heights, end=np.asarray(ends_at), row=list(range(len(words))))
+    words = [word.split("\n") for word in words]
+    lines, height = np.array([len(word) for word in words]), 0.062 * np.ptp(ends)
+    middle, row = spread_labels(ends_at, height * lines, *ends), {"color": by_row(colours)}
+    # Two lines of text begin above their place by half a line.
+    data = table(
+        y=middle + (lines - 1) * 0.4 * height,
+        middle=middle,
+        end=np.asarray(ends_at),
+        row=list(range(len(words))),
+    )
     data |= table(x=np.full(len(words), x if beside is None else beside), last=np.full(len(words), x))
-    lead = {"x": "last", "x2": "x", "y": "end", "y2": "y"}
+    lead = {"x": "last", "x2": "x", "y": "end", "y2": "middle"}
+    look = {"align": "left", "dx": 14, "fontWeight": "bold", "lineHeight": 15}
     layers = [
         layer("rule", name, xOffset=5, x2Offset=12, strokeWidth=1, encoding=lead | row),
-        layer("halo", name, align="left", dx=14, fontWeight="bold"),
-        layer("text", name, align="left", dx=14, fontWeight="bold", encoding=row),
+        layer("halo", name, **look),
+        layer("text", name, **look, encoding=row),
     ]
-    return layers, {name: data | {"text": list(words)}}
+    return layers, {name: data | {"text": words}}
 
 
 # Ridges: distributions of scores, one above the other
@@ -564,33 +584,23 @@ def curves(
     if dots:
         layers += _thin_lines(data, draws, [name for name in (band, "true") if name in draws], at)
     for name in names:
-        means = np.broadcast_to(draws[name].mean(axis=0), _positions(draws[name], at))
+        means = draws[name].mean(axis=0)
+        means = np.broadcast_to(means, means.shape or len(at))
         data[name] = table(x=at[-len(means) :], y=means)
         if CURVES[name][1]:  # points without a line leave no ghost
             data[name + BEFORE] = {"x": []}
         layers += _curve(name, label, form, level=draws[name].ndim == 1)
         last[name] = means[-1]
     labels = [*names, *([band] if band and band not in names else [])]
-    sizes = np.array([0.062 * np.ptp(ends) * (1 + called[name].count("\n")) for name in labels])
-    heights = spread_labels(np.array([last[name] for name in labels]), sizes, *ends)
-    for name, height in zip(labels, heights, strict=True):
-        data[f"{name} label"] = table(
-            x=[float(at[-1])], y=[round(float(height), 4)], end=[round(float(last[name]), 4)]
-        ) | {"text": [called[name].split("\n")]}
-        shade = COLOURS["true" if name == "theory" else name if name in names else "true"]
-        weight = "bold" if name in names else "normal"
-        look = {"align": "left", "dx": 14, "fontWeight": weight, "lineHeight": 15}
-        # Two lines of text begin above their place by half a line.
-        look["dy"] = -7 * called[name].count("\n")
-        lead = {"x2": "x", "y": "end", "y2": "y"}
-        layers.append(
-            layer("rule", f"{name} label", shade, xOffset=5, x2Offset=12, strokeWidth=1, encoding=lead)
-        )
-        layers.append(layer("text", f"{name} label", shade, **look))
+    shades = ["true" if name == "theory" or name not in names else name for name in labels]
+    more, said = end_labels(
+        "labels", [called[name] for name in labels], shades, at[-1], [last[name] for name in labels], ends
+    )
     x = axis(label, _sides(at, log), at=_ticks(at, log), form=form, log=log)
     y = axis(score, ends, at=np.arange(np.ceil(10 * ends[0]) / 10, ends[1] + 1e-9, 0.1), form=".1f")
     width = 20 + 7.4 * max(len(line) for name in labels for line in called[name].split("\n"))
-    return [chart([*guess_line(level=True), *layers], data, x, y, right=int(width), top=10)]
+    layers = [*guess_line(level=True), *layers, *more]
+    return [chart(layers, data | said, x, y, right=int(width), top=10)]
 
 
 def _curve(name: str, label: str, form: str, level: bool) -> list[dict]:
@@ -624,11 +634,6 @@ def _thin_lines(data, draws, names, at) -> list[dict]:
     return layers
 
 
-def _positions(draw: np.ndarray, at: np.ndarray) -> int:
-    """How many positions of the scale a draw has: all of them for a level."""
-    return draw.shape[1] if draw.ndim > 1 else len(at)
-
-
 def _sides(at, log) -> tuple[float, float]:
     return (at[0] / 1.1, at[-1] * 1.1) if log else (at[0] - 0.03 * np.ptp(at), at[-1] + 0.03 * np.ptp(at))
 
@@ -659,8 +664,7 @@ def shown_number(draw: Callable, values: np.ndarray) -> np.ndarray:
 
 def rows_of(columns: Mapping) -> list[dict]:
     """The rows of a table, as Vega-Lite wants them."""
-    lists = [column for column in columns.values() if isinstance(column, list)]
-    count = len(lists[0]) if lists else 0
+    count = max((len(column) for column in columns.values() if isinstance(column, list)), default=0)
     return [
         {name: column[i] if isinstance(column, list) else column for name, column in columns.items()}
         for i in range(count)

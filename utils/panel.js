@@ -112,8 +112,11 @@ class Drawing {
 
   async draw(charts, numbers, extra) {
     await library();
-    const tables = numbers.map((named) => {
-      const rows = Object.fromEntries(Object.entries(named).map(([name, columns]) => [name, rowsOf(columns)]));
+    const tables = numbers.map((named, i) => {
+      // A table without marks (a guess for which another chart has the place) is unknown to the library.
+      const drawn = new Set(charts[i][0].layer.map(({ data }) => data.name));
+      const used = Object.entries(named).filter(([name]) => drawn.has(name));
+      const rows = Object.fromEntries(used.map(([name, columns]) => [name, rowsOf(columns)]));
       for (const [name, given] of Object.entries(extra(named))) if (name in rows) rows[name] = given;
       return rows;
     });
@@ -178,6 +181,10 @@ class Drawing {
     if (clientX < box.left || clientX > box.right) return null;
     const [left, top] = view.origin();
     return view.scale(channel).invert(channel === "x" ? clientX - box.left - left : clientY - box.top - top);
+  }
+
+  numberOf(element) {
+    return this.views.findIndex(({ cell }) => cell.contains(element));
   }
 
   end() {
@@ -247,6 +254,7 @@ function render({ model, el }) {
   let hello = null;
   const made = guesses.get(model.get("start"));
   let asking = Boolean(guess) && !made;
+  let held = null; // the line of the picture that is being dragged
   let before = null; // the numbers of the position before, for its ghost
   let last = null; // those of the last complete picture, and where its controls were
 
@@ -412,7 +420,34 @@ function render({ model, el }) {
     }
   }
 
+  // A line that moves a slider, by its name (see `handle` in drawing.py): from where it is held, as far as it goes.
+  function hold(event) {
+    const item = event.target.__data__;
+    const name = item?.mark?.name?.match(/^drag_(\w+)_\d_marks$/)?.[1];
+    if (asking || !controls[name] || controls[name].input.disabled) return;
+    const channel = "x" in item.datum ? "x" : "y";
+    const number = drawing.numberOf(event.target);
+    const { values } = model.get("controls").find((control) => control.name === name);
+    const { input } = controls[name];
+    const from = drawing.valueAt(event, number, channel);
+    held = { channel, number, values, input, from, per: item.datum.per, value: values[input.value] };
+    stage.setPointerCapture(event.pointerId);
+    input.focus({ preventScroll: true }); // so that the arrow keys go on from there
+    event.preventDefault();
+  }
+
+  function pull(event) {
+    const to = drawing.valueAt(event, held.number, held.channel);
+    if (to === null) return;
+    const wanted = held.value + (to - held.from) / held.per;
+    const nearest = held.values.reduce((best, value, i) => (Math.abs(value - wanted) < Math.abs(held.values[best] - wanted) ? i : best), 0);
+    if (nearest === Number(held.input.value)) return;
+    held.input.value = nearest;
+    held.input.dispatchEvent(new Event("input"));
+  }
+
   function drag(event) {
+    if (held) return pull(event);
     if (!asking || (event.type === "pointermove" && !event.buttons)) return;
     const lines = model.get("charts").map(([spec]) => spec.layer.find(({ data }) => data.name === "guess"));
     const number = lines.findIndex(Boolean);
@@ -431,8 +466,10 @@ function render({ model, el }) {
     before = last = null; // as at first: without the ghost of another position
     move(model.get("start"));
   });
+  stage.addEventListener("pointerdown", hold);
   stage.addEventListener("pointerdown", drag);
   stage.addEventListener("pointermove", drag);
+  for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, () => (held = null));
   const moved = () => {
     showPosition();
     wait();

@@ -216,10 +216,7 @@ class Panel(anywidget.AnyWidget):
         self._tasks = set()
         self._asked_for = next(iter(guess), "")
         position = {"turn": 0, "at": start, "seed": seed, "studies": None}
-        controls = [
-            {"name": name, "kind": control.kind, "label": control.label, "texts": control.texts}
-            for name, control in moved.items()
-        ]
+        controls = [{"name": name, **vars(control)} for name, control in moved.items()]
         super().__init__(
             controls=controls,
             start=position,

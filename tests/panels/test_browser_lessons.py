@@ -108,6 +108,51 @@ def test_at_320_pixels_nothing_of_a_panel_is_cut_off(gallery):
     assert out == {}
 
 
+def test_every_panel_that_asks_takes_the_guess_and_answers(gallery):
+    asking = gallery.page.locator(".explorable:has(.guess)").all()
+    assert len(asking) == len(LESSONS)
+    for panel in asking:
+        turn = turn_of(panel)
+        panel.get_by_role("button", name="That is my guess").press("Enter")
+        answered(gallery.page, panel, turn + 1)
+        assert "your guess" in panel.locator(".stage").inner_text()
+        panel.get_by_role("button", name="All of them").press("Enter")
+        answered(gallery.page, panel, turn + 2)
+
+
+def test_a_line_of_a_picture_is_dragged_and_moves_its_slider(gallery):
+    page, dragged = gallery.page, set()
+
+    def middle(line, upright):
+        box = line.bounding_box()
+        return box["x"] + box["width"] / 2 if upright else box["y"] + box["height"] / 2
+
+    for panel in page.locator(".explorable:has(.stage [class*=drag_])").all():
+        for line in panel.locator(".stage [class*=drag_] line").all():
+            dragged.add(line.evaluate("line => line.__data__.mark.name"))
+            panel.locator(".stage").evaluate("stage => stage.scrollIntoView({ block: 'center' })")
+            box, turn = line.bounding_box(), turn_of(panel)
+            upright = box["height"] > box["width"]
+            # Near its end: in the middle another line may cross it.
+            x, y = box["x"] + box["width"] * (0.5 if upright else 0.9), box["y"] + box["height"] * 0.5
+            page.mouse.move(x, y)
+            page.mouse.down()
+            slider = panel.locator("input:focus")  # from where it is let go, the arrow keys go on
+            before = int(slider.input_value())
+            page.mouse.move(*((x - 90, y) if upright else (x, y - 90)))
+            page.mouse.up()
+            answered(page, panel, turn + 1)
+            after = int(slider.input_value())
+            assert after < before if upright else after > before
+            # The line is under the pointer, as nearly as the positions of its slider allow.
+            assert abs(middle(line, upright) - ((x if upright else y) - 90)) < 32
+            page.mouse.move(x + 30, y + 30)
+            assert int(slider.input_value()) == after
+            press(page, panel, slider)
+    sliders = ("moved", "prevalence_outside", "threshold")
+    assert dragged == {f"drag_{slider}_0_marks" for slider in sliders}
+
+
 # A lesson as it is
 
 
