@@ -79,7 +79,7 @@ def sections(notebook):
     found, cells = {}, []
     for cell in notebook.cells:
         markdown = cell.cell_type == "markdown"
-        parts = re.split(r"^(?=#{1,3} )", cell.source, flags=re.MULTILINE) if markdown else [cell.source]
+        parts = re.split(r"^(?=#+ [A-Z\d])", cell.source, flags=re.MULTILINE) if markdown else [cell.source]
         for part in filter(str.strip, parts):
             heading = re.match(r"#{1,3} (?:\d+\. )?(.*)", part) if markdown else None
             if heading:
