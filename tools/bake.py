@@ -193,7 +193,9 @@ def _bake(one: panels.Panel, where: dict, baking: _Baking) -> None:
 def fingerprint(call: Call) -> str:
     """Changes with whatever a panel's file depends on: code, settings, versions."""
     code = sorted([*(ROOT / "utils").glob("*.py"), *(ROOT / "review").glob("*.*"), Path(__file__)])
-    code += [Path(sys.modules[call.run.__module__].__file__), ROOT / "simulations" / "dealing.py"]
+    # The room of the simulation, and those from which it has taken something.
+    names = {getattr(value, "__module__", "") for value in vars(sys.modules[call.run.__module__]).values()}
+    code += sorted(Path(sys.modules[name].__file__) for name in names if str(name).startswith("simulations."))
     found = hashlib.sha256(repr((call.run.__name__, sorted(call.given.items()))).encode())
     for path in code:
         if path.is_file():
