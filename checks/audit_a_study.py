@@ -133,23 +133,16 @@ def widths(learner, sets):
     found = []
     for right, subject in sets:
         low, high = learner(right, subject)
-        if high > 2:
-            raise NotYet(
-                f"The interval is {low:.4g} to {high:.4g}. → Give shares from 0 to 1, not percentages."
-            )
-        if low > high:
-            raise NotYet(
-                f"The lower end is {low:.2f} and the upper one {high:.2f}. → The lower one comes first."
-            )
         means = np.array([right[subject == one].mean() for one in np.unique(subject)])
-        if (
-            not low - 1e-9 <= max(right.mean(), means.mean())
-            or not min(right.mean(), means.mean()) <= high + 1e-9
-        ):
-            raise NotYet(
-                f"The interval is {low:.2f} to {high:.2f}, and does not hold the accuracy that was seen, "
-                f"{right.mean():.2f}."
-            )
+        seen = sorted([right.mean(), means.mean()])  # of scans and of people
+        for bad, why in (
+            (high > 2, "→ Give shares from 0 to 1, not percentages."),
+            (low > high, "→ The lower one comes first."),
+            (low > seen[1] + 1e-9 or high < seen[0] - 1e-9,
+             f"It does not hold the accuracy that was seen, {right.mean():.2f}."),
+        ):  # fmt: skip
+            if bad:
+                raise NotYet(f"The interval is {low:.4g} to {high:.4g}. {why}")
         people = 2 * 1.96 * means.std(ddof=1) / np.sqrt(len(means))
         scans = 2 * 1.96 * np.sqrt(right.mean() * (1 - right.mean()) / len(right))
         found.append((high - low, people, scans))
@@ -167,26 +160,17 @@ def interval_by_subject(learner, draw):
         good = 0.9 < ratio < 1.25
         label = f"scans of a person {'alike' if likeness > 0.5 else 'not much alike'}: width ÷ 2"
         learner.rows.append(Row(label, tuple(got / people / 2), bool(good), ("right", 0.5)))
-        if 0.85 < np.mean(got / scans) < 1.15 and not good:
-            raise NotYet(
-                f"480 scans of 60 people: the interval is only {ratio:.2f} times as wide as it should be. It "
-                f"counts scans. → The scans of one person are right or wrong together: count people."
-            )
-        if ratio <= 0.9:
-            raise NotYet(
-                f"The interval is {ratio:.2f} times as wide as a 95 % interval over people. It is too narrow."
-            )
-        if ratio >= 2:
-            raise NotYet(
-                f"The interval is {ratio:.1f} times as wide as one that counts people needs to be. → The "
-                f"spread of the people is divided by the square root of their number."
-            )
-        if not good:
-            raise NotYet(
-                f"Where the scans of a person are not much alike, the interval is {ratio:.1f} times as wide "
-                f"as it needs to be: eight scans of a person tell more than one answer does. → Use all "
-                f"scans, and let the people's own means say how much they differ."
-            )
+        told = f"480 scans of 60 people: the interval is {ratio:.2f} times as wide as one over people."
+        for bad, why in (
+            (0.85 < np.mean(got / scans) < 1.15,
+             "It counts scans. → The scans of one person are right or wrong together: count people."),
+            (ratio <= 0.9, "That is too narrow for 95 %."),
+            (ratio >= 2, "→ The spread of the people is divided by the square root of their number."),
+            (True, "Where the scans of a person are not much alike, eight scans of a person tell more than "
+             "one answer does. → Use all scans, and let the people's own means say how much they differ."),
+        ):  # fmt: skip
+            if bad and not good:
+                raise NotYet(f"{told} {why}")
     (got,), (_,), (usual,) = widths(learner, [answers(draw(10), 200, 1)])
     if not 0.9 < got / usual < 1.15:
         raise NotYet(

@@ -565,6 +565,8 @@ class Scores:
         What to say of a score on noise that is far below chance, if that is a fault of its own.
     unseen : str
         What noise does not show; nothing where an identity shows it.
+    exact : callable
+        ``exact(learner, draw)`` judges by an identity, which takes fewer sets than noise does.
     """
 
     noise: Callable
@@ -576,6 +578,7 @@ class Scores:
     least: float = LEAK
     low: str = ""
     unseen: str = " (the best of two or three runs would hardly show)"
+    exact: Callable = lambda learner, draw: None
 
     def judge(self, learner: Learner, draw: Callable) -> None:
         strong = self.signals[0].make
@@ -594,6 +597,7 @@ class Scores:
                 f"Where there is strong real signal, the function returns {loud.mean():.2f}, less than a "
                 "coin would get. → If it is the share of errors, return 1 minus the errors."
             )
+        self.exact(learner, draw)
         leaks = quiet.mean() > self.chance + 0.25  # then the leak is what to say first
         known = {self.signals[0]: tuple(loud)}
         for signal in () if leaks else self.signals:

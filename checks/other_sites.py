@@ -201,6 +201,11 @@ ONE_MORE = Table(
             lambda auc: prediction(auc, ddof=0),
             "The standard deviation was divided by k. → It is a sample of sites: divide by k - 1 (ddof=1).",
         ),
+        normal_divided_by_k=(
+            lambda auc: prediction(auc, 1.96, ddof=0),
+            "The factor is 1.96, and the standard deviation was divided by k: both take few sites for many. "
+            "→ Take the quantile of a t distribution with k - 1 degrees of freedom, and ddof=1.",
+        ),
         mean_for_sure=(
             lambda auc: prediction(auc, inner=lambda k: 1),
             "The mean of the sites is uncertain as well. → 1 + 1/k stands under the root, and not 1.",

@@ -360,6 +360,12 @@ def threshold_of_a_forest_on_its_training_scans(X, y, X_external, y_external, tr
     return rates(y_external, model.predict_proba(X_external)[:, 1] >= cut)
 
 
+@book.wrong("operating_point", "too sure of the scans", model=(LOGISTIC, GaussianNB(), LOGISTIC))
+def threshold_of_a_model_on_its_training_scans(X, y, X_external, y_external, model):
+    cut = youden(y, model.fit(X, y).predict_proba(X)[:, 1])
+    return rates(y_external, model.predict_proba(X_external)[:, 1] >= cut)
+
+
 @book.wrong("operating_point", "these diagnoses had a say", cuts=((0.4, 0.5, 0.6), (0.3, 0.5), (0.5, 0.55)))
 def best_of_two_or_three_outside(X, y, X_external, y_external, cuts):
     risk = LOGISTIC.fit(X, y).predict_proba(X_external)[:, 1]
@@ -375,11 +381,11 @@ def predictive_values(X, y, X_external, y_external):
 
 @book.right("operating_point")
 def equal_rates_inside(X, y, X_external, y_external):
-    model = GaussianNB().fit(X, y)
-    risk = model.predict_proba(X)[:, 1]
-    cuts = np.linspace(0.05, 0.95, 91)
+    risk = cross_val_predict(GaussianNB(), X, y, cv=5, method="predict_proba")[:, 1]
+    cuts = np.unique(risk)
     gap = [abs((risk[y == 1] >= c).mean() - (risk[y == 0] < c).mean()) for c in cuts]
-    return list(rates(y_external, model.predict_proba(X_external)[:, 1] >= cuts[np.argmin(gap)]))
+    called = GaussianNB().fit(X, y).predict_proba(X_external)[:, 1] >= cuts[np.argmin(gap)]
+    return list(rates(y_external, called))
 
 
 @book.right("operating_point")
