@@ -9,11 +9,15 @@ import sys
 
 import pytest
 from harness import REPETITIONS, ROOT, WINGS
+from jupyter_client.launcher import launch_kernel
+from jupyter_client.provisioning import local_provisioner
+from kernels import Copy
 
 # Repetitions: tests that try once more what `make test` tries already
 
 
 def pytest_configure(config):
+    config.pluginmanager.register(Notebooks())
     config.addinivalue_line(
         "markers", "repetition: tries once more what another test tries; `make test-all` runs it"
     )
@@ -55,6 +59,18 @@ def pytest_testnodedown(node):
 def pytest_terminal_summary(terminalreporter, config):
     if left := getattr(config, "repetitions_left", 0):
         terminalreporter.write_line(f"{left} repetitions were left for `make test-all`.")
+
+
+class Notebooks:
+    """How nbval runs notebooks. (A plugin, since hooks of this file hear only of tests in its folder.)"""
+
+    @pytest.hookimpl(tryfirst=True)  # before the kernel is started
+    def pytest_runtest_setup(self, item):
+        notebook = item.path.suffix == ".ipynb"
+        # nbval compares no picture, so panels make none; tests/simulations/test_figures.py renders them all.
+        os.environ["STILLS"] = "0" if notebook else "1"
+        Copy.hidden = [str(ROOT / folder) for folder in ("", "tools", "tests")]
+        local_provisioner.launch_kernel = Copy if notebook and sys.platform == "linux" else launch_kernel
 
 
 # A server and a browser

@@ -22,6 +22,7 @@ import importlib.util
 import io
 import logging
 import math
+import os
 import re
 import textwrap
 import threading
@@ -384,10 +385,10 @@ class Panel(anywidget.AnyWidget):
 def _still(pictures: list[Chart], sentence: str) -> tuple[bytes, int] | None:
     """The picture as a PNG with its sentence in it, and its width in pixels of the page.
 
-    None where the library that makes it is not installed: a learner does not need it. It takes 84 MB, and is
-    there when notebooks are built and tested.
+    None where the library that makes it is not installed (a learner does not need its 84 MB), and with
+    STILLS=0 in the environment, as when notebooks are run to compare their words.
     """
-    if importlib.util.find_spec("vl_convert") is None:
+    if os.environ.get("STILLS") == "0" or importlib.util.find_spec("vl_convert") is None:
         return None
     import vl_convert
     from PIL import Image

@@ -1,5 +1,7 @@
 """The set-up and the face: pins that agree, Binder, licences, links, and nothing of one machine."""
 
+import copy
+import functools
 import importlib.metadata
 import itertools
 import os
@@ -27,8 +29,18 @@ SYSTEMS = {
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 
+@functools.cache
 def pins(name):
     return [Requirement(line) for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
+
+
+@functools.cache
+def needs_of(package):
+    """What an installed package says to need; nothing of one for another system."""
+    try:
+        return [Requirement(line) for line in importlib.metadata.requires(package) or []]
+    except importlib.metadata.PackageNotFoundError:
+        return []
 
 
 # Pins
@@ -72,14 +84,11 @@ def test_the_pins_hold_all_that_the_course_needs_and_nothing_that_contradicts(sy
             name = canonicalize_name(requirement.name)
             assert name in pinned, f"{requirement} is not pinned for {system}, Python {python}"
             assert requirement.specifier.contains(pinned[name], prereleases=True), requirement
-            try:
-                needs = importlib.metadata.requires(name) or []
-            except importlib.metadata.PackageNotFoundError:
-                continue  # a package of another system
-            for need in map(Requirement, needs):
+            for need in needs_of(name):
                 if need.marker is None or any(
                     need.marker.evaluate({**environment, "extra": e}) for e in extras
                 ):
+                    need = copy.copy(need)
                     need.marker = None
                     todo.append(need)
 
