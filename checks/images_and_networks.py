@@ -29,7 +29,7 @@ SLICES = Scores(
     ),
     (Signal(partial(repeated, effect=3), 0.75, 1.0),
      Signal(hidden_repeated, 0.705, 0.95, ANOTHER, "hidden patients")),
-    LOT, least=0.05,
+    LOT, least=0.05, exact=partial(accuracy_on_blank, make=hidden_repeated),
 )  # fmt: skip
 
 
@@ -37,7 +37,6 @@ SLICES = Scores(
 def copies_and_slices(learner, draw):
     """``evaluate(X, y, persons)``: no person and no copy on both sides of a split, accuracy returned."""
     SLICES.judge(learner, draw)
-    accuracy_on_blank(learner, [hidden_repeated(draw(700 + i)) for i in range(3)])
     learner.right.append(
         "Not tested: which copies are made, and whether an accuracy counts slices or persons."
     )
