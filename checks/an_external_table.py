@@ -320,6 +320,11 @@ CALIBRATION = Table(
             "The intercept compares the log odds of two averages. → Find the number that, added to "
             "everybody's log odds, makes the mean risk equal to the share of patients.",
         ),
+        mean_of_the_odds=(
+            wrong_shift(lambda y, risk: logit(y.mean()) - logit(risk).mean()),
+            "The intercept is measured from the average of the log odds. → Find the number that, added to "
+            "all log odds, makes the mean risk equal to the share of patients.",
+        ),
         weighted=(
             wrong_slope(lambda y, risk: regression(y, logit(risk), class_weight="balanced")[1]),
             "The slope is that of a regression that weights patients and controls alike. → Leave the weights "
@@ -328,6 +333,10 @@ CALIBRATION = Table(
         of_the_risk=(
             wrong_slope(lambda y, risk: regression(y, risk)[1]),
             "The slope is about the risk itself. → Take the log odds of the risk.",
+        ),
+        straight_line=(
+            wrong_slope(lambda y, risk: np.polyfit(risk, y, 1)[0]),
+            "The slope is that of a straight line. → Take a logistic regression on the log odds.",
         ),
         slope_first=(
             lambda y, risk: shift_and_slope(y, risk)[::-1],

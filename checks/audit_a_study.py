@@ -60,9 +60,13 @@ def one_after_the_other(study, flaws):
     return {name: study(flaws[k:]) - study(flaws[k + 1 :]) for k, name in enumerate(flaws)}
 
 
-def scaled(study, flaws):
-    found, whole = fall(study, flaws), study(flaws) - study([])
+def parts(study, flaws, whole=1):
+    found = fall(study, flaws)
     return {name: whole * share / sum(found.values()) for name, share in found.items()}
+
+
+def scaled(study, flaws):
+    return parts(study, flaws, study(flaws) - study([]))
 
 
 def _alike(one, other):
@@ -99,6 +103,7 @@ SHARES = Table(
             "The shares were scaled so that they add up to the whole optimism. → They need not: give each "
             "fall as it is.",
         ),
+        of_the_sum=(parts, "These are parts of their sum. → Give the shares as differences of scores."),
     ),
     "Each share is the score as published minus the score with this one flaw repaired, and the list of flaws "
     "stays whole.",

@@ -189,6 +189,10 @@ GROUPS = Table(
             "A group without any patient has no sensitivity, and a 0 would read as a total failure. → Leave "
             "such a group out.",
         ),
+        number_first=(
+            then(lambda share, n, *_: (n, share)),
+            "The number comes first. → Return the sensitivity, then the number.",
+        ),
         in_per_cent=(
             then(lambda share, n, *_: (100 * share, n)),
             "The sensitivities are in per cent. → Give them as shares from 0 to 1.",
