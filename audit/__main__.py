@@ -30,9 +30,7 @@ def main(arguments=None) -> int:
     }.items():
         parser.add_argument(f"--{role}", help=what)
     parser.add_argument("--features", nargs="+", help="columns to predict from (otherwise all other numbers)")
-    parser.add_argument(
-        "--demographics", nargs="+", default=(), help="age, sex and the like, for the baseline"
-    )
+    parser.add_argument("--demographics", nargs="+", default=(), help="age, sex and the like: a baseline")
     parser.add_argument("--task", choices=["classification", "regression"])
     parser.add_argument("--encoding", default="utf-8-sig", help="of a text file, for instance cp1252")
     parser.add_argument("--report", default="report.html", help="the page to be written (report.html)")

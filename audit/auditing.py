@@ -148,8 +148,8 @@ def _scores(study):
     for score, low, high in rows.values():
         vague = low is not None and (high - low > 0.9 * (1 if study.classes else 2))
         values.append("not defined: no site has both classes" if np.isnan(score) else f"{score:.2f}")
-        known = low is not None and np.isfinite(score)
-        spans.append("" if not known else "nothing can be said" if vague else f"{low:.2f} to {high:.2f}")
+        told = low is not None and np.isfinite(score)
+        spans.append("" if not told else "nothing can be said" if vague else f"{low:.2f} to {high:.2f}")
     known = {name: row for name, row in rows.items() if np.isfinite(row[0])}
     return pd.DataFrame({"predicted from": list(rows), study.unit: values, "95 % interval": spans}), known
 

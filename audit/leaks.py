@@ -89,10 +89,14 @@ class Alone:
             for kind, codes in kinds.items()
             if np.ptp(codes) and len(np.unique(codes)) <= len(codes) / 3
         }
-        number, date = words.str.extract(r"(\d{1,15})\D*$")[0].astype(float), as_dates(values)
-        number = date if date.notna().sum() > 0.5 * (words != "").sum() else number
-        if number.notna().any() and number.nunique() > 1:
-            found["number"] = self.number(number.to_numpy())
+        last = words.str.extract(r"(\d{1,15})\D*$")[0].astype(float)
+        numbers, date = [last, last % 2], as_dates(values)
+        if date.notna().sum() > 0.5 * (words != "").sum():
+            numbers.append(date)
+        if (parts := words.str.findall(r"\d{1,15}")).str.len().nunique() == 1:
+            numbers += [parts.str[k].astype(float) for k in range(min(parts.str.len().iloc[0], 5) - 1)]
+        if numbers := [self.number(one.to_numpy()) for one in numbers if one.nunique() > 1]:
+            found["number"] = max(numbers)
         return found
 
 
@@ -108,6 +112,7 @@ def find(study) -> None:
         X = np.where(there > 0, means, np.nan)[study.subject]
     study.alone = np.array([alone.number(X[:, j]) for j in range(X.shape[1])]).T
     study.leaks = study.alone[1] >= 0.90
+    study.filled = [c for c, column in zip(study.features, study.X.T, strict=True) if _filled(study, column)]
     study.elsewhere = {}
     for c, values in study.text.items():
         if found := alone.text(values.iloc[np.searchsorted(study.positions, study.rows)]):
@@ -160,14 +165,9 @@ def target_leakage(study):
     named = [study.features[j] for j in order if bound[j] >= 0.80]
     leaks = [f for f, leak in zip(study.features, study.leaks, strict=True) if leak]
     sure = bool(leaks) or any(one[1] >= 0.90 for one in texts.values())
-    later = [
-        c
-        for c, one in [*zip(study.features, study.alone.T, strict=True), *study.elsewhere.items()]
-        if re.fullmatch(LATER, str(c))
-        and one[1] >= (0.6 if study.classes else 0.3)
-        and c not in named
-        and c not in texts
-    ]
+    every = {**dict(zip(study.features, study.alone.T, strict=True)), **study.elsewhere}
+    surely = {c for c, one in every.items() if one[1] >= (0.6 if study.classes else 0.3)} - {*named, *texts}
+    later = [c for c in every if c in surely and re.fullmatch(LATER, str(c))]
     text = (
         f"The best single feature, {cut_name(study.features[order[0]])}, alone has"
         f" {'a' if study.classes is None else 'an'} {what} of {value[order[0]]:.2f}."
@@ -184,6 +184,9 @@ def target_leakage(study):
     gone = [f for f in named if study.missing[:, study.features.index(f)].any() and _gap_tells(study, f)]
     if gone:
         text += f" It is the gaps that tell in {some(gone)}: for one class the value is missing."
+    if study.filled:
+        text += f" The same value stands in many rows, all of one class, in {some(study.filled)}."
+        text += " Were gaps filled with the mean of each class?"
     linear = study.models.pooled(study.models.evaluate("linear", "grouped"))
     if leaks and study.models.X is not study.X:
         study.answers["leaks"] = some(leaks, 2)
@@ -204,7 +207,21 @@ def target_leakage(study):
         )
     colours = dict.fromkeys(named, pictures.COLOURS["reported"])
     draw = pictures.dots(best, f"{what} of a single feature", chance=study.chance, colours=colours)
-    return "stop" if sure or perfect else "warn" if named or texts or later else "fine", text, draw
+    sure |= bool(perfect or study.filled)
+    return "stop" if sure else "warn" if named or texts or later else "fine", text, draw
+
+
+def _filled(study, x) -> bool:
+    """Whether values that stand in many rows, among others that differ, stand in rows of one class only."""
+    values, where, counts = np.unique(x[np.isfinite(x)], return_inverse=True, return_counts=True)
+    again = counts >= 8
+    if study.classes is None or not study.steady or again.sum() > 20 or not again.any():
+        return False
+    mine, share = study.y[np.isfinite(x)], np.bincount(study.y) / len(study.y)
+    pure = [np.ptp(mine[where == j]) == 0 for j in np.flatnonzero(again)]
+    by_chance = [(share**k).sum() for k in counts[again]]
+    people = len(study.starts) / len(study.y)
+    return len(values) > len(x) / 5 and all(pure) and people * np.log(by_chance).sum() < np.log(1e-6)
 
 
 def _gap_tells(study, feature) -> bool:

@@ -21,9 +21,8 @@ PERSON = (
 def looks_like_a_person(study) -> str:
     """A column that was given no role and repeats its values as a person does, or ""."""
     frame, found, leaks = study.full[0], [], np.array(study.features)[study.leaks].tolist()
-    used = {study.names[role] for role in ("label", "site", "session", "second_rater", "split")} | set(
-        study.names["demographics"]
-    )
+    used = {*study.names["demographics"]}
+    used |= {study.names[role] for role in ("label", "site", "session", "second_rater", "split")}
     for c in frame.columns:
         values = frame[c]
         try:
@@ -80,11 +79,8 @@ def _without_a_name(study, unsure):
             f"No column for the subject was named, so each of the {n} rows was taken for a subject of its"
             " own. "
         )
-        return (
-            ("warn" if study.matched else "stop") if unsure else "open",
-            f"{text}If that is wrong, every score below is too good.{unsure}",
-            None,
-        )
+        level = "open" if not unsure else "warn" if study.matched else "stop"
+        return level, f"{text}If that is wrong, every score below is too good.{unsure}", None
     people = study.full[0][column].nunique()
     text = (
         f"{n} rows, but perhaps {people} people: the column {cut_name(column)} has {people} different values."
@@ -123,7 +119,7 @@ def duplicates(study):
     across = exact and pd.Series(subject[copies]).groupby(study.keys[copies]).nunique().gt(1).any()
     unsorted = study.rows[np.argsort(study.sorting)]  # positions in the order in which neighbours were sought
     rows = unsorted[near.rows]
-    rows = rows[study.telling & ~copies[np.searchsorted(study.positions, rows)]]
+    rows = rows[~copies[np.searchsorted(study.positions, rows)]]
     repeated = 0
     if study.names["session"] and study.names["subject"]:
         seen = pd.DataFrame({"s": subject, "t": frame[study.names["session"]].to_numpy()})

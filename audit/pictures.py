@@ -27,14 +27,8 @@ def dots(values: dict, label: str, *, chance: float, colours: dict) -> Callable:
         for i, (name, value) in enumerate(values.items()):
             colour = colours.get(name, COLOURS["true"])
             axes.plot(value, i, "o", color=colour, markersize=9)
-            axes.annotate(
-                f"{value:.2f}",
-                (value, i),
-                xytext=(8, 0),
-                textcoords="offset points",
-                va="center",
-                color=colour,
-            )
+            beside = {"xytext": (8, 0), "textcoords": "offset points", "va": "center"}
+            axes.annotate(f"{value:.2f}", (value, i), color=colour, **beside)
         axes.axvline(chance, color=COLOURS["chance"], linestyle="--", zorder=0)
         _name_rows(axes, list(values), xlabel=f"{label} (dashed: guessing)")
         axes.margins(x=0.15)
@@ -80,16 +74,9 @@ def shares(groups, names, study) -> Callable:
         left = np.zeros(len(shown))
         for code, name in enumerate(classes):
             share = np.array([np.mean(y[groups == g] == code) for g in shown])
-            colour = mpl.colormaps["cividis"](code / max(len(classes) - 1, 1))
-            axes.barh(
-                range(len(where)),
-                share,
-                left=left,
-                color=colour,
-                label=short(name),
-                edgecolor="white",
-                hatch=["", "//", "..", "xx"][code % 4],
-            )
+            how = {"edgecolor": "white", "hatch": ["", "//", "..", "xx"][code % 4]}
+            how["color"] = mpl.colormaps["cividis"](code / max(len(classes) - 1, 1))
+            axes.barh(range(len(where)), share, left=left, label=short(name), **how)
             left += share
         _name_rows(axes, where, xlabel="share of rows", xlim=(0, 1))
         axes.legend(
@@ -114,9 +101,8 @@ def stacked(usual, odd, label: str, words=("as expected", "suspect")) -> Callabl
     """Two parts of one distribution."""
 
     def draw(axes):
-        axes.hist(
-            [usual, odd], bins=40, stacked=True, color=[COLOURS["true"], COLOURS["reported"]], label=words
-        )
+        colours = [COLOURS["true"], COLOURS["reported"]]
+        axes.hist([usual, odd], bins=40, stacked=True, color=colours, label=words)
         axes.legend(frameon=False)
         axes.set(xlabel=label, ylabel="rows")
 
@@ -129,14 +115,8 @@ def agreement(table, classes, names) -> Callable:
     def draw(axes):
         axes.imshow(table, cmap="Blues", aspect="auto")
         for (i, j), number in np.ndenumerate(table):
-            axes.text(
-                j,
-                i,
-                str(number),
-                ha="center",
-                va="center",
-                color="white" if number > table.max() / 2 else "black",
-            )
+            colour = "white" if number > table.max() / 2 else "black"
+            axes.text(j, i, str(number), ha="center", va="center", color=colour)
         axes.set_xticks(range(len(classes)), [short(c) for c in classes])
         _name_rows(axes, classes, xlabel=short(names["second_rater"]), ylabel=short(names["label"]))
 

@@ -311,7 +311,7 @@ def as_numbers(column, comma: bool = False) -> pd.Series:
         .str.removesuffix("%")
         .str.strip()
     )
-    unit = cells[cells != ""].str.extract(r"\d( +[^\d\s]+)$")[0]
+    unit = cells[cells != ""].str.extract(r"\d( +[^\d\s]\S*)$")[0]
     if unit.notna().all() and unit.nunique() == 1:
         cells = cells.str.removesuffix(unit.iloc[0])
     cells = cells.where(~cells.str.fullmatch(r"[+-]?\d{1,3}(\.\d{3}){2,}"), cells.str.replace(".", ""))
@@ -339,7 +339,8 @@ def as_dates(column) -> pd.Series:
             for first in (False, True)
         ]
     dates = max(ways, key=lambda found: found.notna().sum())
-    return (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
+    # In seconds: a cell such as 49-02-01 may be read as a year that nanoseconds do not reach.
+    return (dates.dt.as_unit("s") - pd.Timestamp(0, unit="s", tz="UTC")) / pd.Timedelta(days=1)
 
 
 # The tables of a BIDS folder, and of FreeSurfer ---------------------------------------------------------
@@ -419,17 +420,19 @@ def _with_keys(path):
         raise AuditError(f"{path.name} has no column 'participant_id'. Its columns: {some(first.columns)}.")
     table = read_table(path, text=(heads[0], "session_id")).rename(columns={heads[0]: "participant_id"})
     ids = table["participant_id"].astype(str).str.strip()
+    if ids.str.fullmatch(r"\d+\.0").all():  # whole numbers, after a program that knows only broken ones
+        ids = ids.str.removesuffix(".0")
     parts = ids.str.extract(
-        r"^(?:sub-)?(?P<who>.+?)(?:_ses-(?P<ses>[^_.]+))?(?:_.*?run-(?P<run>[^_.]+).*|_.*|\.long\..*)?$"
+        r"^(?i:sub[-_])?(?P<who>.+?)(?:_ses-(?P<ses>[^_.]+))?(?:_.*?run-(?P<run>[^_.]+).*|_.*|\.long\..*)?$"
     )
-    bids = ids.str.match(r"sub-|.*_ses-")
+    bids = ids.str.match(r"(?i:sub)[-_]|.*_ses-")
     table["participant_id"] = "sub-" + parts["who"].where(bids, ids)
     if "session_id" not in table and parts["ses"].notna().all():
         table.insert(1, "session_id", parts["ses"])
     if "session_id" in table:
         table["session_id"] = "ses-" + table["session_id"].astype(str).str.strip().str.removeprefix("ses-")
-    if "run" not in table and parts["run"].notna().all():
-        table.insert(1, "run", parts["run"])
+    if "run" not in table and parts["run"].notna().any():
+        table.insert(1, "run", parts["run"].fillna("1"))
     by = [key for key in ("participant_id", "session_id", "run") if key in table]
     if (twice := table.duplicated(by)).any():
         raise AuditError(

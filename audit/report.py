@@ -162,12 +162,8 @@ class Report:
         if len(self.scores):
             parts += ["<h3>Scores</h3>"]
             if picture and self.intervals:
-                parts += [
-                    _image(
-                        pictures.intervals(self.intervals, self.scores.columns[1]),
-                        "The scores of the table below.",
-                    )
-                ]
+                draw = pictures.intervals(self.intervals, self.scores.columns[1])
+                parts += [_image(draw, "The scores of the table below.")]
             parts += [_table(self.scores)]
         if len(self.checklist):
             parts += [
@@ -178,13 +174,10 @@ class Report:
         if picture:
             used = [level for level in LEVELS if any(finding.level == level for finding in self.findings)]
             parts += ["<h3>Findings, the worst first</h3><ul>"]
-            parts += [f"<li><b>{LEVELS[level][0]} {level}</b>: {LEVELS[level][2]}</li>" for level in used] + [
-                "</ul>"
-            ]
+            parts += [f"<li><b>{LEVELS[level][0]} {level}</b>: {LEVELS[level][2]}</li>" for level in used]
+            parts += ["</ul>"]
             if len(self.checklist):
-                parts += [
-                    "<p>A p counts as an alarm from 0.01 downwards, since many questions are asked.</p>"
-                ]
+                parts += ["<p>A p counts as an alarm from 0.01 downwards, as many questions are asked.</p>"]
         for levels, fold in ((("stop", "warn", "open"), None), (("fine",), "Nothing found")):
             some = [finding._html(picture) for finding in self.findings if finding.level in levels]
             parts += _folded(f"{fold} ({len(some)})", some) if fold and picture and some else some

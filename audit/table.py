@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from audit.ids import persons
-from audit.neighbours import neighbours
+from audit.neighbours import Neighbours, neighbours
 from audit.reading import as_numbers, is_number
 from audit.words import AuditError, count, quoted, some
 
@@ -17,11 +17,16 @@ LARGEST_SAMPLE = 5000, 1e7  # rows, and cells, that models are fitted to
 BEYOND = 1e100  # a larger number is a mistake, and its square would overflow
 ROLES = ("label", "subject", "site", "session", "second_rater", "split")
 UNKNOWN = set("|.|?|-|--|na|n/a|n.a.|nan|<na>|#n/a|null|unknown|unk|missing|undefined|nil".split("|"))
-UNKNOWN |= set("not available|not known|not recorded|not applicable|no diagnosis|pending".split("|"))
 UNKNOWN |= set("n.d.|nd|tbd|to be determined|k.a.|keine angabe|unbekannt|inconnu|desconocido".split("|"))
+NOT_KNOWN = (
+    r"no (diagnosis|data|answer|response)|not (available|known|recorded|reported|applicable|done|assessed|"
+)
+NOT_KNOWN += r"tested|specified|provided|collected|performed|determined)|(refused|declined)( to answer)?|"
+NOT_KNOWN += r"prefers? not to (say|answer)|pending( review)?"
 MISSING_CODE = r"[+-]?(9+|8{2,}|7{2,})(\.0+)?"
 VAGUE = r"None|(?i:.*\b(others?|prodromal|possible|probable|unclear|uncertain|mixed|excluded?|swedd|"
-VAGUE += r"indeterminate|inconclusive|equivocal|unclassified|withdrawn)\b.*)"
+VAGUE += r"indeterminate|inconclusive|equivocal|unclassified|undetermined|borderline|suspected|withdrawn|"
+VAGUE += r"drop-?out|lost to follow-?up|screen(ing)? fail\w*|ineligible|unklar|fraglich|ausgeschlossen)\b.*)"
 SPLIT = r"(?i)(train\w*|dev\w*|derivation|discovery|val|valid\w*|tun\w*|test\w*|hold-?out|external)"
 
 
@@ -31,7 +36,8 @@ def missing_codes(column) -> dict[int, int]:
     Far is three interquartile ranges beyond the nearest other value (Tukey's "far out" fence, used as a
     gap), or a negative number where no other is.
     """
-    values = pd.to_numeric(column.astype(object), errors="coerce").dropna().to_numpy(float)
+    numbers = column if is_number(column) else pd.to_numeric(column.astype(object), errors="coerce")
+    values = numbers.dropna().to_numpy(float)
     codes = [
         sign * digit for digit in (9, 99, 999, 9999, 99999, 88, 888, 8888, 77, 777, 7777) for sign in (-1, 1)
     ]
@@ -164,7 +170,8 @@ class Study:
             label = pd.Series(list(label), label.index)
         if not is_number(label) or label.dtype == object:
             text = label.map(lambda value: value.strip().casefold() if isinstance(value, str) else "a value")
-            words = text.str.replace(r"^-?\d+ ?[=:] ?", "", regex=True).isin(UNKNOWN)  # "9=unknown" too
+            words = text.str.replace(r"^-?\d+ ?[=:] ?", "", regex=True)  # "9=unknown" too
+            words = words.isin(UNKNOWN) | words.str.fullmatch(NOT_KNOWN)
             if not text[~words].str.fullmatch(r"[+-]?[\d.,]+").all():  # among words, -9 is no class either
                 words |= text.str.fullmatch(MISSING_CODE)
             if words.any():
@@ -470,9 +477,10 @@ class Study:
             )
         self.full = frame, self.subject, self.y
         self.several = len(np.unique(self.subject)) < len(frame)
-        self.near = neighbours(
-            self.columns.iloc[rows].to_numpy(), self.subject[rows], self.copies[rows], self.seed
-        )
+        self.near = Neighbours()  # where whole rows agree by chance, nearness says nothing
+        if self.telling:
+            features = self.columns.iloc[rows].to_numpy()
+            self.near = neighbours(features, self.subject[rows], self.copies[rows], self.seed)
         self.matched = self.kind != "regression" and self.near.exchanged(self.y[rows])
         together = self.near.joined(self.together[rows])
         order = np.argsort(together, kind="stable")

@@ -4,6 +4,7 @@ import itertools
 import warnings
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 from scipy.special import expit, logit
 from sklearn.impute import SimpleImputer
@@ -254,6 +255,8 @@ def own_split(study):
     train = words.str.match(r"train|dev|deriv|disc").to_numpy()
     if not test.any() or not train.any():  # 0 and 1, or other words: the larger part is taken for training
         sizes = words.value_counts()
+        if 3 <= len(sizes) <= 20:
+            return _own_folds(study, words)
         train = (words == sizes.index[0]).to_numpy()
         test = ~train
     if not test.any():
@@ -265,22 +268,13 @@ def own_split(study):
     text += "."
     level = "stop" if len(both) else "fine"
     if study.classes is not None:
-        text += (
-            " "
-            + "; ".join(
-                f"{c}: {np.sum(study.y[train] == i)} and {np.sum(study.y[test] == i)}"
-                for i, c in enumerate(study.classes)
-            )
-            + "."
-        )
-        table = [[np.sum(study.y[part] == i) for i in range(len(study.classes))] for part in (train, test)]
+        table = [np.bincount(study.y[part], minlength=len(study.classes)) for part in (train, test)]
+        counts = [f"{c}: {a} and {b}" for c, a, b in zip(study.classes, *table, strict=True)]
+        text += f" {'; '.join(counts)}."
         if np.min(table) == 0:
             return "stop", f"{text} A class is missing in one part.", None
         if stats.chi2_contingency(table).pvalue < ALPHA:
-            level, text = (
-                max(level, "stop" if level == "stop" else "warn"),
-                f"{text} The shares of the classes differ.",
-            )
+            level, text = "stop" if level == "stop" else "warn", f"{text} The shares of the classes differ."
     predicted = study.models.fitted("linear", np.flatnonzero(train), np.flatnonzero(test))[1]
     score = study.models.score(study.y[test], predicted)
     fresh = ~np.isin(study.subject[test], both)
@@ -291,6 +285,24 @@ def own_split(study):
             " not seen"
         )
     return level, text + ".", None
+
+
+def _own_folds(study, words):
+    """Folds that the learner has dealt: who is in several of them, and the score over all."""
+    fold, names = pd.factorize(words)
+    parts = pd.Series(fold).groupby(study.subject).nunique()
+    scores = []
+    for k in range(len(names)):
+        test = np.flatnonzero(fold == k)
+        away = np.flatnonzero((fold != k) & ~np.isin(study.subject, study.subject[test]))
+        if study.classes is None or len(np.unique(study.y[away])) == len(study.classes):
+            scores.append(study.models.score(study.y[test], study.models.fitted("linear", away, test)[1]))
+    text = f"{len(names)} folds of {np.bincount(fold).min()} to {np.bincount(fold).max()} rows"
+    if across := int((parts > 1).sum()):
+        text = f"{across} people (copies counted as one) are in several folds: {text}"
+    if np.isfinite(scores).any():
+        text += f". Trained on others, the linear model has a mean {study.unit} of {np.nanmean(scores):.2f}"
+    return "stop" if across else "fine", f"{text}.", None
 
 
 @check("calibration")
@@ -312,15 +324,8 @@ def calibration(study):
     over, timid = slope + 2.58 * error < 0.8, slope - 2.58 * error > 1.25
     known = study.models.pooled(study.models.evaluate("linear", "grouped")) > study.chance + 0.05
     vague = error > 0.2 and not timid and not over
-    found = (
-        "are too extreme"
-        if over
-        else "are too timid"
-        if timid
-        else "may or may not be right"
-        if vague
-        else "are about right"
-    )
+    found = "are too extreme" if over else "are too timid" if timid else "are about right"
+    found = "may or may not be right" if vague else found
     text = (
         f"Predictions of the linear model {found}: calibration slope {slope:.2f} (1 is right), 95 % interval"
         f" {slope - 1.96 * error:.2f} to {slope + 1.96 * error:.2f}."

@@ -77,14 +77,10 @@ def pooled(model, splitter, score, method="predict"):
 
 def hold_out(X, y, g):
     """Five hold-outs of a quarter of the people."""
-    splits = GroupShuffleSplit(5, test_size=0.25, random_state=1).split(X, y, g)
-    X = np.asarray(X)
-    return np.mean(
-        [
-            balanced_accuracy_score(y[test], CHOSEN.fit(X[train], y[train]).predict(X[test]))
-            for train, test in splits
-        ]
-    )
+    X, scores = np.asarray(X), []
+    for train, test in GroupShuffleSplit(5, test_size=0.25, random_state=1).split(X, y, g):
+        scores.append(balanced_accuracy_score(y[test], CHOSEN.fit(X[train], y[train]).predict(X[test])))
+    return np.mean(scores)
 
 
 def nested(X, y, g):
@@ -107,12 +103,8 @@ def sites_left_out(X, y, g):
 
 def mean_over_seeds(X, y, g):
     """The mean of three ways to deal the folds."""
-    return np.mean(
-        [
-            averaged(GaussianNB(), StratifiedGroupKFold(5, shuffle=True, random_state=s), "roc_auc")(X, y, g)
-            for s in range(3)
-        ]
-    )
+    dealt = [StratifiedGroupKFold(5, shuffle=True, random_state=s) for s in range(3)]
+    return np.mean([averaged(GaussianNB(), folds, "roc_auc")(X, y, g) for folds in dealt])
 
 
 def scaled_outside(X, y, g):
@@ -126,10 +118,10 @@ def spread_taken_off(X, y, g):
     return scores.mean() - scores.std()
 
 
-def sensitivity(y, p):
-    """At a specificity of .8."""
+def sensitivity(y, p, specificity=0.8):
+    """At a given specificity."""
     wrong, right, _ = roc_curve(codes(y), p)
-    return np.interp(0.2, wrong, right)
+    return np.interp(1 - specificity, wrong, right)
 
 
 def subject_means(X, y, g):
@@ -190,6 +182,9 @@ HONEST = {
         "mean less its spread": spread_taken_off,
         "partial AUC": pooled(LINEAR, DEALT, lambda y, p: roc_auc_score(y, p, max_fpr=0.3), "predict_proba"),
         "sensitivity at a specificity of .8": pooled(LINEAR, DEALT, sensitivity, "predict_proba"),
+        "sensitivity at a specificity of .9": pooled(
+            LINEAR, DEALT, lambda y, p: sensitivity(y, p, 0.9), "predict_proba"
+        ),
         "means of subjects": subject_means,
     },
     repeated={
@@ -256,11 +251,7 @@ def fitted(model):
 
     def scores(X, y, new):
         known = model.fit(X, y)
-        return (
-            known.decision_function(new)
-            if hasattr(known, "decision_function")
-            else known.predict_proba(new)[:, 1]
-        )
+        return getattr(known, "decision_function", lambda new: known.predict_proba(new)[:, 1])(new)
 
     return scores
 
@@ -290,10 +281,20 @@ QUICK = {
 HONEST |= by_task(binary=QUICK)
 
 
-def best_cut_off(X, y, g):
+def best_cut_off(y, p):
     """The cut-off is chosen on the predictions that it is scored on."""
-    p = cross_val_predict(LINEAR, X, y, groups=g, cv=DEALT, method="predict_proba")[:, 1]
     return max(balanced_accuracy_score(codes(y), p >= t) for t in p)
+
+
+def at_youden(y, p):
+    """The accuracy at the cut-off with the largest sum of sensitivity and specificity in the same rows."""
+    wrong, right, cuts = roc_curve(codes(y), p)
+    return accuracy_score(codes(y), p >= cuts[np.argmax(right - wrong)])
+
+
+def of_fold(model, X, y):
+    """The best cut-off of every test fold."""
+    return best_cut_off(y, model.predict_proba(X)[:, 1])
 
 
 def best_search(X, y, g):
@@ -306,12 +307,8 @@ def copied_before(X, y, g):
     """Every row is multiplied before the split."""
     X, y = np.asarray(X), np.asarray(y)
     noisy = X + 0.1 * X.std(0) * np.random.default_rng(0).standard_normal(X.shape)
-    return cross_val_score(
-        KNeighborsClassifier(1),
-        np.vstack([X, noisy]),
-        np.r_[y, y],
-        cv=SHUFFLED,
-    ).mean()
+    both = np.vstack([X, noisy])
+    return cross_val_score(KNeighborsClassifier(1), both, np.r_[y, y], cv=SHUFFLED).mean()
 
 
 def without_misfits(X, y, g):
@@ -386,7 +383,9 @@ LEAKY = by_task(
         "best of 10 seeds": lambda X, y, g: max(auc_of(three_means, X, y, g, s) for s in range(10)),
         "best of 6 models": best_of([fitted(model) for model in (*MODELS.values(), RidgeClassifier(100.0))]),
         "best fold": best_fold,
-        "cut-off on the predictions": best_cut_off,
+        "cut-off on the predictions": pooled(LINEAR, DEALT, best_cut_off, "predict_proba"),
+        "cut-off of Youden, accuracy": pooled(LINEAR, DEALT, at_youden, "predict_proba"),
+        "cut-off in every test fold": averaged(LINEAR, DEALT, of_fold),
         "either sign": either_sign,
         "copies before the split": copied_before,
         "misfits left out": without_misfits,

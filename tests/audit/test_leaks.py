@@ -70,7 +70,21 @@ def number(t, rng):
     )
 
 
-KINDS = [gap, text, text_with_errors, drug_of_many_doses, notes_on_patients, date_of_visit, not_monotone]
+def means_of_the_own_class(t, rng):
+    values = t.filter(like="v").to_numpy() + 0.3 * t[["dx"]].to_numpy()
+    missing = rng.random(values.shape) < 0.3
+    shown = pd.DataFrame(values).mask(missing)
+    means = shown.groupby(t.dx).transform("mean").to_numpy()
+    return t.assign(**pd.DataFrame(np.where(missing, means, values)).add_prefix("v"))
+
+
+def time_of_day(t, rng):
+    hour, minute = rng.integers(3, size=N) + 9 + 6 * (t.dx == 0), rng.integers(60, size=N)
+    return t.assign(acquired=[f"{h:02d}:{m:02d}" for h, m in zip(hour, minute, strict=True)])
+
+
+KINDS = [means_of_the_own_class, time_of_day]
+KINDS += [gap, text, text_with_errors, drug_of_many_doses, notes_on_patients, date_of_visit, not_monotone]
 KINDS += [sum_score, difference, one_of_three, number]
 
 
@@ -124,6 +138,10 @@ def test_order_ids_and_doubled_columns_are_named():
     t = table(rng)
     t["id"] = [f"{'PD' if d else 'HC'}{i:03d}" for i, d in enumerate(t.dx)]
     assert "the letters of the id" in audit(t, label="dx", subject="id", only=["columns"])["columns"].evidence
+    for form in (lambda i, d: f"{i % 3 + 1:02d}-{2 - d}-{i:03d}", lambda i, d: 2 * i + d + 1000):
+        t["id"] = [form(i, d) for i, d in zip(rng.permutation(N), t.dx, strict=True)]
+        report = audit(t, label="dx", subject="id", only=["columns"])
+        assert "the number of the id" in report["columns"].evidence
     t = table(rng).assign(twice=lambda t: 3 - 2 * t.v4, other=rng.standard_normal(N))
     assert (
         "Columns that say the same: v4, twice."

@@ -126,6 +126,8 @@ def test_spreadsheets_that_people_type(tmp_path):
     )
     table = read_table(written(tmp_path / "c.tsv", "#id\tx\n01\t1.5\n02\t.\n"))
     assert list(table.columns) == ["id", "x"] and np.isnan(table.x[1])
+    table = read_table(written(tmp_path / "e.csv", "id,volume\n1,1234.5 mm3\n2,1300 mm3\n"))
+    assert table["volume"].tolist() == [1234.5, 1300]
     table = read_table(written(tmp_path / "d.csv", "id,note\nMeant,1\nSummer,2\nSam,3\n"))
     assert len(table) == 3 and table.attrs["remarks"] == []
 
@@ -237,6 +239,19 @@ def test_ids_that_were_written_in_another_way_are_reconciled(tmp_path):
     assert len(joined) == 30 and joined["firstorder_Mean"].iloc[6] == 1.0
     report = audit(joined, label="group", subject="participant_id", only=["columns", "label"])
     assert "1 feature is used" in report["columns"].evidence and "PD 15" in report.notes[0]
+
+
+@pytest.mark.parametrize("form", ["{}.0", "sub_{:03d}", "SUB-{:02d}"])
+def test_ids_of_other_programs_are_reconciled(tmp_path, form):
+    rows = "".join(f"{form.format(i)},{i / 7}\n" for i in range(1, 31))
+    joined = read_bids(people(tmp_path), written(tmp_path / "f.csv", f"id,x\n{rows}"))
+    assert len(joined) == 30 and joined["x"].iloc[6] == 1.0 and joined["participant_id"].iloc[6] == "sub-007"
+
+
+def test_people_of_whom_some_have_two_runs_are_joined(tmp_path):
+    names = [f"sub-{i:03d}" for i in range(3, 31)] + [f"sub-{i:03d}_run-{k}" for i in (1, 2) for k in (1, 2)]
+    table = written(tmp_path / "T1w.tsv", "bids_name\tsnr\n" + "".join(f"{one}_T1w\t1\n" for one in names))
+    assert len(read_bids(people(tmp_path), table)) == 32
 
 
 def test_the_image_quality_of_mriqc_and_a_folder_of_phenotypes(tmp_path):

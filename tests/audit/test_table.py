@@ -375,6 +375,11 @@ TAILS = {
     "first bare": lambda w, k: f"C{w:03d}" + ("", "_2", "_3")[k],
     "days since entry": lambda w, k: f"OAS{w + 3000}_MR_d{1000 * k + 7 * w:04d}",
     "date and time": lambda w, k: f"{w:03d}_202101{15 + k}_09{w:02d}3{k}",
+    "side in a session": lambda w, k: f"R{w:03d}_S{k % 2 + 1}_{'LR'[k // 2]}",
+    "tile at two numbers": lambda w, k: f"case_{w:03d}_tile_{3 * k}_{(w + k) % 5}",
+    "tails of any length": lambda w, k: f"PX{w:03d}_" + ("pre_op", "post_op", "late_post_op")[k],
+    "words in brackets": lambda w, k: f"K-{w:04d}" + ("", " (re-scan)", " (2nd re-scan)")[k],
+    "how it was changed": lambda w, k: f"sub-{w:02d}_desc-{('orig', 'flipLR', 'rot10')[k]}_feat",
 }
 
 
@@ -393,6 +398,8 @@ def test_a_person_is_told_from_a_visit_in_any_form_of_id(form):
     [f"{s:02d}-{i:03d}" for s in range(12) for i in range(10)],
     [f"site{s:02d}_{i}" for s in range(24) for i in range(5)],
     [f"{chr(65 + i % 26)}{chr(65 + i // 26)}{(i * 7) % 90 + 10}" for i in range(120)],
+    [f"P{i // 48}-{'ABCDEFGH'[i % 8]}{i // 8 % 12 + 1:02d}" for i in range(120)],
+    [f"C{i // 5:02d}-P{i % 5 + 1:02d}" for i in range(120)],
 ])  # fmt: skip
 def test_an_id_of_one_person_is_left_whole(ids):
     rng = np.random.default_rng(1)
@@ -411,6 +418,15 @@ def test_matched_pairs_are_two_people():
     table = repeated(lambda w, k: f"{w}{'ab'[k]}", visits=2, noise=20).assign(dx=np.tile([0, 1], 40))
     finding = audit(table, label="dx", subject="id", only=["subjects"])["subjects"]
     assert "80 subjects" in finding.evidence and "matched pairs" in finding.evidence
+
+
+@pytest.mark.parametrize("label", ["condition", "score"])
+def test_runs_of_one_person_with_other_labels_are_no_matched_pairs(label):
+    """Rest and task, or a score at every visit: the id says that it is the same person."""
+    table = repeated(lambda w, k: f"sub-{w:02d}_run-{k + 1}", visits=2)
+    values = np.tile(["rest", "task"], 40) if label == "condition" else np.linspace(0, 1, 80)
+    finding = audit(table.assign(dx=values), label="dx", subject="id", only=["subjects"])["subjects"]
+    assert finding.level == "stop" and "80 rows, but 40 people" in finding.evidence
 
 
 @pytest.mark.parametrize(
@@ -529,10 +545,33 @@ def test_the_split_of_a_learner_is_audited():
     )
 
 
+def test_folds_that_a_learner_has_dealt_are_audited():
+    rng = np.random.default_rng(0)
+    table = repeated(lambda w, k: f"w{w}")
+    table[["v0", "v1", "v2"]] += 1.5 * table[["dx"]].to_numpy()
+    for fold, level, words in (
+        (
+            rng.integers(5, size=len(table)),
+            "stop",
+            "people (copies counted as one) are in several folds: 5 folds of",
+        ),
+        (
+            table["id"].str[1:].astype(int) % 5,
+            "fine",
+            "5 folds of 24 to 24 rows. Trained on others, the linear",
+        ),
+    ):
+        report = audit(table.assign(fold=fold), label="dx", subject="id", split="fold", only=["own split"])
+        assert report["own split"].level == level and words in report["own split"].evidence
+    assert float(report["own split"].evidence[-5:-1]) > 0.7
+
+
 # Labels that are none, and columns that are no numbers
 
 
-@pytest.mark.parametrize("blank", [*"unknown| |.|n/a|Unknown|9=unknown|k.A.|".split("|"), -9, 999, None])
+@pytest.mark.parametrize(
+    "blank", [*"unknown| |.|n/a|Not Reported|9=unknown|k.A.|refused|not done|".split("|"), -9, 999, None]
+)
 def test_what_is_no_label_is_no_class(blank):
     rng = np.random.default_rng(3)
     numbers = isinstance(blank, int)
@@ -568,6 +607,20 @@ def test_four_labels_are_not_four_classes_without_a_word():
     )
 
 
+@pytest.mark.parametrize(
+    "word", ["Indeterminate", "withdrawn", "Screen failure", "lost to follow-up", "unklar"]
+)
+def test_a_third_word_that_is_no_diagnosis_is_named(word):
+    rng = np.random.default_rng(4)
+    table = pd.DataFrame(rng.standard_normal((200, 4))).add_prefix("v")
+    finding = audit(table.assign(dx=rng.choice(["PD", "HC", word], 200)), label="dx", only=["columns"])[
+        "columns"
+    ]
+    assert (
+        finding.level == "warn" and f"{word} of the label may be no class like the others" in finding.evidence
+    )
+
+
 def test_numbers_as_text_and_categories_are_not_dropped_under_fine():
     rng = np.random.default_rng(5)
     table = pd.DataFrame(rng.standard_normal((120, 4))).add_prefix("v").assign(dx=rng.permutation(120) % 2)
@@ -580,7 +633,8 @@ def test_numbers_as_text_and_categories_are_not_dropped_under_fine():
     assert finding.level == "warn" and "Text with few values was left out: sex" in finding.evidence
 
 
-def test_no_cell_stands_in_a_report(tmp_path):
+def test_no_cell_stands_in_a_report(tmp_path, monkeypatch):
+    monkeypatch.setattr("audit.report._png", lambda *_, **__: b"a picture")  # drawn in test_report.py
     rng = np.random.default_rng(6)
     table = (
         pd.DataFrame(rng.standard_normal((120, 4)))
