@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import itertools
 import re
 
 import nbformat
@@ -44,6 +45,14 @@ def test_a_panels_cell_can_be_the_first_that_is_run_and_is_short(source, monkeyp
 def test_the_first_panel_asks_for_a_guess(lesson):
     first = next(source for source in code_cells(lesson) if re.search(r"^panel\(", source, re.MULTILINE))
     assert "guess={" in first
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=by_name)
+def test_a_panel_makes_as_many_studies_as_the_text_says(lesson):
+    said = r"The panel[^.]*? (\d{3,}) (?:such |smaller )?(?:studies|models|pairs|of them)"
+    for text, cell in itertools.pairwise(nbformat.read(lesson, as_version=4).cells):
+        if (found := re.search(said, text.source)) and "\npanel(" in cell.source:
+            assert found[1] == (re.search(r"repeats=(\d+)", cell.source) or ["", "1000"])[1]
 
 
 def names(source):
@@ -126,12 +135,7 @@ SPOKEN_OF = {
     ],
     "03 bias_and_variance": [{"straight": 0}, {"straight": 1, "hidden": 0.5}, {"hidden": 0}],
     "03 shrinkage_sweep": [{"n_informative": 5}, {"n_informative": 200}],
-    "03 region_mean": [
-        {"n_affected": 1},
-        {"n_affected": 32},
-        {"n_affected": 64},
-        {"place": "elsewhere in every patient"},
-    ],
+    "03 region_mean": [*({"n_affected": n} for n in (1, 32, 64)), {"place": "elsewhere in every patient"}],
     "04 wrong_labels": [
         {"where": "training only", "n_scans": 50},
         {"where": "test only"},
@@ -168,11 +172,7 @@ SPOKEN_OF = {
         {"n_subjects": 1200},
     ],
     "06 sites_of_a_consortium": [{"heterogeneity": 0}, {"heterogeneity": 0.5}, {"n_subjects": 1200}],
-    "07 external_scaling": [
-        {"prevalence": 0.5},
-        {"scanner_shift": 1},
-        {"n_external": 50, "prevalence": 0.1},
-    ],
+    "07 external_scaling": [{"prevalence": 0.5}, {"scanner_shift": 1}, {"n_external": 50, "prevalence": 0.1}],
     "07 prevalence_shift": [
         {"prevalence_outside": 0.05},
         {"prevalence_outside": 0.9},
