@@ -27,7 +27,6 @@ def pytest_report_header():
     return f"repetitions: {'run' if REPETITIONS else 'left for `make test-all`'}"
 
 
-@pytest.hookimpl(tryfirst=True)  # before the programs that run beside each other name the groups
 def pytest_collection_modifyitems(config, items):
     left = [] if REPETITIONS else [item for item in items if item.get_closest_marker("repetition")]
     config.repetitions_left = len(left)
@@ -35,15 +34,7 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if not item.get_closest_marker("repetition")]
     # The browser is begun first: it takes longest, and mostly waits.
-    items.sort(key=lambda item: not uses_browser(item))
-    for item in items:
-        # Tests of a file, and of the browser, stay together, so that what they share is made once.
-        group = "browser" if uses_browser(item) else item.path.relative_to(ROOT).as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
-def uses_browser(item):
-    return "chromium" in getattr(item, "fixturenames", ())
+    items.sort(key=lambda item: "chromium" not in getattr(item, "fixturenames", ()))
 
 
 def pytest_sessionfinish(session):

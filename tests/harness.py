@@ -1,6 +1,8 @@
 """What tests of every wing share. What has to be started and stopped stands in conftest.py."""
 
+import importlib
 import os
+import pkgutil
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -32,3 +34,15 @@ def trials(few, many):
         suppress_health_check=list(HealthCheck),
         print_blob=False,
     )
+
+
+def every_simulation():
+    """All simulations of the course, by their names."""
+    import simulations
+    from utils.simulation import Simulation
+
+    names = [f"simulations.{room.name}" for room in pkgutil.iter_modules(simulations.__path__)]
+    found = [(name, one) for name in names for one in vars(importlib.import_module(name)).values()]
+    return {
+        one.__name__: one for name, one in found if isinstance(one, Simulation) and one.__module__ == name
+    }

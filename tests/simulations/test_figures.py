@@ -1,25 +1,16 @@
 """The figure of every simulation, at the ends of what scores can be: drawn as panels are."""
 
-import importlib
 import json
-import pkgutil
 
 import numpy as np
 import pytest
 import vl_convert
-from harness import repetitions
+from harness import every_simulation, repetitions
 
-import simulations
 from utils.drawing import BEFORE, takes_dots, whole
-from utils.simulation import Outcome, Simulation
+from utils.simulation import Outcome
 
-ROOMS = [f"simulations.{room.name}" for room in pkgutil.iter_modules(simulations.__path__)]
-ALL = {
-    one.__name__: one
-    for room in map(importlib.import_module, ROOMS)
-    for one in vars(room).values()
-    if isinstance(one, Simulation) and one.__module__ == room.__name__
-}
+ALL = every_simulation()
 SIGNED = {"weights", "pooled", "within", "intercept", "slope"}  # draws that may be negative
 ENDS = {
     "all 0": lambda rng, low, shape: np.zeros(shape),

@@ -4,7 +4,6 @@ import ast
 import contextlib
 import importlib
 import io
-import pkgutil
 import re
 import warnings
 from collections.abc import Mapping
@@ -12,24 +11,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from harness import ROOT, trials
+from harness import ROOT, every_simulation, trials
 from hypothesis import given
 from hypothesis import strategies as st
 
-import simulations
 from utils.code import code_of_one_study
 from utils.panel import panel
 from utils.simulation import Among, ParameterError, Several, Simulation, Whole, bound_at
 
-ROOMS = [
-    importlib.import_module(f"simulations.{room.name}") for room in pkgutil.iter_modules(simulations.__path__)
-]
-ALL = {
-    one.__name__: one
-    for room in ROOMS
-    for one in vars(room).values()
-    if isinstance(one, Simulation) and one.__module__ == room.__name__
-}
+ALL = every_simulation()
 every = pytest.mark.parametrize("run", ALL.values(), ids=ALL)
 # Hundreds of fits in every study: the plain form of one study takes seconds.
 COSTLY = {"permutation_tests", "tuned_kernel_ridge", "labels_or_architecture", "one_flaw"}
@@ -127,12 +117,28 @@ def test_any_valid_setting_is_the_same_as_one_study_after_the_other(run):
     check()
 
 
-@every
+def small(kind):
+    """The default of a parameter, or less of what is costly."""
+    if isinstance(kind, Several):
+        return kind.default[:2]
+    costly = isinstance(kind, Whole) and kind.of == 1 and kind.reach < Whole(1).reach
+    return min(kind.default, kind.low + kind.reach) if costly else kind.default
+
+
+def has_branches(run):
+    return any(isinstance(kind, Among) for kind in run.kinds.values())
+
+
+# One that is costly and has no branch is tried above, at random settings.
+ONCE_MORE = [
+    pytest.param(run, id=name, marks=[pytest.mark.repetition] * (name in COSTLY and not has_branches(run)))
+    for name, run in ALL.items()
+]
+
+
+@pytest.mark.parametrize("run", ONCE_MORE)
 def test_every_branch_is_the_same_as_one_study_after_the_other(run):
-    smaller = {
-        name: (kind.default[:2] if isinstance(kind, Several) else kind.default)
-        for name, kind in run.kinds.items()
-    }
+    smaller = {name: small(kind) for name, kind in run.kinds.items()}
     options = [
         {name: option}
         for name, kind in run.kinds.items()
