@@ -27,7 +27,8 @@ BLIND = (
     "Canaries do not see: choices among settings that are scored by a loss or by R2 (on noise the best choice"
     " is to learn nothing, which is no better than guessing); groups that only an inner loop ignores; leaks"
     " worth less than 4 % of the way from guessing to a perfect score; what was tried and dropped before the"
-    " function was written. The best of a few seeds, models or penalties they see mostly, not always."
+    " function was written. The best of a few seeds, models, penalties or cut-offs they see mostly, not"
+    " always, and a cut-off chosen for its F1 hardly ever."
 )
 WIDE = 1000  # features: the more, the surer is a choice among them found
 

@@ -327,9 +327,10 @@ TAIL = f"""## What is not found
 {BLIND} A scanner that goes with the diagnosis is none of theirs: the audit of the table looks for that.
 
 Near copies of few rows are not found among few features of few values or many zeros (eight, in the table
-above); a tenth of the people with a second row is seen among 25 of them. Wrong labels are found mostly where
-a model reaches an AUC of about .98. Where its AUC is .95 the audit misses, or cannot tell, in every third
-table; and it never tells wrong labels of one class from a mild form of that class.
+above), nor copies with left and right exchanged; a tenth of the people with a second row is seen
+among 25 such features. Wrong labels are found mostly where a model reaches an AUC of about .98. Where its AUC
+is .95 the audit misses, or cannot tell, in every third table; and it never tells wrong labels of one class
+from a mild form of that class.
 """
 
 
