@@ -77,6 +77,14 @@ CEILING = Table(
             "That splits the disagreements between the two, and forgets the scans on which both are wrong. → "
             "There they agree.",
         ),
+        error=(
+            with_ceiling(lambda one, two: 1 - highest(agree(one, two))),
+            "That is how often a rater is wrong. → The ceiling is the rest.",
+        ),
+        by_kappa=(
+            with_ceiling(lambda one, two: highest((kappa(one, two) + 1) / 2)),
+            "It is computed from kappa, which depends on how common the disease is. → Use the agreement.",
+        ),
     ),
     "Agreement and ceiling are right for four pairs of raters, one of them where few are ill; two raters who "
     "agree less than a coin get 0.50.",
@@ -169,6 +177,8 @@ def memory(learner, rng):
             break
         other = np.where(np.arange(len(y)) == i, 1 - y, y)
         alone.append(learner(X, other)[i] + before[i] - 1)
+        if alone[-1] <= 1e-9:  # it did not follow
+            break
     return moved[turned].mean() - moved[~turned].mean(), np.hypot(*spread), np.array(alone)
 
 

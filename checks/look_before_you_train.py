@@ -178,6 +178,10 @@ GAPS = Table(
             lambda table, y: {name: one / len(y) for name, one in of_counts(table, y).items()},
             "The counts are divided by all people. → Divide each by the size of its own class.",
         ),
+        together=(
+            lambda table, y: table.isna().mean().to_dict(),
+            "This is the share missing in all people. → Compare the two classes.",
+        ),
         zeros=(
             lambda table, y: difference(table.mask(table == 0), y),
             "Zeros were counted as missing. → A zero is a value here.",
