@@ -486,7 +486,7 @@ def _others_speak(learner, draw):
 
 def _rare(draw, share, i):
     """So large a share of patients inside, and 40 % outside, where both numbers can be 0.84."""
-    return *people(draw(300 + i), 800, share, 2), *people(draw(310 + i), 2000, 0.4, 2)
+    return *people(draw(300 + i), 800, share, 2), *people(draw(310 + i), 800, 0.4, 2)
 
 
 def _memorised(learner, draw):
@@ -539,7 +539,7 @@ def operating_point(learner, draw):
     CLEAR_CASES.judge(learner, draw)
     _others_speak(learner, draw)
     for share, who in ((0.05, "patients"), (0.8, "controls")):
-        found = learner.all([_rare(draw, share, i) for i in range(3)])
+        found = learner.all([_rare(draw, share, i) for i in range(2)])
         mean, both = found.mean(), found.mean(axis=0)
         told = f"{both[0]:.2f} and {both[1]:.2f}"
         learner.rows.append(
