@@ -156,7 +156,8 @@ class Models:
 
     def stated(self, evaluation):
         """(score, lower, upper): the score and its 95 % interval over subjects."""
-        score, error = self.pooled(evaluation), np.nanstd(self.resampled(evaluation))
+        score = self.pooled(evaluation)
+        error = np.nanstd(self.resampled(evaluation)) if np.isfinite(score) else np.nan
         return (
             score,
             max(score - 1.96 * error, 0.0 if self.study.classes else -1.0),

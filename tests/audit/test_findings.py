@@ -101,19 +101,20 @@ def test_oasis_subjects_and_cdr_are_found(oasis):
     stated = oasis.scores.set_index("predicted from")["AUC"].astype(float)
     assert stated["with CDR, nearly the label"] > 0.93 > stated["forest, new subjects"]
     assert 0.75 < stated["linear model, new subjects"] < 0.92
-    assert (
-        oasis["missing values and label"].level == "warn"
-        and "SES" in oasis["missing values and label"].evidence
-    )
+    gaps = oasis["missing values and label"]
+    assert gaps.level == "warn" and "SES" in gaps.evidence
+
+
+def test_everybody_at_every_site_leaves_nobody_to_learn_from(recwarn):
+    table = load("parkinsons_voice").table.assign(hospital=lambda table: np.arange(len(table)) % 2)
+    report = audit(table, label="status", subject="subject_id", site="hospital")
+    unseen = report.scores.set_index("predicted from")["AUC"]["linear model, unseen sites"]
+    assert "too few are left" in unseen and len(recwarn) == 0
 
 
 def test_oasis_as_recorded_with_three_classes_and_unnamed_features():
-    report = audit(
-        load("oasis2").table,
-        label="Group",
-        subject="Subject.ID",
-        only=["columns", "subjects", "target leakage"],
-    )
+    only = ["columns", "subjects", "target leakage"]
+    report = audit(load("oasis2").table, label="Group", subject="Subject.ID", only=only)
     assert "MRI.ID" in report["columns"].evidence and report["subjects"].level == "stop"
     assert report["target leakage"].level in ("stop", "warn") and "CDR" in report["target leakage"].evidence
 
