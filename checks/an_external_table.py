@@ -260,7 +260,7 @@ def calibrated(draw):
     for i, (name, n, spread, middle, a, b, bend) in enumerate((
         ("a well calibrated model", 2000, 1.5, 0.0, 0.0, 1.0, 0),
         ("a disease that is rarer than the model thinks", 2000, 1.5, -0.5, -1.5, 1.0, 0.15),
-        ("risks that are too extreme", 2000, 1.5, 0.8, 1.0, 0.5, 0),
+        ("risks that are too extreme", 2000, 3.0, 0.8, 1.0, 0.5, 0),
         ("risks that are too alike", 1000, 0.7, -1.0, 0.6, 1.8, 0),
         ("a small cohort with few patients", 60, 0.7, -1.0, 0.0, 1.0, 0),
     )):  # fmt: skip
