@@ -27,8 +27,8 @@ BLIND = (
     "Canaries do not see: choices among settings that are scored by a loss or by R2 (on noise the best choice"
     " is to learn nothing, which is no better than guessing); groups that only an inner loop ignores; leaks"
     " worth less than 4 % of the way from guessing to a perfect score; what was tried and dropped before the"
-    " function was written. The best of a few seeds, models, penalties or cut-offs they see mostly, not"
-    " always, and a cut-off chosen for its F1 hardly ever."
+    " function was written. The best of a few seeds, models or cut-offs they see mostly, not always; the best"
+    " of a few penalties less often; and a cut-off chosen for its F1 hardly ever."
 )
 WIDE = 1000  # features: the more, the surer is a choice among them found
 
@@ -326,7 +326,8 @@ class _Score:
         self.uneven = u = np.array([self._probe(one, 96, self.data.repeats) for one in make])
         # On features without variance Youden's index is 0, also at its best cut-off, which is more on coins;
         # a sensitivity at a specificity of .9 is not.
-        if np.abs([coin, *u]).max() < (0.22 if abs(self.flat) < 0.02 else 0.15) and not self.flat > 0.02:
+        most = 0.22 if abs(self.flat) < 0.02 else 0.15
+        if np.abs([coin, *u]).max() < most and not self.flat > 0.02:  # flat may not be defined
             return "zero"
         if (np.abs(u - 0.5) < (0.08 if k == 2 else 0.06)).all():
             return "even"

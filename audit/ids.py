@@ -47,14 +47,13 @@ def persons(ids: pd.Series, label: np.ndarray) -> tuple[pd.Series, str]:
         by_chance = [_mixed(rng.permutation(label), stem, folded) for _ in range(50)]
         paired = mixed > max(0.8, np.mean(by_chance) + 3 * np.std(by_chance))
         # Of one person labels agree; unless the id says "run": then they may be those of rest and task.
-        if (mixed > 0.8 and not paired) if named else mixed > np.mean(by_chance) / 2:
-            text = (
-                f"The ids fall into {stems} groups whose members have different labels, like matched pairs."
-            )
-            return (
-                folded,
-                f"{said}{text} They were taken for different persons. " if paired or named else said,
-            )
+        if not named and mixed > np.mean(by_chance) / 2:
+            if paired:
+                said += (
+                    f"The ids fall into {stems} groups whose members have different labels, like matched "
+                    "pairs. They were taken for different persons. "
+                )
+            return folded, said
     text = f"The ids contain a visit, a slice or the like: {n} ids, but only {stems} without it."
     return stem, f"{said}{text} What remains was taken for the person. "
 

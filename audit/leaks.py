@@ -96,7 +96,7 @@ class Alone:
         if (parts := words.str.findall(r"\d{1,15}")).str.len().nunique() == 1:
             numbers += [parts.str[k].astype(float) for k in range(min(parts.str.len().iloc[0], 5) - 1)]
         if numbers := [self.number(one.to_numpy()) for one in numbers if one.nunique() > 1]:
-            found["number"] = max(numbers)
+            found["number"] = max(numbers)  # the most telling reading, of up to seven
         return found
 
 
@@ -104,9 +104,7 @@ def find(study) -> None:
     """What each column alone knows, kept in the study: `alone` (values, bounds), `elsewhere`, `leaks`."""
     alone = Alone(study)
     X = study.X
-    if (
-        study.steady and study.classes is not None
-    ):  # the mean of each subject's rows, where they share one label
+    if study.steady and study.classes is not None:  # the mean of a subject's rows, which share one label
         there = np.add.reduceat(~study.missing, study.starts)
         means = np.add.reduceat(np.nan_to_num(X), study.starts) / np.maximum(there, 1)
         X = np.where(there > 0, means, np.nan)[study.subject]
@@ -213,9 +211,11 @@ def target_leakage(study):
 
 def _filled(study, x) -> bool:
     """Whether values that stand in many rows, among others that differ, stand in rows of one class only."""
+    if study.classes is None or not study.steady:
+        return False
     values, where, counts = np.unique(x[np.isfinite(x)], return_inverse=True, return_counts=True)
     again = counts >= 8
-    if study.classes is None or not study.steady or again.sum() > 20 or not again.any():
+    if not 0 < again.sum() <= 20:
         return False
     mine, share = study.y[np.isfinite(x)], np.bincount(study.y) / len(study.y)
     pure = [np.ptp(mine[where == j]) == 0 for j in np.flatnonzero(again)]

@@ -432,7 +432,7 @@ def _with_keys(path):
     if "session_id" in table:
         table["session_id"] = "ses-" + table["session_id"].astype(str).str.strip().str.removeprefix("ses-")
     if "run" not in table and parts["run"].notna().any():
-        table.insert(1, "run", parts["run"].fillna("1"))
+        table.insert(1, "run", parts["run"].str.lstrip("0").fillna("1"))
     by = [key for key in ("participant_id", "session_id", "run") if key in table]
     if (twice := table.duplicated(by)).any():
         raise AuditError(

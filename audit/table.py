@@ -18,11 +18,9 @@ BEYOND = 1e100  # a larger number is a mistake, and its square would overflow
 ROLES = ("label", "subject", "site", "session", "second_rater", "split")
 UNKNOWN = set("|.|?|-|--|na|n/a|n.a.|nan|<na>|#n/a|null|unknown|unk|missing|undefined|nil".split("|"))
 UNKNOWN |= set("n.d.|nd|tbd|to be determined|k.a.|keine angabe|unbekannt|inconnu|desconocido".split("|"))
-NOT_KNOWN = (
-    r"no (diagnosis|data|answer|response)|not (available|known|recorded|reported|applicable|done|assessed|"
-)
-NOT_KNOWN += r"tested|specified|provided|collected|performed|determined)|(refused|declined)( to answer)?|"
-NOT_KNOWN += r"prefers? not to (say|answer)|pending( review)?"
+NOT_KNOWN = r"no (diagnosis|data|answer)|not (available|known|recorded|reported|applicable|done|assessed|"
+NOT_KNOWN += r"tested|specified|provided|collected|performed|determined)|refused( to answer)?|"
+NOT_KNOWN += r"declined to answer|prefers? not to (say|answer)|pending( review)?"
 MISSING_CODE = r"[+-]?(9+|8{2,}|7{2,})(\.0+)?"
 VAGUE = r"None|(?i:.*\b(others?|prodromal|possible|probable|unclear|uncertain|mixed|excluded?|swedd|"
 VAGUE += r"indeterminate|inconclusive|equivocal|unclassified|undetermined|borderline|suspected|withdrawn|"

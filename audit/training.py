@@ -250,12 +250,12 @@ def own_split(study):
     name = study.names["split"]
     if name is None:
         return None
-    words = study.part[name].astype(str).str.strip().str.casefold()
+    words = study.part[name].astype(object).fillna("").astype(str).str.strip().str.casefold()
     test = words.str.match(r"test|hold|ext|eval").to_numpy()
     train = words.str.match(r"train|dev|deriv|disc").to_numpy()
     if not test.any() or not train.any():  # 0 and 1, or other words: the larger part is taken for training
         sizes = words.value_counts()
-        if 3 <= len(sizes) <= 20:
+        if not train.any() and not test.any() and 3 <= len(sizes) <= 20:
             return _own_folds(study, words)
         train = (words == sizes.index[0]).to_numpy()
         test = ~train
@@ -288,16 +288,17 @@ def own_split(study):
 
 
 def _own_folds(study, words):
-    """Folds that the learner has dealt: who is in several of them, and the score over all."""
-    fold, names = pd.factorize(words)
-    parts = pd.Series(fold).groupby(study.subject).nunique()
+    """Folds that the learner has dealt: who is in several of them, and the mean score where one can learn."""
+    fold, names = pd.factorize(words.where(words != ""))
+    dealt = fold >= 0
+    parts = pd.Series(fold).where(dealt).groupby(study.subject).nunique()
     scores = []
     for k in range(len(names)):
         test = np.flatnonzero(fold == k)
         away = np.flatnonzero((fold != k) & ~np.isin(study.subject, study.subject[test]))
-        if study.classes is None or len(np.unique(study.y[away])) == len(study.classes):
+        if len(away) > 10 and (study.classes is None or len(set(study.y[away])) == len(study.classes)):
             scores.append(study.models.score(study.y[test], study.models.fitted("linear", away, test)[1]))
-    text = f"{len(names)} folds of {np.bincount(fold).min()} to {np.bincount(fold).max()} rows"
+    text = f"{len(names)} folds of {np.bincount(fold[dealt]).min()} to {np.bincount(fold[dealt]).max()} rows"
     if across := int((parts > 1).sum()):
         text = f"{across} people (copies counted as one) are in several folds: {text}"
     if np.isfinite(scores).any():

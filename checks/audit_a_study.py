@@ -171,8 +171,9 @@ def interval_by_subject(learner, draw):
              "It counts scans. → The scans of one person are right or wrong together: count people."),
             (ratio <= 0.9, "That is too narrow for 95 %."),
             (ratio >= 2, "→ The spread of the people is divided by the square root of their number."),
-            (True, "Where the scans of a person are not much alike, eight scans of a person tell more than "
-             "one answer does. → Use all scans, and let the people's own means say how much they differ."),
+            (likeness < 0.5, "Scans of a person are not much alike here: eight scans of a person tell more "
+             "than one answer. → Use all scans, and let the people's own means say how much they differ."),
+            (True, "That is too wide for 95 %."),
         ):  # fmt: skip
             if bad and not good:
                 raise NotYet(f"{told} {why}")

@@ -614,8 +614,10 @@ class Scores:
         if high:
             raise NotYet(f"{told}: {self.leak(learner, draw, mean)}")
         learner.right.append(f"{told}{self.unseen}.")
-        for signal in self.signals if leaks else ():
-            signal.judge(learner, draw, known.get(signal, ()))
+        if leaks:  # they were luck
+            self.exact(learner, draw)
+            for signal in self.signals:
+                signal.judge(learner, draw, known.get(signal, ()))
 
 
 def scores_on_noise(

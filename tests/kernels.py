@@ -1,8 +1,8 @@
-"""Kernels that begin quickly, for nbval; nothing is imported here that a learner's kernel does not have.
+"""Kernels that begin quickly, for nbval.
 
 A kernel spends three seconds of processor time on imports, and every notebook has one. So these kernels are
-copies of a program that has loaded the large packages, and nothing of the course itself. (`make notebooks`
-and the tests in a browser start kernels as usual.)
+copies of a program that has loaded the large packages, and nothing of the course itself. A cell that uses a
+part of a package without importing it passes here; `make notebooks`, which starts kernels as usual, tells.
 """
 
 import multiprocessing

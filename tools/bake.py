@@ -192,8 +192,8 @@ def _bake(one: panels.Panel, where: dict, baking: _Baking) -> None:
 
 def fingerprint(call: Call) -> str:
     """Changes with whatever a panel's file depends on: code, settings, versions."""
-    code = sorted([*(ROOT / "utils").glob("*.py"), *(ROOT / "review").glob("*.*"), Path(__file__)])
-    # The room of the simulation, and those from which it has taken something.
+    code = sorted([*(ROOT / "utils").glob("*.[pt]*"), *(ROOT / "review").glob("*.*"), Path(__file__)])
+    # The room of the simulation, and those from which it has taken a function or a class.
     names = {getattr(value, "__module__", "") for value in vars(sys.modules[call.run.__module__]).values()}
     code += sorted(Path(sys.modules[name].__file__) for name in names if str(name).startswith("simulations."))
     found = hashlib.sha256(repr((call.run.__name__, sorted(call.given.items()))).encode())

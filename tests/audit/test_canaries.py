@@ -203,13 +203,18 @@ def test_a_leak_is_named(evaluate, names):
 
 @pytest.mark.parametrize("seed", repetitions([0, 1], range(10)))
 @pytest.mark.parametrize(
-    ("evaluate", "guess"),
-    [(at_youden, 0.5), (youden, 0.0), (honest_sensitivity, 0.1), (honest_average_precision, 2 / 3)],
+    ("evaluate", "least", "most"),
+    [
+        (at_youden, 0.5, 0.5),
+        (youden, 0, 0),
+        (honest_sensitivity, 0.1, 0.5),  # put too high: then a small leak is missed, and nobody accused
+        (honest_average_precision, 2 / 3, 2 / 3),
+    ],
 )
-def test_what_guessing_gets_is_known_where_a_cut_off_is_chosen_too(evaluate, guess, seed):
+def test_what_guessing_gets_is_not_put_too_low_where_a_cut_off_is_chosen(evaluate, least, most, seed):
     """Coins say more than guessing there, and two classes of unequal size do not tell accuracy at once."""
     found = _Score(_Data(evaluate, *study("binary", seed), None, 8, seed)).guess(None)
-    assert found == pytest.approx(guess) if "youden" in evaluate.__name__ else found > guess - 0.01
+    assert least - 0.01 < found < most + 0.01
 
 
 @pytest.mark.parametrize("seed", repetitions([0], [0, 1, 2]))

@@ -248,10 +248,13 @@ def test_ids_of_other_programs_are_reconciled(tmp_path, form):
     assert len(joined) == 30 and joined["x"].iloc[6] == 1.0 and joined["participant_id"].iloc[6] == "sub-007"
 
 
-def test_people_of_whom_some_have_two_runs_are_joined(tmp_path):
-    names = [f"sub-{i:03d}" for i in range(3, 31)] + [f"sub-{i:03d}_run-{k}" for i in (1, 2) for k in (1, 2)]
+@pytest.mark.parametrize("run", ["run-{}", "run-0{}"])
+def test_people_of_whom_some_have_two_runs_are_joined(tmp_path, run):
+    names = [f"sub-{i:03d}" for i in range(3, 31)]
+    names += [f"sub-{i:03d}_{run.format(k)}" for i in (1, 2) for k in (1, 2)]
     table = written(tmp_path / "T1w.tsv", "bids_name\tsnr\n" + "".join(f"{one}_T1w\t1\n" for one in names))
-    assert len(read_bids(people(tmp_path), table)) == 32
+    joined = read_bids(people(tmp_path), table)
+    assert len(joined) == 32 and set(joined["run"]) == {"1", "2"}
 
 
 def test_the_image_quality_of_mriqc_and_a_folder_of_phenotypes(tmp_path):

@@ -114,16 +114,15 @@ def test_odd_but_possible_columns_are_handled():
         table, **ROLES, features=features, only=["columns", "target leakage", "better than chance"]
     )
     text = report["columns"].evidence
-    assert (
-        "4 features are used" in text
-        and "number (counts the rows, like an index)" in text
-        and "1 infinite value (or beyond 1e100)" in text
-    )
-    assert (
-        "empty (is missing everywhere)" in text
-        and "same (is always the same)" in text
-        and "1 row without a label" in text
-    )
+    for words in (
+        "4 features are used",
+        "number (counts the rows, like an index)",
+        "1 infinite value (or beyond 1e100)",
+        "empty (is missing everywhere)",
+        "same (is always the same)",
+        "1 row without a label",
+    ):
+        assert words in text
     assert report["columns"].level == "warn" and "flag" in report["target leakage"].evidence
 
 
@@ -294,9 +293,8 @@ def test_ids_with_dates_are_merged_and_said():
     table["person"] = [f"sub-{i // 2:03d}_ses-{i % 2}" for i in range(len(table))]
     assert "115 without it" in audit(table, **ROLES, only=["subjects"])["subjects"].evidence
     table["person"] = [f"2021-03-{1 + i % 28:02d}" for i in range(len(table))]
-    assert (
-        audit(table, **ROLES, only=["subjects"])["subjects"].level == "stop"
-    )  # dates only: nothing to strip
+    # Dates only: nothing to strip.
+    assert audit(table, **ROLES, only=["subjects"])["subjects"].level == "stop"
 
 
 def test_without_a_subject_column_it_says_that_it_does_not_know():
@@ -403,15 +401,10 @@ def test_a_person_is_told_from_a_visit_in_any_form_of_id(form):
 ])  # fmt: skip
 def test_an_id_of_one_person_is_left_whole(ids):
     rng = np.random.default_rng(1)
-    table = (
-        pd.DataFrame(rng.standard_normal((120, 6)))
-        .add_prefix("v")
-        .assign(dx=rng.permutation(120) % 2, id=ids)
-    )
-    assert (
-        audit(table, label="dx", subject="id", only=["subjects"])["subjects"].evidence
-        == "120 subjects, one row each."
-    )
+    table = pd.DataFrame(rng.standard_normal((120, 6))).add_prefix("v")
+    table = table.assign(dx=rng.permutation(120) % 2, id=ids)
+    found = audit(table, label="dx", subject="id", only=["subjects"])["subjects"].evidence
+    assert found == "120 subjects, one row each."
 
 
 def test_matched_pairs_are_two_people():
@@ -420,13 +413,15 @@ def test_matched_pairs_are_two_people():
     assert "80 subjects" in finding.evidence and "matched pairs" in finding.evidence
 
 
+@pytest.mark.parametrize("visits", [2, 4, 10])
 @pytest.mark.parametrize("label", ["condition", "score"])
-def test_runs_of_one_person_with_other_labels_are_no_matched_pairs(label):
+def test_runs_of_one_person_with_other_labels_are_no_matched_pairs(label, visits):
     """Rest and task, or a score at every visit: the id says that it is the same person."""
-    table = repeated(lambda w, k: f"sub-{w:02d}_run-{k + 1}", visits=2)
-    values = np.tile(["rest", "task"], 40) if label == "condition" else np.linspace(0, 1, 80)
+    table = repeated(lambda w, k: f"sub-{w:02d}_run-{k + 1}", visits=visits)
+    n = 40 * visits
+    values = np.tile(["rest", "task"], n // 2) if label == "condition" else np.linspace(0, 1, n)
     finding = audit(table.assign(dx=values), label="dx", subject="id", only=["subjects"])["subjects"]
-    assert finding.level == "stop" and "80 rows, but 40 people" in finding.evidence
+    assert finding.level == "stop" and f"{n} rows, but 40 people" in finding.evidence
 
 
 @pytest.mark.parametrize(
@@ -522,48 +517,47 @@ def test_a_column_that_looks_like_a_person_is_asked_about():
         assert report["ways to split"].level == "open"
 
 
-def test_the_split_of_a_learner_is_audited():
-    rng = np.random.default_rng(0)
-    table = repeated(lambda w, k: f"w{w}")
-    by_row = audit(
-        table.assign(part=rng.choice(["train", "test"], len(table))),
-        label="dx",
-        subject="id",
-        split="part",
-        only=["own split"],
-    )
-    assert (
-        by_row["own split"].level == "stop"
-        and "people (copies counted as one) are in training and test" in by_row["own split"].evidence
-    )
-    whole = table.assign(part=np.where(table["id"].str[1:].astype(int) < 28, "train", "test"))
-    assert (
-        audit(whole, label="dx", subject="id", split="part", only=["own split"])["own split"].level == "fine"
-    )
-    assert (
-        "looks like a split" in audit(whole, label="dx", subject="id", only=["columns"])["columns"].evidence
-    )
-
-
-def test_folds_that_a_learner_has_dealt_are_audited():
-    rng = np.random.default_rng(0)
+@pytest.fixture
+def own():
+    """``own(part, label)``: what is said of a split in the column `part`; the table; and who is in a row."""
     table = repeated(lambda w, k: f"w{w}")
     table[["v0", "v1", "v2"]] += 1.5 * table[["dx"]].to_numpy()
-    for fold, level, words in (
-        (
-            rng.integers(5, size=len(table)),
-            "stop",
-            "people (copies counted as one) are in several folds: 5 folds of",
-        ),
-        (
-            table["id"].str[1:].astype(int) % 5,
-            "fine",
-            "5 folds of 24 to 24 rows. Trained on others, the linear",
-        ),
-    ):
-        report = audit(table.assign(fold=fold), label="dx", subject="id", split="fold", only=["own split"])
-        assert report["own split"].level == level and words in report["own split"].evidence
-    assert float(report["own split"].evidence[-5:-1]) > 0.7
+
+    def audited(part, label="dx"):
+        given = {"label": label, "subject": "id", "split": "part", "only": ["own split"]}
+        return audit(table.assign(part=part), **given)["own split"]
+
+    return audited, table, table["id"].str[1:].astype(int)
+
+
+def test_the_split_of_a_learner_is_audited(own):
+    audited, table, person = own
+    by_row = audited(np.random.default_rng(0).choice(["train", "test"], len(table)))
+    assert by_row.level == "stop"
+    assert "people (copies counted as one) are in training and test" in by_row.evidence
+    parts = np.where(person < 28, "train", "test")
+    assert audited(parts).level == "fine"
+    for third in ("tune", None):  # no folds, since some rows are for training
+        found = audited(np.select([person < 20, person < 30], ["train", "val"], third))
+        assert "training row" in found.evidence and "folds" not in found.evidence
+    columns = audit(table.assign(part=parts), label="dx", subject="id", only=["columns"])["columns"]
+    assert "looks like a split" in columns.evidence
+
+
+def test_folds_that_a_learner_has_dealt_are_audited(own):
+    audited, table, person = own
+    found = audited(np.random.default_rng(0).integers(5, size=len(table)))
+    assert found.level == "stop"
+    assert "people (copies counted as one) are in several folds: 5 folds of" in found.evidence
+    found = audited(person % 5)
+    assert found.level == "fine"
+    assert "5 folds of 24 to 24 rows. Trained on others, the linear" in found.evidence
+    assert float(found.evidence[-5:-1]) > 0.7
+    # Everybody in every fold: nobody is left to train on.
+    found = audited(np.arange(len(table)) % 3, label="v0")
+    assert (
+        found.level == "stop" and found.evidence.startswith("40 people") and "Trained" not in found.evidence
+    )
 
 
 # Labels that are none, and columns that are no numbers
@@ -576,35 +570,34 @@ def test_what_is_no_label_is_no_class(blank):
     rng = np.random.default_rng(3)
     numbers = isinstance(blank, int)
     label = rng.permutation(np.arange(120) % 2 + 1) if numbers else rng.choice(["PD", "HC"], 120)
-    table = (
-        pd.DataFrame(rng.standard_normal((120, 4)))
-        .add_prefix("v")
-        .assign(dx=pd.Series(label).where(np.arange(120) % 10 > 0, blank))
-    )
+    table = pd.DataFrame(rng.standard_normal((120, 4))).add_prefix("v")
+    table["dx"] = pd.Series(label).where(np.arange(120) % 10 > 0, blank)
     if blank == -9:  # whole numbers, but in a column of any type
         table["dx"] = table["dx"].astype(object)
     report = audit(table, label="dx", only=["label", "columns"])
-    assert (
-        "2 classes" in report.notes[0]
-        and "108 rows" in report.notes[0]
-        and "12 rows" in " ".join(report.notes)
-    )
+    assert "2 classes" in report.notes[0] and "108 rows" in report.notes[0]
+    assert "12 rows" in " ".join(report.notes)
     assert "right in" in report.notes[0] and report["label"].level == ("fine" if blank is None else "warn")
 
 
 def test_four_labels_are_not_four_classes_without_a_word():
     rng = np.random.default_rng(4)
     table = pd.DataFrame(rng.standard_normal((200, 4))).add_prefix("v")
-    finding = audit(
-        table.assign(dx=rng.choice(["PD", "Control", "Other", "Prodromal"], 200)), label="dx", only=["label"]
-    )["label"]
+
+    def judged(*words):
+        return audit(table.assign(dx=rng.choice(words, 200)), label="dx", only=["label"])["label"]
+
+    finding = judged("PD", "Control", "Other", "Prodromal")
     assert finding.level == "warn" and "Other, Prodromal too" in finding.evidence
-    assert (
-        audit(table.assign(dx=rng.choice(["PD", "HC", "MSA"], 200)), label="dx", only=["label"])[
-            "label"
-        ].level
-        == "fine"
-    )
+    assert judged("PD", "HC", "MSA").level == "fine"
+
+
+@pytest.mark.parametrize("words", [("response", "no response"), ("stable", "declined")])
+def test_an_outcome_is_a_class_though_it_says_no(words):
+    rng = np.random.default_rng(4)
+    table = pd.DataFrame(rng.standard_normal((120, 4))).assign(dx=rng.choice(words, 120)).rename(columns=str)
+    report = audit(table, label="dx", only=["label"])
+    assert "2 classes" in report.notes[0] and "120 rows" in report.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -613,12 +606,10 @@ def test_four_labels_are_not_four_classes_without_a_word():
 def test_a_third_word_that_is_no_diagnosis_is_named(word):
     rng = np.random.default_rng(4)
     table = pd.DataFrame(rng.standard_normal((200, 4))).add_prefix("v")
-    finding = audit(table.assign(dx=rng.choice(["PD", "HC", word], 200)), label="dx", only=["columns"])[
-        "columns"
-    ]
-    assert (
-        finding.level == "warn" and f"{word} of the label may be no class like the others" in finding.evidence
-    )
+    table["dx"] = rng.choice(["PD", "HC", word], 200)
+    finding = audit(table, label="dx", only=["columns"])["columns"]
+    assert finding.level == "warn"
+    assert f"{word} of the label may be no class like the others" in finding.evidence
 
 
 def test_numbers_as_text_and_categories_are_not_dropped_under_fine():

@@ -47,12 +47,14 @@ def test_the_first_panel_asks_for_a_guess(lesson):
     assert "guess={" in first
 
 
-@pytest.mark.parametrize("lesson", LESSONS, ids=by_name)
-def test_a_panel_makes_as_many_studies_as_the_text_says(lesson):
-    said = r"The panel[^.]*? (\d{3,}) (?:such |smaller )?(?:studies|models|pairs|of them)"
-    for text, cell in itertools.pairwise(nbformat.read(lesson, as_version=4).cells):
-        if (found := re.search(said, text.source)) and "\npanel(" in cell.source:
-            assert found[1] == (re.search(r"repeats=(\d+)", cell.source) or ["", "1000"])[1]
+def test_a_panel_makes_as_many_studies_as_the_text_says():
+    said, found = r"The panel[^.]*? (\d{3,}) (?:such |smaller )?(?:studies|models|pairs|of them)", []
+    for lesson in LESSONS:
+        for text, cell in itertools.pairwise(nbformat.read(lesson, as_version=4).cells):
+            if (number := re.search(said, text.source)) and "\npanel(" in cell.source:
+                makes = (re.search(r"repeats=(\d+)", cell.source) or ["", "1000"])[1]
+                found.append((lesson.name, number[1], makes))
+    assert [one for one in found if one[1] != one[2]] == [] and len(found) > 5
 
 
 def names(source):
