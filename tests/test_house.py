@@ -21,7 +21,7 @@ IMPORTS = {
 }
 # Lines as formatted. The aims were 3,300, 4,200 and 11,000, and 12,000 for five wings: ten lessons in place
 # of eight, browser drawing, the kit for teachers and what audit and checks find have grown beyond them.
-SIZES = {"utils": 3_500, "tools": 6_300, "tests": 17_400}
+SIZES = {"utils": 3_400, "tools": 6_300, "tests": 17_400}
 FIVE_WINGS = 17_950
 LARGEST_FILE = 700
 LONGEST_FUNCTION = 60  # lines of code: without docstring, comments and blank lines

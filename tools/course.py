@@ -318,10 +318,11 @@ def pytest(*selection):
     install_all()
     # Programs run beside each other; with several threads each they would wait for one another.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # Four on two cores, because they often wait: for a browser, for a server, for the kernel of a notebook. A
-    # file stays in one hand, as the cells of a notebook must, and files begin in the order that is given.
-    # (xdist's "loadgroup" groups nothing with pytest 9.2, and does not say so.)
-    beside = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+    # Three on two cores, because they sometimes wait: for a browser, for a server. (A fourth would spend its
+    # first 16 seconds on imports, and the whole took longer.) A file stays in one hand, as the cells of a
+    # notebook must, and files begin in the order that is given. (xdist's "loadgroup" groups nothing with
+    # pytest 9.2, and does not say so.)
+    beside = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
     return run("-m", "pytest", *beside, *selection)
 
 
