@@ -144,18 +144,21 @@ def _scores(study):
     if "with" in study.answers:
         rows[f"with {study.answers['leaks']}, nearly the label"] = study.answers["with"]
     study.answers["scores"] = rows
-    values, spans, missing = [], [], "no site has both classes"
-    if study.site is not None and all(
-        len(set(study.y[train])) < 2 for train, _ in study.models.folds("site")
-    ):
-        missing = "without the people of a site, too few are left to learn from"
+    values, spans = [], []
     for score, low, high in rows.values():
         vague = low is not None and (high - low > 0.9 * (1 if study.classes else 2))
-        values.append(f"not defined: {missing}" if np.isnan(score) else f"{score:.2f}")
+        values.append(f"not defined: {_why_no_score(study)}" if np.isnan(score) else f"{score:.2f}")
         told = low is not None and np.isfinite(score)
         spans.append("" if not told else "nothing can be said" if vague else f"{low:.2f} to {high:.2f}")
     known = {name: row for name, row in rows.items() if np.isfinite(row[0])}
     return pd.DataFrame({"predicted from": list(rows), study.unit: values, "95 % interval": spans}), known
+
+
+def _why_no_score(study) -> str:
+    """Why there is none for unseen sites."""
+    if all(len(set(study.y[train])) < 2 for train, _ in study.models.folds("site")):
+        return "without the people of a site, too few are left to learn from"
+    return "no site has both classes"
 
 
 def _checklist(study) -> pd.DataFrame:

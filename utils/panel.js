@@ -30,6 +30,10 @@ function make(tag, attributes = {}, ...children) {
 const KEYS = { "data-lm-suppress-shortcuts": "true" };
 const button = (text) => make("button", { type: "button", ...KEYS }, text);
 
+// Of these numbers, the one whose value is nearest to the wanted one.
+const nearest = (numbers, wanted, value = (number) => number) =>
+  numbers.reduce((best, one) => (Math.abs(value(one) - wanted) < Math.abs(value(best) - wanted) ? one : best));
+
 function makeControl(control, id, moved) {
   const label = make("label", { for: id }, control.label);
   let closed = [];
@@ -52,10 +56,10 @@ function makeControl(control, id, moved) {
     // Where no study can be, with the other controls where they are, the slider stops before.
     const open = control.texts.map((_, i) => i).filter((i) => !closed.includes(i));
     const wanted = Number(input.value);
-    set(open.reduce((best, i) => (Math.abs(i - wanted) < Math.abs(best - wanted) ? i : best), open[0] ?? wanted));
+    set(open.length ? nearest(open, wanted) : wanted);
     moved();
   });
-  return { row: make("div", { class: "control" }, label, input, output), input, set, close: (at) => (closed = at) };
+  return { row: make("div", { class: "control" }, label, input, output), input, set, close: (at) => (closed = at), values: control.values };
 }
 
 function rowsOf(columns) {
@@ -427,8 +431,7 @@ function render({ model, el }) {
     if (asking || !controls[name] || controls[name].input.disabled) return;
     const channel = "x" in item.datum ? "x" : "y";
     const number = drawing.numberOf(event.target);
-    const { values } = model.get("controls").find((control) => control.name === name);
-    const { input } = controls[name];
+    const { input, values } = controls[name];
     const from = drawing.valueAt(event, number, channel);
     held = { channel, number, values, input, from, per: item.datum.per, value: values[input.value] };
     stage.setPointerCapture(event.pointerId);
@@ -440,9 +443,9 @@ function render({ model, el }) {
     const to = drawing.valueAt(event, held.number, held.channel);
     if (to === null) return;
     const wanted = held.value + (to - held.from) / held.per;
-    const nearest = held.values.reduce((best, value, i) => (Math.abs(value - wanted) < Math.abs(held.values[best] - wanted) ? i : best), 0);
-    if (nearest === Number(held.input.value)) return;
-    held.input.value = nearest;
+    const at = nearest([...held.values.keys()], wanted, (i) => held.values[i]);
+    if (at === Number(held.input.value)) return;
+    held.input.value = at;
     held.input.dispatchEvent(new Event("input"));
   }
 
